@@ -1,0 +1,190 @@
+"""The words everything else is written in: a change, a plan, a result, an error.
+
+A step reads facts and returns a :class:`Plan` of :class:`Change` values. What a person sees follows from them:
+``changed`` is ``before != after``, ``--diff`` shows those two, ``--check`` does not call ``apply``, idempotence and the
+proof after applying are planning again, and ``undo`` is the receipts of what was applied, reversed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["ok", "changed", "skipped", "failed"]
+CheckStatus = Literal["ok", "warning", "failed", "skipped"]
+
+
+class TaskError(Exception):
+    """Something a person can cause or mend.
+
+    Args:
+        message: the cause, one sentence, without secrets.
+        hint: the exact command (or lines) to type next.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(TaskError):
+    """A flag or setting that cannot be meant; nothing was started."""
+
+    exit_code = 2
+
+
+class Pending(Exception):  # noqa: N818
+    """A fact that only an earlier change, still pending in check mode, would create.
+
+    Args:
+        after: the name of the step that would create it, such as ``init``.
+    """
+
+    def __init__(self, after: str) -> None:
+        super().__init__(f"known after {after}")
+        self.after = after
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One splice of a file: at byte offset ``start``, ``old`` gives way to ``new``."""
+
+    start: int
+    old: bytes
+    new: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One target, its content before and after, and the way from one to the other.
+
+    Attributes:
+        target: what a person calls it: a path relative to the project, ``secret airflow/variables/x``, ``Airflow``.
+        action: ``create``, ``patch``, ``delete``, ``start``, ``restart``, ``run`` …: one word for the recap and JSON.
+        before: the content now; None when the target is absent.
+        after: the content wanted; None when the target is to be absent.
+        apply: makes it so; raises :class:`TaskError`.
+        receipt: what ``undo`` needs to take it back, JSON-able, without secrets but for ``edits`` (see
+            ``world.receipts``); it is on disk before ``apply`` is called. None: nothing to take back.
+        shown: redacts ``before`` and ``after`` for the diff.
+        reason: why it is needed, for the step's line.
+    """
+
+    target: str
+    action: str
+    before: str | None
+    after: str | None
+    apply: Callable[[], None]
+    receipt: Mapping[str, Any] | None = None
+    shown: Callable[[str], str] = _as_it_is
+    reason: str = ""
+
+    @property
+    def needed(self) -> bool:
+        """Whether the target differs from what is wanted."""
+        return self.before != self.after
+
+    def diff(self) -> str:
+        """The unified diff, redacted by ``shown``; `git apply` takes it where nothing was redacted."""
+        return unified_diff(self.target, *(None if c is None else self.shown(c) for c in (self.before, self.after)))
+
+
+def unified_diff(target: str, before: str | None, after: str | None) -> str:
+    """A unified diff of two texts with git's headers; lines end at LF only, whatever else the text holds."""
+    old, new = _lines(before), _lines(after)
+    head = (
+        f"diff --git a/{target} b/{target}\n"
+        + ("new file mode 100644\n" if before is None else "")
+        + ("deleted file mode 100644\n" if after is None else "")
+    )
+    names = ("/dev/null" if before is None else f"a/{target}", "/dev/null" if after is None else f"b/{target}")
+    body = "".join(_closed(line) for line in difflib.unified_diff(old, new, *names))
+    return head + body if body or before is None or after is None else ""
+
+
+def _lines(text: str | None) -> list[str]:
+    lines = (text or "").split("\n")
+    return [line + "\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+
+
+def _closed(line: str) -> str:
+    return line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a step would do now.
+
+    Attributes:
+        changes: one a target, in the order they are applied; those not ``needed`` say that a target is as wanted.
+        target: what the step is about, for its line when nothing changes.
+        reason: why nothing is to do, or why so; one clause.
+        skipped: the step does not apply here; ``reason`` says why.
+        warnings: what a person should know although nothing failed.
+    """
+
+    changes: tuple[Change, ...] = ()
+    target: str = ""
+    reason: str = ""
+    skipped: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> tuple[Change, ...]:
+        """The changes that are to be made."""
+        return tuple(change for change in self.changes if change.needed)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding of ``verify`` or ``doctor``.
+
+    Attributes:
+        check: the name of the layer, such as ``identity-in-service``.
+        status: ``ok``, ``warning``, ``failed`` or ``skipped``.
+        detail: what was seen, without secrets.
+        hint: the command to type next.
+        service: the Airflow service it was seen in, or empty.
+    """
+
+    check: str
+    status: CheckStatus
+    detail: str = ""
+    hint: str = ""
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a step ended."""
+
+    step: str
+    status: Status
+    target: str = ""
+    reason: str = ""
+    changes: tuple[Change, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: TaskError | None = None
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Seconds since it was made."""
+
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Elapsed time in seconds."""
+        return time.monotonic() - self.started

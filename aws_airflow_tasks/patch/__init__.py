@@ -1,0 +1,57 @@
+"""Pure text to text: patching people's files without disturbing a byte that is not ours. No I/O in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from aws_airflow_tasks.core import Edit
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """What a patcher says of a file.
+
+    Attributes:
+        outcome: ``satisfied`` (nothing to do), ``edits`` (``after`` is proven), ``conflict`` (someone else's value
+            for the same target) or ``refusal`` (it cannot be proven).
+        before: the file's bytes; None when there is no file.
+        after: the bytes wanted; equal to ``before`` but for ``edits``.
+        edits: the splices from ``before`` to ``after``, in ascending order, with offsets into ``before``.
+        reason: one clause: why nothing is to do, what is done, or the cause of a conflict or refusal (no secrets).
+        by_hand: the lines to add or change by hand, for a conflict or refusal.
+        warnings: what a person should know although the file can be patched.
+    """
+
+    outcome: Literal["satisfied", "edits", "conflict", "refusal"]
+    before: bytes | None
+    after: bytes | None
+    edits: tuple[Edit, ...] = ()
+    reason: str = ""
+    by_hand: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def splice(data: bytes, edits: tuple[Edit, ...]) -> bytes:
+    """``data`` with ``edits`` (ascending, offsets into ``data``) made.
+
+    Raises:
+        ValueError: when an edit's ``old`` is not what stands there, or edits overlap.
+    """
+    pieces, at = [], 0
+    for edit in edits:
+        end = edit.start + len(edit.old)
+        if edit.start < at or data[edit.start : end] != edit.old:
+            raise ValueError(f"edit at {edit.start} does not fit")
+        pieces += [data[at : edit.start], edit.new]
+        at = end
+    return b"".join([*pieces, data[at:]])
+
+
+def reversed_edits(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
+    """The edits that take ``splice(data, edits)`` back to ``data``."""
+    shift, back = 0, []
+    for edit in edits:
+        back.append(Edit(edit.start + shift, edit.new, edit.old))
+        shift += len(edit.new) - len(edit.old)
+    return tuple(back)

@@ -1,0 +1,80 @@
+"""How Airflow runs: in Docker through the Astro CLI, or embedded (Airflow from PyPI). One small protocol for all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One of Airflow's running services, as it is now.
+
+    Attributes:
+        name: ``scheduler``, ``api-server``, ``webserver``, ``dag-processor`` or ``triggerer``.
+        healthy: whether Airflow itself (or the engine) says so.
+        environment: the environment variables it was started with.
+        identity: what changes when it is started anew: a container's id and start time, a pid and its start time.
+    """
+
+    name: str
+    healthy: bool
+    environment: Mapping[str, str] = field(default_factory=dict)
+    identity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command run inside a service ended; ``stdout`` and ``stderr`` are text."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where Airflow's REST API is and how to log in; ``password`` is a secret."""
+
+    url: str
+    user: str
+    password: str
+    major: int
+
+
+class Runtime(Protocol):
+    """What steps ask of the way Airflow runs."""
+
+    name: str
+    #: whether credentials reach Airflow through a mount in ``docker-compose.override.yml``
+    mounts: bool
+
+    def major(self) -> int:
+        """Airflow's major version, 2 or 3. Raises TaskError when it cannot be told."""
+
+    def services(self) -> tuple[str, ...]:
+        """The services of Airflow's own that need credentials."""
+
+    def credentials(self, host: Path) -> str:
+        """Where Airflow's processes see the host's credentials directory ``host``."""
+
+    def running(self) -> tuple[Service, ...]:
+        """What runs now; empty when nothing does."""
+
+    def start(self, environment: Mapping[str, str], *, restart: bool, wait: int) -> None:
+        """Start Airflow and wait until it is healthy, at most ``wait`` seconds; ``environment`` is what ``.env`` says.
+
+        Raises:
+            TaskError: it did not come up; the message names the service, the hint the log.
+        """
+
+    def stop(self) -> bool:
+        """Stop Airflow; whether there was anything to stop."""
+
+    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
+        """Run ``argv`` where ``service`` runs, with the environment it has; a leading ``python`` is Airflow's own."""
+
+    def login(self) -> Login:
+        """The REST API of the running Airflow."""

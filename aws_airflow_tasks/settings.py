@@ -1,0 +1,172 @@
+"""What the person chose: frozen, validated once, each value with the place it came from."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from aws_airflow_tasks.core import UsageError
+
+#: where each setting may be given, for messages
+SECTION = "aws_airflow"
+ENVIRONMENT_PREFIX = "INVOKE_AWS_AIRFLOW_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings and flags of one command line; see the README's table.
+
+    Attributes:
+        project: the Astro project directory, absolute.
+        profile: the AWS profile asked for; empty: as the AWS CLI resolves it.
+        region: the region asked for; empty: the profile's.
+        wait: seconds to wait for a healthy Airflow.
+        identity_ttl: seconds for which an answer from STS is trusted.
+        check: change nothing, say what would change.
+        override: replace values of the person's.
+        fresh: ask STS whatever the cache says.
+    """
+
+    project: Path = Path()
+    profile: str = ""
+    region: str = ""
+    runtime: str = "auto"
+    credentials: str = "auto"
+    mount_path: str = "/home/astro/.aws"
+    backend: str = "secrets-manager"
+    connections_prefix: str = "airflow/connections"
+    variables_prefix: str = "airflow/variables"
+    check_variable: str = "aws_airflow_check"
+    check_connection: str = "aws_airflow_check"
+    endpoint_url: str = ""
+    wait: int = 300
+    identity_ttl: int = 300
+
+    check: bool = False
+    diff: bool = False
+    json: bool = False
+    yes: bool = False
+    override: bool = False
+    fresh: bool = False
+
+
+#: the settings of the table; the flags are not settings
+KEYS = tuple(f.name for f in fields(Settings) if f.name not in ("check", "diff", "json", "yes", "override", "fresh"))
+DEFAULTS: dict[str, str] = {k: str(f.default) for f in fields(Settings) if (k := f.name) in KEYS} | {"project": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Values from one place, such as ``invoke.yaml``; later layers win."""
+
+    origin: str
+    values: Mapping[str, Any]
+
+
+def load(layers: Iterable[Layer], *, cwd: Path, environ: Mapping[str, str], **flags: bool) -> Settings:
+    """Validate every value of every layer and merge them.
+
+    Args:
+        layers: from the weakest to the strongest.
+        cwd: where the person stands; a relative project and the search for one start here.
+        environ: the process environment, scanned for unknown ``INVOKE_AWS_AIRFLOW_*``.
+        flags: ``check``, ``diff``, ``json``, ``yes``, ``override``, ``fresh``.
+
+    Raises:
+        UsageError: an unknown key or a bad value; it names the key, the value, where it came from and what is allowed.
+    """
+    _reject_unknown_environment(environ)
+    chosen: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.values.items():
+            if key not in KEYS:
+                raise UsageError(
+                    f"unknown setting {key!r} (from {layer.origin})", hint=f"known settings: {', '.join(KEYS)}"
+                )
+            chosen[key] = _validated(key, value, layer.origin)
+    project = chosen.pop("project", "")
+    return Settings(project=_project(project, cwd), **chosen, **flags)  # type: ignore[arg-type]
+
+
+def _reject_unknown_environment(environ: Mapping[str, str]) -> None:
+    for name in environ:
+        if name.startswith(ENVIRONMENT_PREFIX) and name.removeprefix(ENVIRONMENT_PREFIX).lower() not in KEYS:
+            known = ", ".join(ENVIRONMENT_PREFIX + key.upper() for key in KEYS)
+            raise UsageError(f"unknown setting in the environment: {name}", hint=f"known: {known}")
+
+
+def _project(asked: str, cwd: Path) -> Path:
+    if asked:
+        return _absolute(cwd, asked)
+    here = _absolute(cwd, ".")
+    for folder in (here, *here.parents):
+        if (folder / ".astro" / "config.yaml").is_file():
+            return folder
+    return here
+
+
+def _absolute(cwd: Path, path: str) -> Path:
+    return Path(os.path.normpath(cwd / Path(path).expanduser()))
+
+
+def _one_of(*allowed: str) -> Callable[[str], str | None]:
+    return lambda value: None if value in allowed else "one of " + ", ".join(allowed)
+
+
+def _matching(pattern: str, wanted: str) -> Callable[[str], str | None]:
+    compiled = re.compile(pattern)
+    return lambda value: None if compiled.fullmatch(value) else wanted
+
+
+def _seconds(value: str) -> str | None:
+    return None if re.fullmatch(r"[0-9]{1,6}", value) else "a whole number of seconds, such as 300"
+
+
+def _url(value: str) -> str | None:
+    wanted = "a URL such as http://127.0.0.1:5000"
+    try:
+        parts = urlsplit(value)
+        ok = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return wanted
+    if not ok or re.search(r"[\s#$'\"\\]", value):
+        return wanted
+    return "a URL without a user name and password" if "@" in parts.netloc else None
+
+
+#: what is allowed, as a function from a value to the words for what is allowed (None: the value is fine)
+_RULES: dict[str, Callable[[str], str | None]] = {
+    "project": _matching(r"[^\0]*", "a directory"),
+    "profile": _matching(r"[^\s\[\]$#'\"\\=]*([ ][^\s\[\]$#'\"\\=]+)*", "a profile name of ~/.aws/config"),
+    "region": _matching(r"[a-z]{2,}(-[a-z]+)+-\d+|", "a region such as eu-west-1"),
+    "runtime": _one_of("auto", "docker", "embedded"),
+    "credentials": _one_of("auto", "live"),
+    "mount_path": _matching(r"/[A-Za-z0-9._/-]*[A-Za-z0-9._-]", "an absolute path in the containers"),
+    "backend": _one_of("secrets-manager", "none"),
+    "connections_prefix": _matching(r"[A-Za-z0-9/_+=.@-]+", "a name prefix such as airflow/connections"),
+    "variables_prefix": _matching(r"[A-Za-z0-9/_+=.@-]+", "a name prefix such as airflow/variables"),
+    "check_variable": _matching(r"[A-Za-z0-9_.-]{1,200}", "an Airflow variable name"),
+    "check_connection": _matching(r"[A-Za-z0-9_.-]{1,200}", "an Airflow conn_id"),
+    "endpoint_url": lambda value: _url(value) if value else None,
+    "wait": _seconds,
+    "identity_ttl": _seconds,
+}
+_INTEGERS = ("wait", "identity_ttl")
+
+
+def _validated(key: str, value: Any, origin: str) -> str | int:
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else repr(value)
+    allowed = _RULES[key](text)
+    if allowed:
+        raise UsageError(f"bad value for {key}: {_shown(text)} (from {origin})", hint=f"allowed: {allowed}")
+    return int(text) if key in _INTEGERS else text
+
+
+def _shown(text: str) -> str:
+    """The value as it was given; what stands between ``://`` and ``@`` may be a password."""
+    return repr(re.sub(r"(?<=://)[^/@]*@", "***@", text))

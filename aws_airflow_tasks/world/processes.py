@@ -1,0 +1,158 @@
+"""Processes of our own that outlive the command: started in a session of their own, found and stopped by their own pid.
+
+A process is remembered as its pid and its start time, so that a pid used again by a stranger is never taken for ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aws_airflow_tasks.core import TaskError
+
+if TYPE_CHECKING:
+    import psutil
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of ours: its pid, its start time in seconds since the epoch, and its log file."""
+
+    pid: int
+    created: float
+    log: str = ""
+
+
+def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, record: Path) -> Process:
+    """Start ``argv`` in a session of its own with exactly ``env``, both output streams appended to ``log``.
+
+    The process is written to ``record`` (JSON) before this returns; :func:`running` and :func:`stop` read it there.
+
+    Raises:
+        TaskError: the program cannot be started.
+    """
+    import psutil
+
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        try:
+            child = subprocess.Popen(
+                list(argv),
+                env=dict(env),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise TaskError(f"cannot start {argv[0]}: {error.strerror}") from error
+    process = Process(child.pid, psutil.Process(child.pid).create_time(), str(log))
+    record.write_text(json.dumps(asdict(process)), encoding="utf-8")
+    return process
+
+
+def running(record: Path) -> Process | None:
+    """The process that ``record`` names while it lives; None when it has ended or was never started."""
+    try:
+        process = Process(**json.loads(record.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return process if _alive(process) else None
+
+
+def environ(process: Process) -> dict[str, str]:
+    """The environment that the living process was started with; empty when it has just ended."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        return dict(psutil.Process(process.pid).environ())
+    return {}
+
+
+def stop(record: Path, *, seconds: float = 15) -> bool:
+    """Stop the process of ``record`` and everything it started; SIGTERM first, SIGKILL after ``seconds``.
+
+    Returns:
+        Whether there was one to stop. ``record`` is gone afterwards.
+    """
+    process = running(record)
+    if process:
+        _stop_tree(process, seconds)
+    record.unlink(missing_ok=True)
+    return process is not None
+
+
+def _stop_tree(process: Process, seconds: float) -> None:
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        root = psutil.Process(process.pid)
+        family = [root, *root.children(recursive=True)]
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.send_signal(signal.SIGTERM)
+        _, stubborn = psutil.wait_procs(family, timeout=seconds)
+        for member in [*stubborn, *_orphans(process.pid)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        psutil.wait_procs(stubborn, timeout=5)
+
+
+def _orphans(session: int) -> list[psutil.Process]:
+    """What the session's leader left behind: start() gave it a session whose id is its pid."""
+    import psutil
+
+    def of_session(member: psutil.Process) -> bool:
+        try:
+            return os.getsid(member.pid) == session
+        except OSError:
+            return False
+
+    return [member for member in psutil.process_iter() if of_session(member)]
+
+
+def _alive(process: Process) -> bool:
+    import psutil
+
+    try:
+        found = psutil.Process(process.pid)
+        return abs(found.create_time() - process.created) < 0.05 and found.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def free_port(preferred: int = 0) -> int:
+    """A TCP port that is free on 127.0.0.1: ``preferred`` when it is, else any."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return int(probe.getsockname()[1])
+    raise TaskError("no free port on 127.0.0.1")
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The last ``lines`` lines of a log file; empty when there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 200 * lines))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""
+
+
+def wait_until(deadline: float, pause: float = 0.2) -> bool:
+    """Sleep ``pause`` seconds; whether ``deadline`` (on ``time.monotonic``'s clock) is still ahead."""
+    time.sleep(pause)
+    return time.monotonic() < deadline

@@ -78,6 +78,7 @@ class Change:
             ``world.receipts``); it is on disk before ``apply`` is called. None: nothing to take back.
         shown: redacts ``before`` and ``after`` for the diff.
         reason: why it is needed, for the step's line.
+        ask: a question that the person answers before it is made; empty: none.
     """
 
     target: str
@@ -88,6 +89,7 @@ class Change:
     receipt: Mapping[str, Any] | None = None
     shown: Callable[[str], str] = _as_it_is
     reason: str = ""
+    ask: str = ""
 
     @property
     def needed(self) -> bool:
@@ -144,6 +146,11 @@ class Plan:
         """The changes that are to be made."""
         return tuple(change for change in self.changes if change.needed)
 
+    @property
+    def about(self) -> str:
+        """What the step's line names: the targets that change, else the plan's own target."""
+        return ", ".join(change.target for change in self.needed) or self.target
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -176,6 +183,57 @@ class Result:
     warnings: tuple[str, ...] = ()
     error: TaskError | None = None
     seconds: float = 0.0
+
+
+def converge(
+    step: str,
+    plan: Callable[[], Plan],
+    *,
+    check: bool,
+    hold: Callable[[], None],
+    apply: Callable[[Change], None],
+) -> Result:
+    """Plan, apply what differs, and plan again as proof.
+
+    Args:
+        step: its name, for the result.
+        plan: reads the facts and says what differs; called again whenever they may have changed.
+        check: only say what would change.
+        hold: takes the project's lock, so that the second plan's facts hold while they are acted on.
+        apply: makes one change, with all that belongs to it (the question, the receipt).
+
+    Raises:
+        TaskError: a change failed or did not take effect.
+    """
+    planned = _planned(plan, check)
+    if isinstance(planned, Pending):
+        return Result(step, "changed", reason=str(planned))
+    if planned.needed and not check:
+        hold()
+        planned = plan()
+        for change in planned.needed:
+            apply(change)
+        _prove(plan())
+    status: Status = "changed" if planned.needed else "skipped" if planned.skipped else "ok"
+    reasons = [change.reason for change in planned.needed if change.reason] or [planned.reason]
+    return Result(step, status, planned.about, "; ".join(reasons), planned.needed, planned.warnings)
+
+
+def _planned(plan: Callable[[], Plan], check: bool) -> Plan | Pending:
+    try:
+        return plan()
+    except Pending as pending:
+        if check:
+            return pending
+        raise TaskError(
+            f"what should be known after {pending.after} is not", hint=f"invoke {pending.after}"
+        ) from pending
+
+
+def _prove(planned: Plan) -> None:
+    if planned.needed:
+        left = planned.needed[0]
+        raise TaskError(f"{left.target} was changed, yet still differs: {left.reason or left.action}", hint=left.diff())
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ class Settings:
 
     Attributes:
         project: the Astro project directory, absolute.
+        cache: the user's cache directory, where Airflow's virtual environments lie; no setting of the table.
         profile: the AWS profile asked for; empty: as the AWS CLI resolves it.
         region: the region asked for; empty: the profile's.
         wait: seconds to wait for a healthy Airflow.
@@ -33,6 +34,7 @@ class Settings:
     """
 
     project: Path = Path()
+    cache: Path = Path()
     profile: str = ""
     region: str = ""
     runtime: str = "auto"
@@ -56,8 +58,8 @@ class Settings:
 
 
 #: the settings of the table; the flags are not settings
-KEYS = tuple(f.name for f in fields(Settings) if f.name not in ("check", "diff", "json", "yes", "override", "fresh"))
-DEFAULTS: dict[str, str] = {k: str(f.default) for f in fields(Settings) if (k := f.name) in KEYS} | {"project": ""}
+FLAGS = ("check", "diff", "json", "yes", "override", "fresh")
+KEYS = tuple(f.name for f in fields(Settings) if f.name not in (*FLAGS, "cache"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +70,29 @@ class Layer:
     values: Mapping[str, Any]
 
 
-def load(layers: Iterable[Layer], *, cwd: Path, environ: Mapping[str, str], **flags: bool) -> Settings:
+def environment_layer(environ: Mapping[str, str]) -> Layer:
+    """The settings of ``INVOKE_AWS_AIRFLOW_<KEY>``; raises UsageError for a key that is none of ours."""
+    names = {
+        name: name.removeprefix(ENVIRONMENT_PREFIX).lower() for name in environ if name.startswith(ENVIRONMENT_PREFIX)
+    }
+    for name, key in names.items():
+        if key not in KEYS:
+            known = ", ".join(ENVIRONMENT_PREFIX + key.upper() for key in KEYS)
+            raise UsageError(f"unknown setting in the environment: {name}", hint=f"known: {known}")
+    return Layer("the environment", {key: environ[name] for name, key in names.items()})
+
+
+def load(layers: Iterable[Layer], *, cwd: Path, **flags: bool) -> Settings:
     """Validate every value of every layer and merge them.
 
     Args:
         layers: from the weakest to the strongest.
         cwd: where the person stands; a relative project and the search for one start here.
-        environ: the process environment, scanned for unknown ``INVOKE_AWS_AIRFLOW_*``.
         flags: ``check``, ``diff``, ``json``, ``yes``, ``override``, ``fresh``.
 
     Raises:
         UsageError: an unknown key or a bad value; it names the key, the value, where it came from and what is allowed.
     """
-    _reject_unknown_environment(environ)
     chosen: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.values.items():
@@ -91,13 +103,6 @@ def load(layers: Iterable[Layer], *, cwd: Path, environ: Mapping[str, str], **fl
             chosen[key] = _validated(key, value, layer.origin)
     project = chosen.pop("project", "")
     return Settings(project=_project(project, cwd), **chosen, **flags)  # type: ignore[arg-type]
-
-
-def _reject_unknown_environment(environ: Mapping[str, str]) -> None:
-    for name in environ:
-        if name.startswith(ENVIRONMENT_PREFIX) and name.removeprefix(ENVIRONMENT_PREFIX).lower() not in KEYS:
-            known = ", ".join(ENVIRONMENT_PREFIX + key.upper() for key in KEYS)
-            raise UsageError(f"unknown setting in the environment: {name}", hint=f"known: {known}")
 
 
 def _project(asked: str, cwd: Path) -> Path:

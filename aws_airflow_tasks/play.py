@@ -1,0 +1,178 @@
+"""One command line's play: runs the steps in order, keeps what came of them, and is the only module that prints."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from aws_airflow_tasks import report
+from aws_airflow_tasks.core import Change, Check, Plan, Result, Stopwatch, TaskError, converge
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world import state
+
+log = logging.getLogger("aws_airflow_tasks")
+
+
+class Play:
+    """One command line: its settings, and what has come of its steps so far."""
+
+    def __init__(self, settings: Settings, asked: str) -> None:
+        self.settings = settings
+        self.asked = asked
+        self.results: list[Result] = []
+        self.checks: list[Check] = []
+        self.extra: dict[str, Any] = {}
+        self.clock = Stopwatch()
+        self.notes: list[str] = []
+        self._blocked: dict[str, str] = {}
+        self._held = contextlib.ExitStack()
+
+    @property
+    def state(self) -> Path:
+        """The project's state directory; it may not exist yet."""
+        return state.locate(self.settings.project)
+
+    def converge(self, step: str, plan: Callable[[Settings, Path], Plan]) -> None:
+        """Bring one step to what it ensures, and report it; errors become its result."""
+        clock = Stopwatch()
+        try:
+            result = converge(
+                step,
+                lambda: plan(self.settings, self.state),
+                check=self.settings.check,
+                hold=self._hold,
+                apply=self._apply,
+            )
+        except TaskError as error:
+            result = Result(step, "failed", error=error)
+        except KeyboardInterrupt:
+            self._add(Result(step, "failed", error=TaskError("interrupted", hint=f"invoke {self.asked}")), clock)
+            raise
+        except Exception as error:  # a bug of ours must not take the recap along
+            if log.isEnabledFor(logging.DEBUG):
+                log.exception("unexpected error in %s", step)
+            message = f"unexpected error: {type(error).__name__}"
+            result = Result(step, "failed", error=TaskError(message, hint=f"invoke --debug {self.asked}"))
+        self._add(result, clock)
+
+    def verify(self, checks: Callable[[Settings, Path], Iterator[Check]]) -> None:
+        """Run checks and report each as it is known."""
+        for check in checks(self.settings, self.state):
+            self.checks.append(check)
+            self.say(report.check_lines(check))
+
+    def note(self, text: str) -> None:
+        """Something to say after the recap: what to type next."""
+        self.notes.append(text)
+
+    def say(self, text: str) -> None:
+        """Print prose: to stdout, or to stderr when stdout is for JSON."""
+        if text:
+            _print(text, sys.stderr if self.settings.json else sys.stdout)
+
+    def run(self, name: str, depends: Sequence[str], body: Callable[[], None]) -> None:
+        """Run one task's body, unless something it depends on has failed."""
+        cause = next((self._blocked[other] for other in depends if other in self._blocked), "")
+        if cause:
+            self._blocked[name] = cause
+            self._add(Result(name, "skipped", reason=f"{cause} failed"), Stopwatch())
+            return
+        body()
+        if any(result.status == "failed" for result in self.results if result.step == name):
+            self._blocked[name] = name
+
+    def finish(self, *, error: TaskError | None = None, code: int | None = None) -> int:
+        """Print the recap, or the JSON document, and return the exit code."""
+        self._held.close()
+        if code is None:
+            code = report.exit_code(self.results, self.checks, check=self.settings.check)
+        if error:
+            self.say(report.error_lines(error))
+        if self.results or self.checks:
+            self.say(report.recap_line(self.results, self.clock.seconds))
+        if self.settings.check and code == 3:
+            self.say("check mode: nothing was changed")
+        for note in self.notes if code == 0 else ():
+            self.say(note)
+        if self.settings.json:
+            document = report.document(
+                self.asked,
+                check=self.settings.check,
+                code=code,
+                seconds=self.clock.seconds,
+                results=self.results,
+                checks=self.checks,
+                error=error,
+                extra=self.extra,
+            )
+            print(document)
+        return code
+
+    def _add(self, result: Result, clock: Stopwatch) -> None:
+        result = replace(result, seconds=clock.seconds)
+        self.results.append(result)
+        self.say(report.result_lines(result))
+        if self.settings.diff:
+            for change in result.changes:
+                self.say(change.diff().rstrip("\n"))
+
+    def _hold(self) -> None:
+        """Take the project's lock for the rest of this command line; another run is waited for."""
+        from aws_airflow_tasks.world.lock import locked
+
+        state.make(self.settings.project)
+        self._held.enter_context(locked(self.state, wait=self.settings.wait, doing=self.asked))
+
+    def _apply(self, change: Change) -> None:
+        from aws_airflow_tasks.world import receipts
+
+        if change.ask and not self.settings.yes:
+            _ask(change.ask, self.asked)
+        if change.receipt:
+            receipts.record(self.state, change.receipt)
+        log.info("%s %s", change.action, change.target)
+        change.apply()
+
+
+class Progress(logging.Handler):
+    """What the lower rooms log: progress (INFO) on a terminal, command lines (DEBUG) under ``--echo``."""
+
+    def __init__(self, play: Play) -> None:
+        super().__init__()
+        self.play = play
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record with the elapsed time, unless nobody is looking."""
+        if record.levelno == logging.DEBUG or sys.stderr.isatty():
+            _print(f"   {self.play.clock.seconds:5.1f}s  {record.getMessage()}", sys.stderr)
+
+
+def _ask(question: str, asked: str) -> None:
+    if not sys.stdin.isatty():
+        raise TaskError(f"{question} There is no terminal to ask on.", hint=f"invoke {asked} --yes")
+    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+        raise TaskError("not agreed to", hint=f"invoke {asked} --yes")
+
+
+def _print(text: str, stream: Any) -> None:
+    """Print lines, coloured by their first word on a terminal."""
+    if stream.isatty() and "NO_COLOR" not in os.environ:
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(file=stream, highlight=False, soft_wrap=True)
+        for line in text.split("\n"):
+            console.print(Text(line, style=_style(line)))
+    else:
+        print(text, file=stream)
+
+
+def _style(line: str) -> str:
+    first = line.split(" ", 1)[0]
+    return report.COLOURS.get(first, "") or {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")

@@ -1,0 +1,118 @@
+"""How results look: a line a step, a line a check, the recap, the JSON document. Strings only; ``play`` prints them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from aws_airflow_tasks.core import Check, Result, Status, TaskError
+
+COLOURS = {"ok": "green", "changed": "yellow", "skipped": "cyan", "failed": "red", "warning": "magenta"}
+STATUSES: tuple[Status, ...] = ("ok", "changed", "skipped", "failed")
+
+
+def result_lines(result: Result) -> str:
+    """A step's line, and under it its warnings or its error with the command to type next."""
+    took = f" ({result.seconds:.1f}s)" if result.seconds >= 1 else ""
+    said = result.error.message if result.error else result.reason
+    about = f"{result.target}: {said}" if result.target and said else result.target or said
+    lines = [_row(result.status, result.step, about + took)]
+    lines += [_row("warning", "", warning) for warning in result.warnings]
+    return "\n".join(lines + hint_lines(result.error.hint if result.error else ""))
+
+
+def check_lines(check: Check) -> str:
+    """A check's line, and under it what to do about it."""
+    where = f"{check.check} [{check.service}]" if check.service else check.check
+    return "\n".join([_row(check.status, where, check.detail, width=34), *hint_lines(check.hint)])
+
+
+def error_lines(error: TaskError) -> str:
+    """An error that no step owns."""
+    return "\n".join([f"error: {error.message}", *hint_lines(error.hint)])
+
+
+def hint_lines(hint: str) -> list[str]:
+    """The hint, indented; its first line carries an arrow."""
+    return [f"{'-> ' if number == 0 else '   '}{line}".rjust(0) for number, line in enumerate(hint.splitlines())]
+
+
+def _row(status: str, name: str, text: str, width: int = 8) -> str:
+    return f"{status:<8} {name:<{width}} {text}".rstrip()
+
+
+def counts(results: Sequence[Result]) -> dict[str, int]:
+    """How many steps ended in each status."""
+    return {status: sum(result.status == status for result in results) for status in STATUSES}
+
+
+def recap_line(results: Sequence[Result], seconds: float) -> str:
+    """Such as ``recap: ok=5 changed=2 skipped=0 failed=0 in 3.2s``."""
+    return "recap: " + " ".join(f"{k}={v}" for k, v in counts(results).items()) + f" in {seconds:.1f}s"
+
+
+def exit_code(results: Sequence[Result], checks: Sequence[Check], *, check: bool) -> int:
+    """1 a step failed, 4 a check failed, 3 check mode found something to change, else 0; the first that applies."""
+    if any(result.status == "failed" for result in results):
+        return 1
+    if any(found.status == "failed" for found in checks):
+        return 4
+    return 3 if check and any(result.status == "changed" for result in results) else 0
+
+
+def document(
+    task: str,
+    *,
+    check: bool,
+    code: int,
+    seconds: float,
+    results: Sequence[Result],
+    checks: Sequence[Check],
+    error: TaskError | None,
+    extra: dict[str, Any],
+) -> str:
+    """The one JSON document of ``--json``; keys are only ever added."""
+    return json.dumps(
+        {
+            "task": task,
+            "check": check,
+            "exit_code": code,
+            "seconds": round(seconds, 3),
+            "recap": counts(results),
+            "steps": [_step(result) for result in results],
+            "checks": [_check(found) for found in checks],
+            "error": _error(error),
+            **extra,
+        },
+        indent=2,
+    )
+
+
+def _step(result: Result) -> dict[str, Any]:
+    return {
+        "step": result.step,
+        "status": result.status,
+        "seconds": round(result.seconds, 3),
+        "target": result.target,
+        "reason": result.reason,
+        "changes": [
+            {"target": change.target, "action": change.action, "diff": change.diff()} for change in result.changes
+        ],
+        "warnings": list(result.warnings),
+        "error": _error(result.error),
+    }
+
+
+def _check(found: Check) -> dict[str, Any]:
+    return {
+        "check": found.check,
+        "service": found.service or None,
+        "status": found.status,
+        "detail": found.detail,
+        "hint": found.hint or None,
+    }
+
+
+def _error(error: TaskError | None) -> dict[str, str] | None:
+    return {"message": error.message, "hint": error.hint} if error else None

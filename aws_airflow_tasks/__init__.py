@@ -1,0 +1,22 @@
+"""Let Airflow on your own machine use your own AWS permissions.
+
+``from aws_airflow_tasks import ns`` in a ``tasks.py`` gives the tasks to ``invoke``; ``aws-airflow`` needs none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aws_airflow_tasks.menu import ns
+
+__all__ = ["ns"]
+
+
+def __getattr__(name: str) -> Any:
+    """The namespace, loaded when it is asked for: a part of the package does not need the whole menu."""
+    if name == "ns":
+        from aws_airflow_tasks.menu import ns
+
+        return ns
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

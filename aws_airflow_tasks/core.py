@@ -98,11 +98,16 @@ class Change:
 
     def diff(self) -> str:
         """The unified diff, redacted by ``shown``; `git apply` takes it where nothing was redacted."""
-        return unified_diff(self.target, *(None if c is None else self.shown(c) for c in (self.before, self.after)))
+        before, after = (None if content is None else self.shown(content) for content in (self.before, self.after))
+        if self.needed and before == after:
+            return f"{self.target}: only redacted values differ\n"
+        return unified_diff(self.target, before, after)
 
 
 def unified_diff(target: str, before: str | None, after: str | None) -> str:
     """A unified diff of two texts with git's headers; lines end at LF only, whatever else the text holds."""
+    if before == after:
+        return ""
     old, new = _lines(before), _lines(after)
     head = (
         f"diff --git a/{target} b/{target}\n"
@@ -111,7 +116,7 @@ def unified_diff(target: str, before: str | None, after: str | None) -> str:
     )
     names = ("/dev/null" if before is None else f"a/{target}", "/dev/null" if after is None else f"b/{target}")
     body = "".join(_closed(line) for line in difflib.unified_diff(old, new, *names))
-    return head + body if body or before is None or after is None else ""
+    return head + body
 
 
 def _lines(text: str | None) -> list[str]:

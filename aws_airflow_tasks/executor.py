@@ -91,7 +91,7 @@ class Executor(invoke.executor.Executor):
     def execute(self, *tasks: Any) -> dict[Any, Any]:
         """Run the asked tasks and their dependencies; ends the process unless all of them are foreign."""
         asked = self.normalize(tasks)
-        if not any(_is_ours(call) for call in asked):
+        if not any(_is_ours(call) for call in self.expand_calls(asked)):
             return super().execute(*tasks)
         raise Exit(code=self._play(asked))
 
@@ -104,7 +104,7 @@ class Executor(invoke.executor.Executor):
             self._configure_logging(play)
             for call in self.dedupe(self.expand_calls(asked)):
                 if _is_ours(call):
-                    run(play, call)
+                    play.go(call.task, **{name: value for name, value in call.kwargs.items() if name not in COMMON})
                 else:
                     self._foreign(call)
         except KeyboardInterrupt:
@@ -149,14 +149,6 @@ class Executor(invoke.executor.Executor):
         self.config.load_collection(self.collection.configuration(call.called_as))
         self.config.load_shell_env()
         call.task(call.make_context(self.config, core_parse_result=self.core), *call.args, **call.kwargs)
-
-
-def run(play: Play, call: Call) -> None:
-    """Run one call of a task of ours, with its own parameters only: the common flags are in the settings."""
-    own = {name: value for name, value in call.kwargs.items() if name not in COMMON}
-    body: Any = call.task.body
-    depends: list[Any] = list(call.task.pre)
-    play.run(call.task.name, [task.name for task in depends], lambda: body.run(play, **own))
 
 
 def _is_ours(call: Call) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class Play:
         self.clock = Stopwatch()
         self.notes: list[str] = []
         self._blocked: dict[str, str] = {}
+        self._done: set[str] = set()
         self._held = contextlib.ExitStack()
 
     @property
@@ -76,16 +77,40 @@ class Play:
         if text:
             _print(text, sys.stderr if self.settings.json else sys.stdout)
 
-    def run(self, name: str, depends: Sequence[str], body: Callable[[], None]) -> None:
-        """Run one task's body, unless something it depends on has failed."""
-        cause = next((self._blocked[other] for other in depends if other in self._blocked), "")
+    def go(self, *tasks: Any, **own: Any) -> None:
+        """Run tasks of ours, each once: what they depend on first, and nothing that depends on a failed one.
+
+        Args:
+            tasks: invoke's task objects; their ``pre`` are their dependencies.
+            own: the parameters of the asked task itself.
+        """
+        for task in tasks:
+            if task.name not in self._done:
+                self._done.add(task.name)
+                self.go(*task.pre)
+                self._run(task, own)
+
+    def _run(self, task: Any, own: dict[str, Any]) -> None:
+        cause = next((self._blocked[other.name] for other in task.pre if other.name in self._blocked), "")
         if cause:
-            self._blocked[name] = cause
-            self._add(Result(name, "skipped", reason=f"{cause} failed"), Stopwatch())
+            self._blocked[task.name] = cause
+            self._add(Result(task.name, "skipped", reason=f"{cause} failed"), Stopwatch())
             return
-        body()
-        if any(result.status == "failed" for result in self.results if result.step == name):
-            self._blocked[name] = name
+        task.body.run(self, **own)
+        if any(result.status == "failed" for result in self.results if result.step == task.name):
+            self._blocked[task.name] = task.name
+
+    @property
+    def failed(self) -> bool:
+        """Whether any step failed so far."""
+        return any(result.status == "failed" for result in self.results)
+
+    def preview(self, *tasks: Any) -> None:
+        """Say what tasks would do now, and change nothing."""
+        self.settings = replace(self.settings, check=True)
+        self.go(*tasks)
+        self.settings = replace(self.settings, check=False)
+        self.notes.clear()
 
     def finish(self, *, error: TaskError | None = None, code: int | None = None) -> int:
         """Print the recap, or the JSON document, and return the exit code."""

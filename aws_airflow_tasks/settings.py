@@ -106,8 +106,11 @@ def load(layers: Iterable[Layer], *, cwd: Path, **flags: bool) -> Settings:
 
 
 def _project(asked: str, cwd: Path) -> Path:
-    if asked:
-        return _absolute(cwd, asked)
+    return _absolute(cwd, asked) if asked else nearest_project(cwd)
+
+
+def nearest_project(cwd: Path) -> Path:
+    """The nearest directory upwards that is an Astro project; else ``cwd`` itself."""
     here = _absolute(cwd, ".")
     for folder in (here, *here.parents):
         if (folder / ".astro" / "config.yaml").is_file():

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from aws_airflow_tasks.core import Pending, TaskError
+from aws_airflow_tasks.runtimes import dockerfile
+from aws_airflow_tasks.settings import Settings
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -70,11 +74,42 @@ class Runtime(Protocol):
             TaskError: it did not come up; the message names the service, the hint the log.
         """
 
-    def stop(self) -> bool:
-        """Stop Airflow; whether there was anything to stop."""
+    def stop(self) -> None:
+        """Stop Airflow, if it runs."""
 
     def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
         """Run ``argv`` where ``service`` runs, with the environment it has; a leading ``python`` is Airflow's own."""
 
     def login(self) -> Login:
         """The REST API of the running Airflow."""
+
+
+def choose(settings: Settings, state: Path) -> Runtime:
+    """The runtime that the settings ask for; ``auto`` is Docker through the Astro CLI.
+
+    Args:
+        settings: of the command line.
+        state: the project's state directory, where the embedded runtime keeps its data.
+    """
+    if settings.runtime == "embedded":
+        from aws_airflow_tasks.runtimes.embedded import Embedded
+
+        return Embedded(settings.project, state / "airflow", settings.cache, declared_major(settings.project) or 3)
+    from aws_airflow_tasks.runtimes.docker import Docker
+
+    return Docker(settings.project, settings.mount_path)
+
+
+def declared_major(project: Path) -> int | None:
+    """Airflow's major version as the project's Dockerfile says; None when it does not tell.
+
+    Raises:
+        Pending: there is no Dockerfile yet.
+    """
+    try:
+        text = (project / "Dockerfile").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        raise Pending("init") from None
+    except OSError as error:
+        raise TaskError(f"cannot read Dockerfile: {error.strerror}", hint=f"ls -l {project / 'Dockerfile'}") from None
+    return dockerfile.major(text)

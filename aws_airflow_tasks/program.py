@@ -1,0 +1,110 @@
+"""The console script ``aws-airflow``: the same tasks in any Astro project, with no ``tasks.py`` at all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from invoke.collection import Collection
+from invoke.exceptions import Exit
+from invoke.program import Program
+
+from aws_airflow_tasks import ns, report
+from aws_airflow_tasks.core import Change, Edit, Plan, TaskError
+from aws_airflow_tasks.executor import Executor, task
+from aws_airflow_tasks.patch import Patch
+from aws_airflow_tasks.play import Play
+from aws_airflow_tasks.settings import Settings, nearest_project
+from aws_airflow_tasks.steps import files
+
+TASKS = '"""The menu: type `invoke --list`."""\n\nfrom aws_airflow_tasks import ns\n\n__all__ = ["ns"]\n'
+CONFIGURATION = "tasks:\n  executor_class: aws_airflow_tasks.executor.Executor\n"
+ADD = """\
+# in tasks.py, where your own collection is made:
+from invoke import Collection
+import aws_airflow_tasks
+ns = Collection(...)  # your tasks
+ns.add_collection(aws_airflow_tasks.ns, name="aws-airflow")
+# in invoke.yaml:
+"""
+
+
+@task()
+def init_tasks(play: Play) -> None:
+    """Write a tasks.py and invoke.yaml for people who like `invoke` (this script needs neither)."""
+    play.converge("init-tasks", _plan)
+
+
+def _plan(settings: Settings, state: Path) -> Plan:
+    wanted = {"tasks.py": TASKS, "invoke.yaml": CONFIGURATION}
+    found = {name: _read(settings.project / name) for name in wanted}
+    if found == wanted:
+        return Plan(target="tasks.py, invoke.yaml", reason="as this writes them")
+    if any(text is not None and text != wanted[name] for name, text in found.items()):
+        there = ", ".join(name for name, text in found.items() if text is not None)
+        raise TaskError(f"{there} exists already and is left alone", hint=ADD + CONFIGURATION)
+    changes: tuple[Change, ...] = ()
+    for name, text in wanted.items():
+        if found[name] is None:
+            data = text.encode()
+            changes += files.plan(settings.project, name, Patch("edits", None, data, (Edit(0, b"", data),))).changes
+    return Plan(changes)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise TaskError(f"cannot read {path.name}: {error.strerror}", hint=f"ls -ld {path}") from None
+
+
+class AwsAirflow(Program):
+    """Invoke's program bound to our tasks; it reads the Astro project's ``invoke.yaml`` as ``invoke`` would."""
+
+    def parse_collection(self) -> None:
+        """Bind the tasks and load the project's configuration."""
+        super().parse_collection()
+        folder = nearest_project(Path.cwd())
+        try:
+            self.config.set_project_location(str(folder))
+            self.config.load_project()
+        except Exception as error:  # invoke lets YAML's and its own errors through as they are
+            problem = TaskError(f"{folder / 'invoke.yaml'} cannot be read: {_one_line(error)}", hint="mend that file")
+            raise Exit(report.error_lines(problem), code=2) from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def program() -> AwsAirflow:
+    """The program, for the console script and for tests."""
+    return AwsAirflow(
+        version=version("aws-airflow-tasks"),
+        name="aws-airflow",
+        binary="aws-airflow",
+        namespace=_namespace(),
+        executor_class=Executor,
+    )
+
+
+def _namespace() -> Collection:
+    extended = Collection()
+    for one in ns.tasks.values():
+        extended.add_task(one)
+    for collection in ns.collections.values():
+        extended.add_collection(collection)
+    extended.add_task(init_tasks)
+    return extended
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; ends the process with the exit code of the interface."""
+    try:
+        program().run(list(argv) if argv is not None else sys.argv)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,47 @@
+"""The example DAG is there: one text for Airflow 2.4 and later, and 3."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from aws_airflow_tasks.core import Edit, Pending, Plan, TaskError
+from aws_airflow_tasks.patch import Patch
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import files, init
+from aws_airflow_tasks.world import files as world
+from aws_airflow_tasks.world import receipts
+
+DAG = "dags/example_secrets_dag.py"
+DAG_ID = "example_secrets_dag"
+TASK_ID = "print_secrets"
+
+
+def plan(settings: Settings, state: Path) -> Plan:
+    """The example DAG as shipped; one that the person has edited since is theirs and is kept.
+
+    Raises:
+        TaskError: another file has the name.
+    """
+    if not init.is_project(settings.project):
+        raise Pending("init")
+    data, want = world.read(settings.project / DAG), text(settings).encode()
+    if data is None:
+        patch = Patch("edits", None, want, (Edit(0, b"", want),), reason="the example DAG")
+    elif data == want:
+        patch = Patch("satisfied", data, data, reason="the example DAG")
+    elif settings.override or receipts.is_as_written(receipts.load(state), DAG, data):
+        patch = Patch("edits", data, want, (Edit(0, data, want),), reason="the example DAG, brought up to date")
+    elif f'dag_id="{DAG_ID}"'.encode() in data:
+        patch = Patch("satisfied", data, data, reason="edited by you, kept as it is")
+    else:
+        raise TaskError(f"{DAG} exists and is not ours", hint=f"mv {DAG} dags/mine.py   # or: invoke dag --override")
+    return files.plan(settings.project, DAG, patch)
+
+
+def text(settings: Settings) -> str:
+    """The DAG's source with the names of the check variable and connection filled in."""
+    template = resources.files("aws_airflow_tasks").joinpath("steps/example_secrets_dag.py.txt").read_text("utf-8")
+    return template.replace("{{variable}}", settings.check_variable).replace(
+        "{{connection}}", settings.check_connection
+    )

@@ -1,0 +1,90 @@
+"""``.env`` holds every line we keep in it, consistent with the mount."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aws_airflow_tasks import runtimes
+from aws_airflow_tasks.core import Plan, TaskError
+from aws_airflow_tasks.patch import dotenv
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import creds, files
+from aws_airflow_tasks.world import files as world
+from aws_airflow_tasks.world import receipts
+
+ENV = ".env"
+BACKENDS = {
+    "secrets-manager": "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend",
+}
+KWARGS = "AIRFLOW__SECRETS__BACKEND_KWARGS"
+
+
+def plan(settings: Settings, state: Path) -> Plan:
+    """The lines of :func:`wanted`, in one plan.
+
+    Raises:
+        TaskError: a line of the person's says otherwise, or no region is known.
+    """
+    patch = dotenv.plan(
+        world.read(settings.project / ENV),
+        wanted(settings, state),
+        ours=receipts.written_values(receipts.load(state), ENV),
+        override=settings.override,
+        satisfied=_satisfied,
+    )
+    return files.plan(settings.project, ENV, patch, mode=0o600, shown=dotenv.redact)
+
+
+def wanted(settings: Settings, state: Path) -> dict[str, str | None]:
+    """Every line that we keep, and None for those that we would take out again."""
+    runtime = runtimes.choose(settings, state)
+    known = creds.facts(settings, state)
+    if not known.region:
+        raise TaskError(
+            f"no region is set for profile {known.profile}",
+            hint=f"aws configure set region eu-west-1 --profile {known.profile}",
+        )
+    path = runtime.credentials(known.directory)
+    backend = BACKENDS.get(settings.backend)
+    return {
+        "AWS_CONFIG_FILE": f"{path}/{known.config_file.name}",
+        "AWS_SHARED_CREDENTIALS_FILE": f"{path}/{known.credentials_file.name}",
+        "AWS_PROFILE": known.profile,
+        "AWS_DEFAULT_REGION": known.region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": settings.endpoint_url or None,
+        "AIRFLOW__SECRETS__BACKEND": backend,
+        KWARGS: dotenv.json_value(kwargs(settings, known.region)) if backend else None,
+    }
+
+
+def kwargs(settings: Settings, region: str) -> dict[str, str]:
+    """The backend's keyword arguments; the endpoint too, as botocore before 1.31 ignores ``AWS_ENDPOINT_URL``."""
+    found = {
+        "connections_prefix": settings.connections_prefix,
+        "variables_prefix": settings.variables_prefix,
+        "region_name": region,
+    }
+    return found | ({"endpoint_url": settings.endpoint_url} if settings.endpoint_url else {})
+
+
+def _satisfied(key: str, current: str, wanted_value: str) -> bool:
+    """Equal, or for the backend's JSON: all of ours and nothing that would assume a role or another profile."""
+    if key != KWARGS or current == wanted_value:
+        return current == wanted_value
+    have, want = _mapping(current), _mapping(wanted_value)
+    return all(have.get(name) == value for name, value in want.items()) and not have.keys() & {
+        "role_arn",
+        "profile_name",
+    }
+
+
+def _mapping(text: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,44 @@
+"""Airflow's services carry the credentials directory, read-only, through ``docker-compose.override.yml``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from aws_airflow_tasks import runtimes
+from aws_airflow_tasks.core import Plan
+from aws_airflow_tasks.patch import compose
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import creds, files
+from aws_airflow_tasks.world import files as world
+from aws_airflow_tasks.world import state as states
+
+#: the only name that the Astro CLI reads, in the project's directory
+OVERRIDE = "docker-compose.override.yml"
+
+
+def plan(settings: Settings, state: Path) -> Plan:
+    """One volume a service, in one plan for all services.
+
+    Raises:
+        TaskError: someone else's mount has the target, or the file cannot be patched with proof.
+    """
+    runtime = runtimes.choose(settings, state)
+    if not runtime.mounts:
+        return Plan(skipped=True, target=OVERRIDE, reason=f"the {runtime.name} runtime reads this host's files itself")
+    directory = creds.facts(settings, state).directory
+    patch = compose.ensure(
+        world.read(settings.project / OVERRIDE),
+        runtime.services(),
+        compose.Mount(source(directory), settings.mount_path),
+        host=compose.Host(str(Path.home()), str(settings.project), os.environ),
+        ours=(str(states.root()),),
+        replace_conflicts=settings.override,
+    )
+    return files.plan(settings.project, OVERRIDE, patch)
+
+
+def source(directory: Path) -> str:
+    """A mount's source as every teammate's would read: ``~/…`` where it lies in the home directory."""
+    home = Path.home()
+    return f"~/{directory.relative_to(home).as_posix()}" if directory.is_relative_to(home) else directory.as_posix()

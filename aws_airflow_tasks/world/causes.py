@@ -1,0 +1,229 @@
+"""What the errors of AWS and botocore mean: each a cause in one sentence and the command to type, from one table.
+
+Nothing of a request or of credentials gets into a message: AWS quotes signed headers, session token included, when a
+signature does not match, and helpers print what they like.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aws_airflow_tasks.core import TaskError
+
+
+class Unreachable(TaskError):
+    """AWS did not answer; whatever needs only files can go on."""
+
+
+class LoginNeeded(TaskError):
+    """The person has to type something to their own AWS command line.
+
+    Args:
+        message: the cause.
+        command: the command line that asks them.
+    """
+
+    def __init__(self, message: str, command: Sequence[str]) -> None:
+        super().__init__(message, hint=shlex.join(command))
+        self.command = tuple(command)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom and what a call was about, for the words of an error.
+
+    Attributes:
+        profile: the profile's name.
+        region: the region asked, or empty.
+        renew: the lines that bring fresh credentials of this kind.
+        login: the command line that does so; empty when none can.
+        endpoint: the endpoint asked for in the settings, or empty.
+        resource: the pattern of what the call was about, for a policy statement.
+    """
+
+    profile: str
+    region: str = ""
+    renew: str = ""
+    login: tuple[str, ...] = ()
+    endpoint: str = ""
+    resource: str = "*"
+
+
+@contextlib.contextmanager
+def explained(subject: Subject) -> Iterator[None]:
+    """Turn errors of botocore, and of a helper that it runs, into :class:`TaskError`."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError, OSError, ValueError) as error:
+        raise explain(error, subject) from None
+
+
+def explain(error: Exception, subject: Subject) -> TaskError:
+    """The cause of ``error`` and what to type: :class:`Unreachable`, :class:`LoginNeeded` or plain."""
+    response: Mapping[str, Any] = getattr(error, "response", {})
+    code = str(response.get("Error", {}).get("Code", ""))
+    said = str(response.get("Error", {}).get("Message", "")) or str(error)
+    names = [code] if code else [cls.__name__ for cls in type(error).__mro__]
+    cause = next(CAUSES[name] for name in [*names, "Exception"] if name in CAUSES)
+    words = _Words(
+        {str(key): str(value) for key, value in getattr(error, "kwargs", {}).items()}
+        | _allowed(error, said, subject)
+        | {"code": code or type(error).__name__, "said": _harmless(said)}
+        | {"profile": subject.profile, "region": subject.region, "renew": subject.renew}
+        | {"option": profile_option(subject.profile), "at": f" at {subject.endpoint}" if subject.endpoint else ""}
+    )
+    if re.search(r"Signature (expired|not yet current)", said):
+        cause = CAUSES["RequestTimeTooSkewed"]
+    return _made(cause, words, subject)
+
+
+def _made(cause: Cause, words: _Words, subject: Subject) -> TaskError:
+    message, hint = cause.message.format_map(words), cause.hint.format_map(words)
+    if cause.kind == "unreachable":
+        return Unreachable(message, hint=hint)
+    if cause.kind == "login" and subject.login:
+        return LoginNeeded(message, subject.login)
+    return TaskError(message, hint=hint)
+
+
+def profile_option(profile: str) -> str:
+    """`` --profile dev`` for a command line; nothing for the default profile."""
+    return "" if profile == "default" else f" --profile {shlex.quote(profile)}"
+
+
+def _allowed(error: Exception, said: str, subject: Subject) -> dict[str, str]:
+    """The IAM action that was denied, the resource, and why, as far as AWS says so."""
+    operation = getattr(error, "operation_name", "")
+    service = {"GetCallerIdentity": "sts", "AssumeRole": "sts"}.get(operation, "secretsmanager")
+    action = re.search(r"not authorized to perform: ([\w-]+:\w+)", said)
+    resource = re.search(r"on resource: ([^\s,]+)", said)
+    reason = re.search(r"(?:because|with an explicit deny)[^.:]*", said)
+    return {
+        "operation": operation,
+        "action": action[1] if action else f"{service}:{operation}",
+        "resource": resource[1] if resource else subject.resource,
+        "why": f" ({reason[0].strip()})" if reason else "",
+    }
+
+
+def _harmless(text: str) -> str:
+    """The first sentence, without anything that looks like a key: long words are left out."""
+    first = re.split(r"(?<=[.!?])\s|\n", text.strip(), maxsplit=1)[0][:300]
+    return re.sub(r"\b(?:A[KS]IA\w{8,}|[\w+/=]{40,})", "***", first)
+
+
+class _Words(dict[str, str]):
+    """The fields of a row; one that an error does not carry is a gap, never an error of its own."""
+
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A row: the message and the hint, with fields in braces; ``kind`` says which error it becomes."""
+
+    message: str
+    hint: str
+    kind: str = ""
+
+
+_WRONG_KEYS = Cause("AWS does not know the access key of profile {profile}", "aws configure{option}")
+_EXPIRED = Cause("the credentials of profile {profile} have expired", "{renew}", "login")
+_SIGNATURE = Cause(
+    "the secret access key of profile {profile} does not fit its access key (or this machine's clock is wrong)",
+    "aws configure{option}",
+)
+_CLOCK = Cause("AWS refuses the request's time: this machine's clock is wrong", "sudo timedatectl set-ntp true")
+_DENIED = Cause(
+    "not allowed: {action} on {resource}{why}",
+    'let an administrator allow it:\n{{"Effect": "Allow", "Action": "{action}", "Resource": "{resource}"}}',
+)
+_UNREACHABLE = Cause(
+    "AWS cannot be reached{at}: no answer from {endpoint_url}",
+    "aws sts get-caller-identity{option}   # once the network{at} is there (region: {region})",
+    "unreachable",
+)
+_SSO = Cause("the SSO session of profile {profile} is not there or has ended", "{renew}", "login")
+_LOGIN = Cause("the login session of profile {profile} has ended", "{renew}", "login")
+_HELPER = Cause(
+    "the credential helper (credential_process) of profile {profile} gives no credentials",
+    "aws sts get-caller-identity{option}",
+)
+_BUSY = Cause("AWS asks for fewer calls at a time ({code})", "try again in a minute")
+
+#: by the error's code where AWS answered, else by the name of botocore's exception or one of its bases
+CAUSES: dict[str, Cause] = {
+    # AWS answered
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
+    "InvalidClientTokenId": _WRONG_KEYS,
+    "UnrecognizedClientException": _WRONG_KEYS,
+    "InvalidAccessKeyId": _WRONG_KEYS,
+    "AuthFailure": _WRONG_KEYS,
+    "SignatureDoesNotMatch": _SIGNATURE,
+    "InvalidSignatureException": _SIGNATURE,
+    "IncompleteSignature": _SIGNATURE,
+    "RequestExpired": _CLOCK,
+    "RequestTimeTooSkewed": _CLOCK,
+    "AccessDenied": _DENIED,
+    "AccessDeniedException": _DENIED,
+    "UnauthorizedException": _SSO,
+    "RegionDisabledException": Cause("the region {region} is not enabled in this account", "invoke creds --region R"),
+    "DecryptionFailure": Cause(
+        "AWS cannot decrypt it with its KMS key", 'let an administrator allow "kms:Decrypt" on that key'
+    ),
+    "Throttling": _BUSY,
+    "ThrottlingException": _BUSY,
+    "TooManyRequestsException": _BUSY,
+    "LimitExceededException": Cause("a limit of the AWS account is reached: {said}", "ask AWS to raise it"),
+    "InvalidRequestException": Cause("AWS refuses {operation}: {said}", "aws secretsmanager list-secrets{option}"),
+    "ClientError": Cause("AWS refuses {operation} ({code}): {said}", "aws sts get-caller-identity{option}"),
+    # nothing was asked
+    "NoCredentialsError": Cause("profile {profile} has no credentials", "aws configure{option}", "login"),
+    "PartialCredentialsError": Cause(
+        "profile {profile} has only half of its credentials: {cred_var} is missing", "aws configure{option}"
+    ),
+    "ConfigParseError": Cause("{path} is no valid AWS configuration", "mend that file, or move it away"),
+    "ProfileNotFound": Cause("there is no profile {profile}", "aws configure --profile {profile}"),
+    "NoRegionError": Cause("no region is set for profile {profile}", "aws configure set region eu-west-1{option}"),
+    "InvalidRegionError": Cause("{region_name} is no region", "aws configure set region eu-west-1{option}"),
+    "InfiniteLoopConfigError": Cause(
+        "the source_profile of profile {profile} leads back to itself", "aws configure set source_profile P{option}"
+    ),
+    "InvalidConfigError": Cause("profile {profile} cannot be used: {said}", "aws configure list{option}"),
+    "MissingDependencyException": Cause(
+        "profile {profile} needs a package that is not there: {said}", 'pip install "botocore[crt]"'
+    ),
+    "RefreshWithMFAUnsupportedError": _EXPIRED,
+    "SSOError": _SSO,
+    "TokenRetrievalError": _SSO,
+    "LoginError": _LOGIN,
+    "LoginInsufficientPermissions": Cause("{said}", "let an administrator allow signin:CreateOAuth2Token"),
+    "CredentialRetrievalError": _HELPER,
+    "MetadataRetrievalError": Cause("the metadata service gives no credentials", "aws configure{option}"),
+    "OSError": _HELPER,
+    "JSONDecodeError": _HELPER,
+    "ValueError": Cause("a setting of profile {profile} has an impossible value", "aws configure list{option}"),
+    # no answer
+    "SSLError": Cause(
+        "AWS cannot be reached{at}: its certificate is not trusted here (a proxy?)",
+        "export AWS_CA_BUNDLE=/path/to/your/ca.pem",
+        "unreachable",
+    ),
+    "ProxyConnectionError": Cause(
+        "AWS cannot be reached: the proxy does not answer", "echo $HTTPS_PROXY", "unreachable"
+    ),
+    "ConnectionError": _UNREACHABLE,
+    "HTTPClientError": _UNREACHABLE,
+    "ResponseParserError": Cause("what answers{at} is not AWS", "invoke creds --debug", "unreachable"),
+    "BotoCoreError": Cause("{code}: {said}", "aws sts get-caller-identity{option}"),
+    "Exception": Cause("AWS refuses {operation} ({code}): {said}", "aws sts get-caller-identity{option}"),
+}

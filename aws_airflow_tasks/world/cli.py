@@ -1,0 +1,182 @@
+"""The external command lines, `aws` and `astro`: found, run captured, or handed the terminal; never through a shell.
+
+No secret ever goes into ``argv``: everyone on the machine can read it there. Secrets go through ``input``.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from aws_airflow_tasks.core import TaskError
+
+log = logging.getLogger("aws_airflow_tasks")
+
+#: how to install a program: by ``sys.platform``, the empty key for every other platform
+INSTALL: dict[str, dict[str, str]] = {
+    "aws": {
+        "darwin": "brew install awscli",
+        "win32": "winget install -e --id Amazon.AWSCLI",
+        "": "sudo snap install aws-cli --classic"
+        "   # or https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html",
+    },
+    "astro": {
+        "darwin": "brew install astro",
+        "win32": "winget install -e --id Astronomer.Astro",
+        "": "curl -sSL install.astronomer.io | sudo bash -s",
+    },
+    "uv": {"": "pip install uv"},
+}
+#: seconds that a child gets to end by itself after an interrupt or a timeout
+GRACE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a captured command line ended: its exit code and what it wrote, as text."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def find(program: str) -> str:
+    """The path of ``program``: from PATH, else from beside our own interpreter.
+
+    Raises:
+        TaskError: it is not installed; the hint says how to install it on this system.
+    """
+    path = shutil.which(program) or shutil.which(program, path=sysconfig.get_path("scripts"))
+    if not path:
+        ways = INSTALL.get(program, {})
+        raise TaskError(f"`{program}` is not installed", hint=ways.get(sys.platform) or ways.get("", ""))
+    return path
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    input: str = "",  # noqa: A002 (subprocess's own word)
+    timeout: float | None = None,
+) -> Completed:
+    """Run a command line to its end with its output captured; a non-zero exit code is not an error here.
+
+    Args:
+        argv: the program and its arguments, without secrets.
+        env: the whole environment; None: ours.
+        cwd: where it runs; None: here.
+        input: what it reads on standard input; it never gets the terminal.
+        timeout: seconds it may take; None: as long as it likes.
+
+    Raises:
+        TaskError: the program is not installed, cannot be started or takes longer than ``timeout``.
+        KeyboardInterrupt: passed on once the child is stopped.
+    """
+    child = _start(argv, env, cwd, subprocess.PIPE)
+    with child:
+        try:
+            out, err = child.communicate(input, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _stop(child)
+            raise TaskError(
+                f"`{_shown(argv)}` did not end within {timeout:g} seconds", hint=shlex.join(argv)
+            ) from None
+        except BaseException:
+            _stop(child)
+            raise
+    return Completed(child.returncode, out, err)
+
+
+def interactive(
+    argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> int:
+    """Hand the terminal to a command line and return its exit code.
+
+    Its output goes to our standard error, so that standard output stays what our own results are read from.
+
+    Raises:
+        TaskError: the program is not installed or cannot be started.
+        KeyboardInterrupt: passed on once the child is stopped.
+    """
+    child = _start(argv, env, cwd, None)
+    with child:
+        try:
+            return child.wait()
+        except BaseException:
+            _stop(child)
+            raise
+
+
+def _start(
+    argv: Sequence[str], env: Mapping[str, str] | None, cwd: Path | None, streams: int | None
+) -> subprocess.Popen[str]:
+    path = find(argv[0])
+    log.debug("$ %s", shlex.join(argv))
+    try:
+        return spawn([path, *argv[1:]], env=env, cwd=cwd, stdin=streams, stdout=streams or sys.stderr, stderr=streams)
+    except OSError as error:
+        raise TaskError(f"cannot start `{argv[0]}`: {error.strerror}", hint=shlex.join(argv)) from None
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None,
+    cwd: Path | None,
+    stdin: int | None,
+    stdout: int | IO[Any] | None,
+    stderr: int | None,
+) -> subprocess.Popen[str]:
+    """The one place where this module starts a process."""
+    return subprocess.Popen(
+        argv, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr, encoding="utf-8", errors="replace"
+    )
+
+
+def _stop(child: subprocess.Popen[str]) -> None:
+    """End the child: it may be ending already, as the terminal's Ctrl-C reaches it too."""
+    child.terminate()
+    try:
+        child.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _shown(argv: Sequence[str]) -> str:
+    return shlex.join([Path(argv[0]).name, *argv[1:]])
+
+
+def terminal() -> bool:
+    """Whether somebody is there to answer a command line that prompts."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def aws_version() -> tuple[int, int, int]:
+    """The version of the `aws` command line.
+
+    Raises:
+        TaskError: it is not installed, or says something else.
+    """
+    done = run(["aws", "--version"], timeout=60)
+    version = parse_aws_version(done.stdout or done.stderr)
+    if version is None:
+        raise TaskError("`aws --version` does not say a version", hint="aws --version")
+    return version
+
+
+def parse_aws_version(text: str) -> tuple[int, int, int] | None:
+    """The version in what `aws --version` prints, such as ``aws-cli/2.9.19 Python/3.11.2 Linux/6.1``; None: none."""
+    found = re.match(r"aws-cli/(\d+)\.(\d+)\.(\d+)", text.strip())
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None

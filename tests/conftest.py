@@ -1,0 +1,46 @@
+"""Tests fail closed: no real HOME, no real AWS, no way out of 127.0.0.1, no external command that was not prepared."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+_COMMON: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
+settings.register_profile("dev", max_examples=200, **_COMMON)
+settings.register_profile("ci", max_examples=2_000, **_COMMON)
+settings.register_profile("soak", max_examples=100_000, **_COMMON)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+#: the person's own cache directory, where Airflow's virtual environments are shared; taken before HOME is moved
+USER_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+@pytest.fixture(autouse=True)
+def closed_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A HOME of the test's own, no AWS_* variable, and an endpoint where nobody answers."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "AIRFLOW_", "INVOKE_", "XDG_")) and name != "AWS_CA_BUNDLE":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(socket.socket, "connect", _loopback_only(socket.socket.connect))
+    monkeypatch.setattr(socket.socket, "connect_ex", _loopback_only(socket.socket.connect_ex))
+    yield home
+
+
+def _loopback_only(connect: Any) -> Any:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        host = address[0] if isinstance(address, tuple) else ""
+        if isinstance(address, tuple) and not (host.startswith("127.") or host in ("localhost", "::1")):
+            raise AssertionError(f"a test tried to reach {host}")
+        return connect(self, address)
+
+    return guarded

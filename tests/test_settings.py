@@ -1,0 +1,101 @@
+"""Settings are validated once; every complaint names the key, the value, its origin and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aws_airflow_tasks.core import UsageError
+from aws_airflow_tasks.settings import KEYS, Layer, environment_layer, load
+
+
+def loaded(tmp_path: Path, **values: object):
+    return load([Layer("invoke.yaml", values)], cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("wait", "soon", "whole number of seconds"),
+        ("wait", -1, "whole number"),
+        ("wait", True, "whole number"),
+        ("identity_ttl", 1.5, "whole number"),
+        ("region", "Ireland", "eu-west-1"),
+        ("runtime", "podman", "auto, docker"),
+        ("backend", "vault", "secrets-manager"),
+        ("mount_path", "home/astro", "absolute path"),
+        ("mount_path", "/a b", "absolute path"),
+        ("mount_path", "/", "absolute path"),
+        ("endpoint_url", "localhost:5000", "a URL"),
+        ("endpoint_url", "http://x y", "a URL"),
+        ("endpoint_url", "http://[bad", "a URL"),
+        ("profile", "a'b", "profile name"),
+        ("profile", ["dev"], "profile name"),
+        ("check_variable", "a/b", "variable name"),
+        ("check_variable", "", "variable name"),
+        ("connections_prefix", "a b", "prefix"),
+    ],
+)
+def test_a_bad_value_names_key_value_origin_and_what_is_allowed(
+    tmp_path: Path, key: str, value: object, allowed: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        loaded(tmp_path, **{key: value})
+    assert key in caught.value.message
+    assert "invoke.yaml" in caught.value.message
+    assert allowed in caught.value.hint
+
+
+def test_an_unknown_setting_names_its_origin_and_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"unknown setting 'profil' \(from invoke\.yaml\)") as caught:
+        loaded(tmp_path, profil="dev")
+    assert "profile" in caught.value.hint
+
+
+def test_an_unknown_setting_in_the_environment_is_named() -> None:
+    with pytest.raises(UsageError, match="INVOKE_AWS_AIRFLOW_PROFIL"):
+        environment_layer({"INVOKE_AWS_AIRFLOW_PROFIL": "dev"})
+
+
+def test_settings_are_read_from_the_environment(tmp_path: Path) -> None:
+    layer = environment_layer({"INVOKE_AWS_AIRFLOW_WAIT": "7", "HOME": "/x", "INVOKE_RUN_ECHO": "1"})
+    assert load([layer], cwd=tmp_path).wait == 7
+
+
+def test_a_later_layer_wins(tmp_path: Path) -> None:
+    layers = [Layer("user", {"profile": "a", "wait": 1}), Layer("project", {"profile": "b"})]
+    assert (load(layers, cwd=tmp_path).profile, load(layers, cwd=tmp_path).wait) == ("b", 1)
+
+
+def test_a_password_in_a_url_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        loaded(tmp_path, endpoint_url="http://me:hunter2@host:1")
+    assert "hunter2" not in caught.value.message + caught.value.hint
+
+
+def test_the_project_is_the_nearest_astro_project_upwards(tmp_path: Path) -> None:
+    (tmp_path / ".astro").mkdir()
+    (tmp_path / ".astro" / "config.yaml").touch()
+    inside = tmp_path / "dags" / "deep"
+    inside.mkdir(parents=True)
+    assert load([], cwd=inside).project == tmp_path
+
+
+def test_without_an_astro_project_the_project_is_where_one_stands(tmp_path: Path) -> None:
+    assert load([], cwd=tmp_path).project == tmp_path
+
+
+def test_a_relative_project_starts_where_one_stands(tmp_path: Path) -> None:
+    assert load([Layer("flag", {"project": "a/../b"})], cwd=tmp_path).project == tmp_path / "b"
+
+
+@given(key=st.sampled_from(KEYS), value=st.text() | st.integers() | st.booleans() | st.none() | st.lists(st.text()))
+def test_any_value_is_taken_or_refused_with_words(key: str, value: object) -> None:
+    try:
+        load([Layer("x", {key: value})], cwd=Path("/p"))
+    except UsageError as error:
+        assert key in error.message
+        assert error.hint

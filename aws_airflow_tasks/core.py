@@ -65,6 +65,29 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """A splice that was made, as a receipt remembers it: enough to find it again and to take it back.
+
+    Attributes:
+        start: its byte offset in the file as we left it.
+        length: how many bytes we put there.
+        sha256: their hash, in hex.
+        new: the bytes themselves; None where a receipt must not hold them.
+        old: what they took the place of.
+        line: the hash, in hex, of the whole lines around them.
+        column: where in those lines they begin, in bytes.
+    """
+
+    start: int
+    length: int
+    sha256: str
+    new: bytes | None
+    old: bytes
+    line: str
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One target, its content before and after, and the way from one to the other.
 

@@ -10,6 +10,7 @@ import functools
 import inspect
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,10 +98,11 @@ class Executor(invoke.executor.Executor):
 
     def _play(self, asked: list[Call]) -> int:
         names = " ".join(call.called_as or call.task.name for call in asked)
-        flags = _flags(asked)
-        play = Play(Settings(json=bool(flags.get("json"))), names)
+        as_json = any(call.kwargs.get("json") for call in asked if _is_ours(call))
+        command = "aws-airflow" if Path(sys.argv[0]).stem == "aws-airflow" else "invoke"
+        play = Play(Settings(json=as_json), names, command)
         try:
-            play.settings = self._settings(flags)
+            play.settings = self._settings(_flags(asked))
             self._configure_logging(play)
             for call in self.dedupe(self.expand_calls(asked)):
                 if _is_ours(call):

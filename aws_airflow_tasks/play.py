@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,9 +23,10 @@ log = logging.getLogger("aws_airflow_tasks")
 class Play:
     """One command line: its settings, and what has come of its steps so far."""
 
-    def __init__(self, settings: Settings, asked: str) -> None:
+    def __init__(self, settings: Settings, asked: str, command: str = "invoke") -> None:
         self.settings = settings
         self.asked = asked
+        self.command = command
         self.results: list[Result] = []
         self.checks: list[Check] = []
         self.extra: dict[str, Any] = {}
@@ -32,7 +34,8 @@ class Play:
         self.notes: list[str] = []
         self._blocked: dict[str, str] = {}
         self._done: set[str] = set()
-        self._held = contextlib.ExitStack()
+        self._lock = contextlib.ExitStack()
+        self._holding = False
 
     @property
     def state(self) -> Path:
@@ -65,6 +68,7 @@ class Play:
     def verify(self, checks: Callable[[Settings, Path], Iterator[Check]]) -> None:
         """Run checks and report each as it is known."""
         for check in checks(self.settings, self.state):
+            check = replace(check, hint=self._typed(check.hint))
             self.checks.append(check)
             self.say(report.check_lines(check))
 
@@ -114,17 +118,18 @@ class Play:
 
     def finish(self, *, error: TaskError | None = None, code: int | None = None) -> int:
         """Print the recap, or the JSON document, and return the exit code."""
-        self._held.close()
+        self.release()
         if code is None:
             code = report.exit_code(self.results, self.checks, check=self.settings.check)
         if error:
+            error.hint = self._typed(error.hint)
             self.say(report.error_lines(error))
         if self.results or self.checks:
             self.say(report.recap_line(self.results, self.clock.seconds))
         if self.settings.check and code == 3:
             self.say("check mode: nothing was changed")
         for note in self.notes if code == 0 else ():
-            self.say(note)
+            self.say(self._typed(note))
         if self.settings.json:
             document = report.document(
                 self.asked,
@@ -141,18 +146,32 @@ class Play:
 
     def _add(self, result: Result, clock: Stopwatch) -> None:
         result = replace(result, seconds=clock.seconds)
+        if result.error:
+            result.error.hint = self._typed(result.error.hint)
         self.results.append(result)
         self.say(report.result_lines(result))
         if self.settings.diff:
             for change in result.changes:
                 self.say(change.diff().rstrip("\n"))
 
+    def release(self) -> None:
+        """Give the project's lock back."""
+        self._lock.close()
+        self._holding = False
+
     def _hold(self) -> None:
         """Take the project's lock for the rest of this command line; another run is waited for."""
-        from aws_airflow_tasks.world.lock import locked
+        if not self._holding:
+            from aws_airflow_tasks.world.lock import locked
 
-        state.make(self.settings.project)
-        self._held.enter_context(locked(self.state, wait=self.settings.wait, doing=self.asked))
+            state.make(self.settings.project)
+            doing = f"{self.command} {self.asked}"
+            self._lock.enter_context(locked(self.state, wait=self.settings.wait, doing=doing))
+            self._holding = True
+
+    def _typed(self, text: str) -> str:
+        """The commands in a hint as this person types them: with ``aws-airflow`` for ``invoke``, if that is it."""
+        return re.sub(r"(?<![\w./-])invoke (?=[a-z-])", f"{self.command} ", text)
 
     def _apply(self, change: Change) -> None:
         from aws_airflow_tasks.world import receipts

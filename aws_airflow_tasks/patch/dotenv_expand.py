@@ -16,7 +16,7 @@ _LONGEST = 1024 * 1024
 
 
 def unescape(text: str) -> str:
-    r"""The text of a double-quoted value with its escapes resolved; ``\$`` becomes ``$$``, which :func:`expand` takes."""
+    r"""The text of a double-quoted value with its escapes resolved; ``\$`` becomes ``$$``, for :func:`expand`."""
     return _ESCAPE.sub(lambda match: _unescaped(match.group()), text)
 
 

@@ -1,8 +1,8 @@
 """How the three readers of an Astro project's ``.env`` see it.
 
 ``compose``: compose-go's dotenv package, as `astro dev start` uses it. ``standalone``: the Astro CLI's own loader in
-standalone mode. ``docker``: ``docker create --env-file``, behind `astro dev pytest` and `astro dev parse`. The rules were
-read in compose-go 2.9.1 (``dotenv``, ``template``), astro CLI 1.45 (``pkg/airflowrt/env.go``) and docker CLI 28.5
+standalone mode. ``docker``: ``docker create --env-file``, behind `astro dev pytest` and `astro dev parse`. The rules
+were read in compose-go 2.9.1 (``dotenv``, ``template``), astro CLI 1.45 (``pkg/airflowrt/env.go``) and docker CLI 28.5
 (``pkg/kvfile``). In all three the last assignment of a key wins.
 """
 
@@ -62,7 +62,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a reader sees: the values, and by line number why it rejects the file; values of other lines all the same."""
+    """What a reader sees: the values, and by line number why it rejects the file; the other lines' values are there."""
 
     values: Mapping[str, str]
     errors: Mapping[int, str] = field(default_factory=dict)
@@ -123,9 +123,9 @@ def _docker(text: str, environ: Mapping[str, str]) -> View:
         key, equals, value = (line.removeprefix(BOM) if number == 1 else line).lstrip(SPACE).partition("=")
         if cause := _docker_rejects(whole, key, equals):
             errors[number] = cause
-        elif equals:
+        elif equals and not key.startswith("#"):
             values[key] = value
-        elif key in environ and not key.startswith("#"):
+        elif key in environ:
             values[key] = environ[key]
     return View(values, errors)
 
@@ -166,9 +166,7 @@ def _next_start(text: str, position: int) -> int:
     return position
 
 
-def _statement(
-    text: str, start: int, line: int, lookup: Callable[[str], str | None]
-) -> tuple[Statement, int]:
+def _statement(text: str, start: int, line: int, lookup: Callable[[str], str | None]) -> tuple[Statement, int]:
     """The assignment at ``start``, and where to go on."""
     exported = _EXPORT.match(text, start)
     name_start = _end(_BLANKS, text, start + len("export")) if exported else start
@@ -210,7 +208,7 @@ def _assignment(
         raw = text[at:line_end].partition(" #")[0].rstrip(SPACE)
         end, resume = at + len(raw), min(line_end + 1, len(text))
         if not raw:  # the blanks of an empty value belong to it, so that they go when a value comes
-            at, end = after_equals, len(text[:line_end].rstrip("\r")) if False else end
+            at, end = after_equals, max(after_equals, line_end - (text[line_end - 1] == "\r"))
     try:
         value = raw if quote == "'" else expand(unescape(raw) if quote == '"' else raw, lookup)
     except ValueError as error:

@@ -21,12 +21,14 @@ class Service:
         healthy: whether Airflow itself (or the engine) says so.
         environment: the environment variables it was started with.
         identity: what changes when it is started anew: a container's id and start time, a pid and its start time.
+        mounts: a container's bind mounts: target -> (source, whether it is read-only).
     """
 
     name: str
     healthy: bool
     environment: Mapping[str, str] = field(default_factory=dict)
     identity: str = ""
+    mounts: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

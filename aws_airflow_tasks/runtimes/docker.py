@@ -59,6 +59,7 @@ class Docker:
                     containers.healthy(found),
                     containers.environment(found),
                     containers.identity(found),
+                    containers.mounts(found),
                 )
                 for found in containers.of_project(client, self.project)
                 if containers.service(found) in self.services() and found.status == "running"
@@ -68,11 +69,8 @@ class Docker:
         """``astro dev start``, or ``restart``: the CLI waits for health itself and reads ``.env`` itself."""
         words = ["restart"] if restart else ["start", "--no-browser", "--wait", f"{wait}s"]
         done = cli.run(["astro", "dev", *words], cwd=self.project, timeout=wait + 900)
-        if done.returncode:
-            said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-            raise TaskError(
-                f"`astro dev {words[0]}` failed: {said[-1] if said else 'it said nothing'}", hint="astro dev logs"
-            )
+        if done.code:
+            raise TaskError(f"`astro dev {words[0]}` failed: {cli.said(done)}", hint="astro dev logs")
 
     def stop(self) -> None:
         """``astro dev stop``, where anything runs."""

@@ -28,14 +28,15 @@ def plan(settings: Settings, state: Path) -> Plan:
     Raises:
         TaskError: a line of the person's says otherwise, or no region is known.
     """
+    lines = wanted(settings, state)
     patch = dotenv.plan(
         world.read(settings.project / ENV),
-        wanted(settings, state),
+        lines,
         ours=receipts.written_values(receipts.load(state), ENV),
         override=settings.override,
-        satisfied=_satisfied,
+        satisfied=satisfied,
     )
-    return files.plan(settings.project, ENV, patch, mode=0o600, shown=dotenv.redact)
+    return files.plan(settings.project, ENV, patch, mode=0o600, shown=dotenv.redactor(), keys=dotenv.written(patch, lines))
 
 
 def wanted(settings: Settings, state: Path) -> dict[str, str | None]:
@@ -71,7 +72,7 @@ def kwargs(settings: Settings, region: str) -> dict[str, str]:
     return found | ({"endpoint_url": settings.endpoint_url} if settings.endpoint_url else {})
 
 
-def _satisfied(key: str, current: str, wanted_value: str) -> bool:
+def satisfied(key: str, current: str, wanted_value: str) -> bool:
     """Equal, or for the backend's JSON: all of ours and nothing that would assume a role or another profile."""
     if key != KWARGS or current == wanted_value:
         return current == wanted_value

@@ -73,10 +73,7 @@ def _init(project: Path, state: Path) -> None:
         if made:
             receipts.record(state, {"kind": "init", "made": made})
     if not is_project(project):
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise TaskError(
-            f"`astro dev init` made no project: {said[-1] if said else 'it said nothing'}", hint="astro dev init"
-        )
+        raise TaskError(f"`astro dev init` made no project: {cli.said(done)}", hint="astro dev init")
 
 
 def _files(project: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ from aws_airflow_tasks.core import Change, Pending, Plan
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import creds
 from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.world import files as world
 
@@ -22,7 +23,8 @@ def plan(settings: Settings, state: Path) -> Plan:
     runtime = runtimes.choose(settings, state)
     environment = read_environment(settings.project, runtime)
     running = runtime.running()
-    differences = _differences(runtime, running, environment)
+    wanted = {settings.mount_path: creds.facts(settings, state).directory} if runtime.mounts else {}
+    differences = _differences(runtime, running, environment, wanted)
     if not differences:
         return Plan(target="Airflow", reason=f"healthy: {', '.join(service.name for service in running)}")
     change = Change(
@@ -63,22 +65,36 @@ def read_environment(project: Path, runtime: Runtime) -> dict[str, str]:
     return dotenv.read(data, "compose" if runtime.mounts else "standalone")
 
 
-def _differences(runtime: Runtime, running: tuple[Service, ...], environment: Mapping[str, str]) -> list[str]:
+def _differences(
+    runtime: Runtime, running: tuple[Service, ...], environment: Mapping[str, str], mounts: Mapping[str, Path]
+) -> list[str]:
     if not running:
         return ["not running"]
     found = {service.name: service for service in running}
     return [
         f"{name}: {difference}"
         for name in runtime.services()
-        if (difference := _difference(found.get(name), environment))
+        if (difference := _difference(found.get(name), environment, mounts))
     ]
 
 
-def _difference(service: Service | None, environment: Mapping[str, str]) -> str:
+def _difference(service: Service | None, environment: Mapping[str, str], mounts: Mapping[str, Path]) -> str:
     if service is None:
         return "not running"
     if not service.healthy:
         return "not healthy"
     names = environment.keys() | {name for name in service.environment if name.startswith(OURS)}
     differing = sorted(name for name in names if service.environment.get(name) != environment.get(name))
-    return f"{', '.join(differing)} not as in {ENV}" if differing else ""
+    if differing:
+        return f"{', '.join(differing)} not as in {ENV}"
+    return next((problem for target, source in mounts.items() if (problem := mount_problem(service, target, source))), "")
+
+
+def mount_problem(service: Service, target: str, source: Path) -> str:
+    """What is wrong with a service's mount of the credentials directory; empty when nothing is."""
+    found = service.mounts.get(target)
+    if found is None:
+        return f"no mount at {target}"
+    if Path(found[0]) != source:
+        return f"mount at {target} is {found[0]}, wanted {source}"
+    return "" if found[1] else "mount read-write, wanted read-only"

@@ -16,11 +16,11 @@ from typing import Any
 from aws_airflow_tasks.core import TaskError
 
 
-class Unreachable(TaskError):
+class Unreachable(TaskError):  # noqa: N818
     """AWS did not answer; whatever needs only files can go on."""
 
 
-class LoginNeeded(TaskError):
+class LoginNeeded(TaskError):  # noqa: N818
     """The person has to type something to their own AWS command line.
 
     Args:
@@ -61,7 +61,7 @@ def explained(subject: Subject) -> Iterator[None]:
 
     try:
         yield
-    except (BotoCoreError, ClientError, OSError, ValueError) as error:
+    except (BotoCoreError, ClientError, OSError, ValueError, RuntimeError) as error:
         raise explain(error, subject) from None
 
 
@@ -147,8 +147,8 @@ _DENIED = Cause(
     'let an administrator allow it:\n{{"Effect": "Allow", "Action": "{action}", "Resource": "{resource}"}}',
 )
 _UNREACHABLE = Cause(
-    "AWS cannot be reached{at}: no answer from {endpoint_url}",
-    "aws sts get-caller-identity{option}   # once the network{at} is there (region: {region})",
+    "AWS cannot be reached: no answer from {endpoint_url}",
+    "aws sts get-caller-identity{option}   # works once the network is there and {region} is a region",
     "unreachable",
 )
 _SSO = Cause("the SSO session of profile {profile} is not there or has ended", "{renew}", "login")
@@ -209,6 +209,7 @@ CAUSES: dict[str, Cause] = {
     "LoginInsufficientPermissions": Cause("{said}", "let an administrator allow signin:CreateOAuth2Token"),
     "CredentialRetrievalError": _HELPER,
     "MetadataRetrievalError": Cause("the metadata service gives no credentials", "aws configure{option}"),
+    "RuntimeError": _EXPIRED,  # botocore's own word for credentials that were refreshed and are still expired
     "OSError": _HELPER,
     "JSONDecodeError": _HELPER,
     "ValueError": Cause("a setting of profile {profile} has an impossible value", "aws configure list{option}"),

@@ -67,7 +67,7 @@ def run(
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    input: str = "",  # noqa: A002 (subprocess's own word)
+    input: str = "",
     timeout: float | None = None,
 ) -> Completed:
     """Run a command line to its end with its output captured; a non-zero exit code is not an error here.
@@ -89,18 +89,20 @@ def run(
             out, err = child.communicate(input, timeout=timeout)
         except subprocess.TimeoutExpired:
             _stop(child)
-            raise TaskError(
-                f"`{_shown(argv)}` did not end within {timeout:g} seconds", hint=shlex.join(argv)
-            ) from None
+            raise TaskError(f"`{_shown(argv)}` did not end within {timeout:g} seconds", hint=shlex.join(argv)) from None
         except BaseException:
             _stop(child)
             raise
     return Completed(child.returncode, out, err)
 
 
-def interactive(
-    argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
-) -> int:
+def said(done: Completed) -> str:
+    """The one line of a failed command's output that tells most: the first that speaks of an error, else the last."""
+    lines = [line.strip() for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
+    return next((line for line in lines if re.match(r"(?i)error\b", line)), lines[-1] if lines else "it said nothing")
+
+
+def interactive(argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> int:
     """Hand the terminal to a command line and return its exit code.
 
     Its output goes to our standard error, so that standard output stays what our own results are read from.

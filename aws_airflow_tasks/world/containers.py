@@ -73,9 +73,10 @@ def healthy(container: Container) -> bool:
     return bool(found.get("Running")) and found.get("Health", {}).get("Status", "healthy") == "healthy"
 
 
-def mounts(container: Container) -> list[dict[str, Any]]:
-    """A container's mounts as the engine reports them: ``Source``, ``Destination``, ``RW``."""
-    return list(container.attrs.get("Mounts") or [])
+def mounts(container: Container) -> dict[str, tuple[str, bool]]:
+    """A container's mounts: target -> (source, whether it is read-only)."""
+    found = container.attrs.get("Mounts") or []
+    return {mount["Destination"]: (mount.get("Source", ""), not mount.get("RW", True)) for mount in found}
 
 
 def published_port(container: Container, inner: int) -> int | None:

@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +57,7 @@ def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, 
         except OSError as error:
             raise TaskError(f"cannot start {argv[0]}: {error.strerror}") from error
     process = Process(child.pid, psutil.Process(child.pid).create_time(), str(log))
+    child.returncode = 0  # it outlives us: Python has nothing to wait for and nothing to warn of
     record.write_text(json.dumps(asdict(process)), encoding="utf-8")
     return process
 
@@ -85,40 +86,78 @@ def stop(record: Path, *, seconds: float = 15) -> bool:
     Returns:
         Whether there was one to stop. ``record`` is gone afterwards.
     """
-    process = running(record)
-    if process:
-        _stop_tree(process, seconds)
-    record.unlink(missing_ok=True)
-    return process is not None
+    return stop_all([record], seconds=seconds)
 
 
-def _stop_tree(process: Process, seconds: float) -> None:
+def stop_all(records: Iterable[Path], *, mark: tuple[str, str] | None = None, seconds: float = 15) -> bool:
+    """Stop the processes of ``records`` side by side, and everything they started.
+
+    Args:
+        records: of the processes; they are gone afterwards.
+        mark: a name and a value that only our processes have in their environment: finds those that left their session
+            or were never recorded, because the run that started them was killed.
+        seconds: until whoever has not ended on SIGTERM gets SIGKILL.
+
+    Returns:
+        Whether there was one to stop.
+    """
     import psutil
 
-    with contextlib.suppress(psutil.NoSuchProcess):
-        root = psutil.Process(process.pid)
-        family = [root, *root.children(recursive=True)]
-        for member in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.send_signal(signal.SIGTERM)
-        _, stubborn = psutil.wait_procs(family, timeout=seconds)
-        for member in [*stubborn, *_orphans(process.pid)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.kill()
-        psutil.wait_procs(stubborn, timeout=5)
+    records = list(records)
+    leaders = [process.pid for record in records if (process := running(record))]
+
+    def family() -> list[psutil.Process]:
+        found = _families(leaders)
+        return [*found, *(member for member in marked(*mark) if member not in found)] if mark else found
+
+    members = family()
+    _signal(members, signal.SIGTERM)
+    psutil.wait_procs(members, timeout=seconds)
+    left = family()  # who has not ended, and who was started or orphaned meanwhile
+    _signal(left, signal.SIGKILL)
+    psutil.wait_procs(left, timeout=5)
+    for record in records:
+        record.unlink(missing_ok=True)
+    return bool(members)
 
 
-def _orphans(session: int) -> list[psutil.Process]:
-    """What the session's leader left behind: start() gave it a session whose id is its pid."""
+def marked(name: str, value: str) -> list[psutil.Process]:
+    """The living processes, ours excepted, that were started with the environment variable ``name`` set to ``value``."""
+    import psutil
+
+    def has_it(member: psutil.Process) -> bool:
+        try:
+            return member.pid != os.getpid() and member.environ().get(name) == value
+        except (psutil.Error, OSError):
+            return False
+
+    return [member for member in psutil.process_iter() if has_it(member)]
+
+
+def _families(leaders: Sequence[int]) -> list[psutil.Process]:
+    """Living processes of the leaders' sessions, and what they started: start() gave each a session with its own id."""
     import psutil
 
     def of_session(member: psutil.Process) -> bool:
         try:
-            return os.getsid(member.pid) == session
-        except OSError:
+            return os.getsid(member.pid) in leaders and member.status() != psutil.STATUS_ZOMBIE
+        except (psutil.Error, OSError):
             return False
 
-    return [member for member in psutil.process_iter() if of_session(member)]
+    members = [member for member in psutil.process_iter() if of_session(member)] if leaders else []
+    for leader in leaders:
+        with contextlib.suppress(psutil.Error):
+            children = psutil.Process(leader).children(recursive=True)
+            members += [child for child in children if child not in members]
+    return members
+
+
+def _signal(members: Sequence[psutil.Process], number: int) -> None:
+    import psutil
+
+    for member in members:
+        with contextlib.suppress(psutil.Error):
+            member.send_signal(number)
 
 
 def _alive(process: Process) -> bool:

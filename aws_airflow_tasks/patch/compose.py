@@ -1,0 +1,214 @@
+"""``docker-compose.override.yml``: bytes in, a :class:`Patch` out.
+
+Every service in one plan: the file is parsed once before and once after, and the result is proven: what the parser says
+of it is what it said before plus the change, and planning again finds nothing to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from aws_airflow_tasks.core import Edit
+from aws_airflow_tasks.patch import Patch, splice
+from aws_airflow_tasks.patch.mounts import Host, Mount
+from aws_airflow_tasks.patch.services import KINDS, Plan, Service, Wanted
+from aws_airflow_tasks.patch.withdrawal import withdraw
+from aws_airflow_tasks.patch.yaml_edits import EMPTY, Draft
+from aws_airflow_tasks.patch.yaml_positions import Document, Node, Refused, editable, effective, parse
+from aws_airflow_tasks.patch.yaml_writing import Style, block_lines
+
+__all__ = ["HEADER", "Host", "Mount", "ensure", "remove"]
+
+#: the first line of a file that we create
+HEADER = "# Laid over the project's own compose file: what Airflow's services get on this machine.\n"
+#: in bytes; a larger file is refused: nobody writes one by hand, and the pure parser needs seconds a megabyte
+MAX_SIZE = 2 * 1024 * 1024
+
+
+def ensure(
+    data: bytes | None,
+    services: Iterable[str],
+    mount: Mount | None,
+    *,
+    host: Host,
+    environment: Mapping[str, str] | None = None,
+    ours: Sequence[str] = (),
+    absent_from: Iterable[str] = (),
+    replace_conflicts: bool = False,
+) -> Patch:
+    """Plan that ``services`` carry ``mount`` and ``environment``.
+
+    Args:
+        data: the file's bytes, any bytes at all; None when there is no file.
+        services: names of Compose services; their order does not matter.
+        mount: the volume wanted, or None.
+        host: what ``~``, relative paths and ``${VAR}`` in the file stand for.
+        environment: entries of ``environment`` wanted; values as the container is to see them.
+        ours: directories of the host; a volume at our target from one of them, or below, is ours and is repaired in
+            its place instead of being a conflict.
+        absent_from: services that are not to carry our mount (or these environment entries); what that leaves empty
+            goes too, but nothing else.
+        replace_conflicts: replace someone else's value for the same target.
+
+    Returns:
+        A patch; never an exception, whatever the bytes.
+    """
+    wanted = Wanted(mount, environment or {}, host, ours, replace_conflicts)
+    names = sorted(set(services))
+    gone = sorted(set(absent_from) - set(names))
+    if not wanted.service:
+        return Patch("satisfied", data, data, reason="nothing is asked for")
+    if data is None:
+        return _created(names, wanted)
+    try:
+        return _patched(data, names, gone, wanted)
+    except Refused as refusal:
+        return Patch("refusal", data, data, reason=str(refusal), by_hand=_by_hand(names, gone, wanted))
+
+
+def remove(
+    data: bytes,
+    services: Iterable[str],
+    mount: Mount | None,
+    *,
+    host: Host,
+    environment: Mapping[str, str] | None = None,
+    ours: Sequence[str] = (),
+) -> Patch:
+    """Plan that ``services`` carry our mount and these environment entries no longer; see :func:`ensure`."""
+    return ensure(data, (), mount, host=host, environment=environment, ours=ours, absent_from=services)
+
+
+def _created(names: list[str], wanted: Wanted) -> Patch:
+    if not names:
+        return Patch("satisfied", None, None, reason="nothing is asked for")
+    lines = block_lines({"services": wanted.services(names)}, 0, Style())
+    after = (HEADER + "".join(line + "\n" for line in lines)).encode()
+    return Patch("edits", None, after, (Edit(0, b"", after),), reason=f"new file for {_listed(names)}")
+
+
+def _patched(data: bytes, names: list[str], gone: list[str], wanted: Wanted) -> Patch:
+    mark, text = _decoded(data)
+    document = parse(text)
+    plan = _planned(document, names, gone, wanted)
+    warnings = tuple(plan.warnings)
+    if plan.conflicts:
+        return Patch("conflict", data, data, (), "; ".join(plan.conflicts), "\n".join(plan.by_hand), warnings)
+    if not plan.draft.swaps:
+        return Patch("satisfied", data, data, (), _said(plan.fine) or "nothing is asked for", warnings=warnings)
+    edits = _edits(text, plan.draft, len(mark))
+    after = splice(data, edits)
+    _prove(parse(after[len(mark) :].decode()), plan.draft, names, gone, wanted)
+    return Patch("edits", data, after, edits, _said(plan.edits), warnings=warnings)
+
+
+def _decoded(data: bytes) -> tuple[bytes, str]:
+    """The byte order mark and the text.
+
+    Raises:
+        Refused: too large, or not UTF-8.
+    """
+    if len(data) > MAX_SIZE:
+        raise Refused(1, f"the file is larger than {MAX_SIZE // 1024} KiB")
+    mark = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
+        raise Refused(data.count(b"\n", 0, data.find(b"\0")) + 1 if b"\0" in data else 1, "the file is not UTF-8 text")
+    try:
+        return mark, data[len(mark) :].decode()
+    except UnicodeDecodeError as error:
+        raise Refused(data.count(b"\n", 0, len(mark) + error.start) + 1, "the file is not UTF-8 text") from None
+
+
+def _planned(document: Document, names: list[str], gone: list[str], wanted: Wanted) -> Plan:
+    plan, root = Plan(Draft(document), wanted), document.root
+    if root is None or root.null:
+        if names:
+            plan.draft.begin({"services": wanted.services(names)})
+            plan.edits[wanted.added] = names
+        return plan
+    if root.kind != "map":
+        raise Refused(root.line, f"the document is a {KINDS[root.kind]}, not a map")
+    found = effective(root, "services")
+    if found and found[0] is not root:
+        raise Refused(found[1].line, "services comes through a merge key")
+    own = root.own("services")
+    if own and not own[1].null:
+        _plan_services(plan, root, own, names, gone)
+    elif names:
+        editable(("the document", root))
+        if own:
+            editable(("services", own[1]))
+            plan.draft.fill(root, own[1], wanted.services(names), plan.style)
+        else:
+            plan.draft.append(root, {"services": wanted.services(names)}, plan.style)
+        plan.edits[wanted.added] = names
+    return plan
+
+
+def _plan_services(plan: Plan, root: Node, own: tuple[Node, Node], names: list[str], gone: list[str]) -> None:
+    services = own[1].real
+    if services.kind != "map":
+        raise Refused(own[1].line, f"services is a {KINDS[services.kind]}, not a map")
+    there = {key.value: (key, value) for key, value in services.pairs() if key.kind == "scalar"}
+    missing = [name for name in names if name not in there]
+    for name in names:
+        if name in there:
+            Service(name, there[name][1], services, plan).ensure()
+    withdraw(plan, root, own, {name: there[name] for name in gone if name in there}, stays=bool(missing))
+    for name in missing:
+        if inherited := effective(services, name):
+            raise Refused(inherited[1].line, f"{name} comes to services through a merge key")
+    if missing:
+        plan.draft.append(services, plan.wanted.services(missing), _style_of_services(plan, services))
+        plan.edits[plan.wanted.added] = missing
+    if plan.draft.swaps:
+        editable(("the document", root), ("services", own[1]))
+
+
+def _style_of_services(plan: Plan, services: Node) -> Style:
+    """How the first service that is a block mapping is indented."""
+    first = next((value for _, value in services.pairs() if value.kind == "map" and not value.flow), None)
+    return plan.style_in(first, services) if first else plan.style
+
+
+def _edits(text: str, draft: Draft, shift: int) -> tuple[Edit, ...]:
+    """The draft's cuts as edits of bytes, ``shift`` further on."""
+    edits, at, offset = [], 0, shift
+    for start, end, new in draft.text():
+        offset += len(text[at:start].encode())
+        old = text[start:end].encode()
+        edits.append(Edit(offset, old, new.encode()))
+        offset, at = offset + len(old), end
+    return tuple(edits)
+
+
+def _prove(after: Document, draft: Draft, names: list[str], gone: list[str], wanted: Wanted) -> None:
+    """Raise Refused unless ``after`` is the old data plus the change and nothing else, and carries what is wanted."""
+    expected = draft.expected()
+    if after.root is None and expected[1:-1] == [("DocumentStartEvent",), EMPTY, ("DocumentEndEvent",)]:
+        expected = [expected[0], expected[-1]]
+    if after.signatures != expected:
+        raise Refused(_first_line(draft), "the edit could not be proven")
+    again = _planned(after, names, gone, wanted)
+    if again.draft.swaps or again.conflicts:
+        raise Refused(_first_line(draft), "the edit would not have done")
+
+
+def _first_line(draft: Draft) -> int:
+    return draft.document.text.count("\n", 0, min(start for start, _, _ in draft.cuts)) + 1
+
+
+def _by_hand(names: list[str], gone: list[str], wanted: Wanted) -> str:
+    """What a person can do instead: the lines to add, and where ours are to be taken out."""
+    lines = block_lines({"services": wanted.services(names)}, 0, Style()) if names and wanted.service else []
+    if gone and wanted.mount:
+        lines.append(f"and take the volume for {wanted.mount.target} out of: {', '.join(gone)}")
+    return "\n".join(lines)
+
+
+def _said(notes: Mapping[str, list[str]]) -> str:
+    return "; ".join(f"{_listed(names)}: {what}" for what, names in notes.items())
+
+
+def _listed(names: Sequence[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

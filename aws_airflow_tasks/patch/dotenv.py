@@ -1,0 +1,304 @@
+"""Set and remove keys in a ``.env`` file without disturbing a byte that is not ours.
+
+``docker compose`` decides what a key's value is, because that is what `astro dev start` goes by; what the other two
+readers see otherwise is named in the warnings. Of several assignments of a key the last one counts, in all three.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aws_airflow_tasks.core import Edit
+from aws_airflow_tasks.patch import Patch, splice
+from aws_airflow_tasks.patch.dotenv_readers import BOM, READERS, Statement, View, read, statements, view
+from aws_airflow_tasks.patch.dotenv_redact import HIDDEN, redact, redactor, shown_value
+from aws_airflow_tasks.patch.dotenv_text import (
+    byte_offset,
+    decoded,
+    disagreements,
+    leaning,
+    line_end,
+    prove_kept,
+    unreadable,
+    whole_lines,
+)
+
+__all__ = ["json_value", "plan", "portable", "read", "redact", "redactor", "sha256", "written"]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NOT_PORTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f$']| #|^[#\"]")
+
+
+def equal(key: str, current: str, wanted: str) -> bool:
+    """Whether the values are the same text."""
+    return current == wanted
+
+
+def sha256(value: str) -> str:
+    """The hash, in hex, by which a value of ours is known again."""
+    return hashlib.sha256(value.encode("utf-8", errors="surrogateescape")).hexdigest()
+
+
+def portable(value: str) -> str:
+    """``value`` itself, when every reader takes the line ``KEY=value`` for it.
+
+    Raises:
+        ValueError: it holds something that a reader takes for syntax; the message names it, not the value.
+    """
+    found = _NOT_PORTABLE.search(value)
+    if found:
+        raise ValueError(f"a value with {found.group()!r} is not read alike by every reader of .env")
+    line = f"K={value}\n".encode("utf-8", errors="surrogatepass")
+    if any(view(line, reader) != View({"K": value}) for reader in READERS):
+        raise ValueError("such a value is not read alike by every reader of .env")
+    return value
+
+
+def json_value(value: Any) -> str:
+    r"""JSON that every reader takes as it is: ASCII, and ``$``, ``#``, ``'`` as ``\u`` escapes.
+
+    Raises:
+        ValueError, TypeError: ``value`` is nothing that JSON can hold.
+    """
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False)
+    return re.sub(r"[$#'\x7f]", lambda match: f"\\u{ord(match.group()):04x}", text)
+
+
+def plan(
+    data: bytes | None,
+    want: Mapping[str, str | None],
+    *,
+    ours: Mapping[str, Collection[str]] | None = None,
+    override: bool = False,
+    satisfied: Callable[[str, str, str], bool] = equal,
+) -> Patch:
+    """What makes ``want`` true of a ``.env`` file.
+
+    Args:
+        data: the file's bytes; None when there is no file.
+        want: the value of each key, or None: our line of that key goes. Someone's own line stays.
+        ours: by key the sha256 (hex) of every value that we wrote earlier; such a value may change or go freely.
+        override: replace someone's own values, too.
+        satisfied: takes a key, its current value and the wanted one; whether the current one will do.
+    """
+    if unfit := unreadable(data or b"") or _unwritable(want):
+        return Patch("refusal", data, data, reason=unfit, by_hand=_by_hand(want))
+    todo = _Todo.of(decoded(data or b""), want, ours or {}, satisfied)
+    clashes = [*todo.clashes, *(f"line {s.line}: {s.key} refers to what would change" for s in todo.leaning)]
+    if clashes and not override:
+        return Patch("conflict", data, data, reason="; ".join(clashes), by_hand=_by_hand(todo.changed))
+    if not todo.changed:
+        return Patch("satisfied", data, data, reason=todo.kept, warnings=disagreements(data or b""))
+    causes = []
+    for before_last_line in (False, True):
+        try:
+            edits = _edits(data or b"", todo, before_last_line=before_last_line)
+            after = splice(data or b"", edits)
+            _prove(data or b"", after, todo)
+        except ValueError as error:
+            causes.append(str(error))
+            continue
+        return Patch("edits", data, after, edits, todo.reason, warnings=disagreements(after))
+    return Patch("refusal", data, data, reason=causes[0], by_hand=_by_hand(todo.changed))
+
+
+def written(patch: Patch, want: Mapping[str, str | None]) -> dict[str, dict[str, Any] | None]:
+    """What a receipt keeps of ``patch``, made by :func:`plan` from ``want``.
+
+    Returns:
+        By key the byte ``offset`` of the value in ``patch.after`` and its ``sha256``; None for a key whose line went.
+    """
+    after = patch.after or b""
+    text = decoded(after)
+    spans, shift = [], 0
+    for edit in patch.edits:
+        spans.append((edit.start + shift, edit.start + shift + len(edit.new)))
+        shift += len(edit.new) - len(edit.old)
+    keys: dict[str, dict[str, Any] | None] = {key: None for key, value in want.items() if value is None}
+    for statement in statements(text):
+        offset = byte_offset(after, text, statement.value_start)
+        if statement.key in want and any(start <= offset <= end for start, end in spans):
+            keys[statement.key] = {"offset": offset, "sha256": sha256(statement.value or "")}
+    return keys
+
+
+def _unwritable(want: Mapping[str, str | None]) -> str:
+    for key, value in want.items():
+        if not _NAME.fullmatch(key):
+            return f"{key!r} is no name of an environment variable"
+        try:
+            portable(value or "")
+        except ValueError as error:
+            return f"{key}: {error}"
+    return ""
+
+
+def _by_hand(want: Mapping[str, str | None]) -> str:
+    return "\n".join(
+        f"(remove the line {key}=...)" if value is None else f"{key}={value}" for key, value in want.items()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Todo:
+    """What differs between a file and what is wanted of it.
+
+    Attributes:
+        text: the file without its byte order mark.
+        want: as :func:`plan` got it.
+        gone: our assignments that are to go.
+        differing: assignments that get another value.
+        missing: keys to append, with their values.
+        clashes: why what is to change is not ours to change.
+        leaning: assignments whose value would change along, since they refer to one that changes.
+        kept: what stays as it is, in words.
+    """
+
+    text: str
+    want: Mapping[str, str | None]
+    satisfied: Callable[[str, str, str], bool]
+    gone: list[Statement]
+    differing: list[Statement]
+    missing: dict[str, str]
+    clashes: list[str]
+    leaning: list[Statement]
+    kept: str
+
+    @classmethod
+    def of(
+        cls,
+        text: str,
+        want: Mapping[str, str | None],
+        ours: Mapping[str, Collection[str]],
+        satisfied: Callable[[str, str, str], bool],
+    ) -> _Todo:
+        """Compare the file with what is wanted; of several assignments of a key the last one counts."""
+
+        def is_ours(found: Statement) -> bool:
+            return found.value is not None and sha256(found.value) in ours.get(found.key, ())
+
+        assigned = [statement for statement in statements(text) if statement.key]
+        current = {s.key: s for s in sorted(assigned, key=lambda s: not s.error) if s.key in want}
+        wanted = {key: value for key, value in want.items() if value is not None}
+        gone = [s for s in assigned if s.key in want and s.key not in wanted and is_ours(s)]
+        differing = [
+            s
+            for key, s in current.items()
+            if key in wanted and (s.value is None or not satisfied(key, s.value, wanted[key]))
+        ]
+        theirs = [s for key, s in current.items() if key not in wanted and s not in gone]
+        return cls(
+            text,
+            want,
+            satisfied,
+            gone,
+            differing,
+            {key: value for key, value in wanted.items() if key not in current},
+            [_clash(s, wanted[s.key]) for s in differing if not is_ours(s)],
+            leaning(text, assigned, [*gone, *differing]),
+            "; ".join(f"{s.key} (line {s.line}) is not ours and stays" for s in theirs) or "all lines are as wanted",
+        )
+
+    @property
+    def changed(self) -> dict[str, str | None]:
+        """The keys to set or remove."""
+        named = {statement.key for statement in (*self.gone, *self.differing)}
+        return {key: value for key, value in self.want.items() if key in named or key in self.missing}
+
+    @property
+    def reason(self) -> str:
+        """What is done, in words."""
+        changed = self.changed
+        parts = {
+            "adds": list(self.missing),
+            "changes": [s.key for s in self.differing],
+            "removes": [key for key in changed if changed[key] is None],
+        }
+        return "; ".join(f"{verb} {', '.join(keys)}" for verb, keys in parts.items() if keys)
+
+
+def _clash(statement: Statement, wanted: str) -> str:
+    where = f"line {statement.line}: {statement.key}"
+    if statement.error:
+        return f"{where} cannot be read ({statement.error}), wanted {_shown(statement.key, wanted)}"
+    if statement.value is None:
+        return f"{where} is taken from the shell, wanted {_shown(statement.key, wanted)}"
+    return f"{where} is {_shown(statement.key, statement.value)}, wanted {_shown(statement.key, wanted)}"
+
+
+def _shown(key: str, value: str) -> str:
+    shown = shown_value(key, value)
+    return HIDDEN if shown is None else repr(shown)
+
+
+def _edits(data: bytes, todo: _Todo, *, before_last_line: bool) -> tuple[Edit, ...]:
+    """The splices: values changed and lines removed in place, what is missing appended as one block.
+
+    Args:
+        data: the file's bytes.
+        todo: what is to change.
+        before_last_line: put the block before the last line, which means something only at the very end.
+
+    Raises:
+        ValueError: a line cannot be changed so that it is read as wanted.
+    """
+    spans = [(start, end, "") for start, end in whole_lines(todo.text, todo.gone)]
+    spans += [_replaced(todo.text, s, todo.want[s.key] or "") for s in todo.differing]
+    edits = []
+    for start, end, new in sorted(spans):
+        offset = byte_offset(data, todo.text, start)
+        edits.append(Edit(offset, todo.text[start:end].encode(), new.encode()))
+    block = _block(data, splice(data, tuple(edits)), todo.missing, before_last_line=before_last_line)
+    return tuple(sorted((*edits, *block), key=lambda edit: edit.start))
+
+
+def _replaced(text: str, statement: Statement, value: str) -> tuple[int, int, str]:
+    """The value alone, bare; where something sticks to it that must stay, quoted; else to the end of the line."""
+    start, end = statement.value_start, statement.value_end
+    whole = line_end(text, end)
+    equals = "" if re.search("[=:]", text[statement.start : start]) else "="
+    for new, stop in ((value, end), (f"'{value}'", end), (value, len(text[:whole].rstrip("\r")))):
+        line = text[statement.start : start] + equals + new + text[stop:whole]
+        seen = list(statements(line))
+        if not any(s.error for s in seen) and (seen[0].key, seen[0].value) == (statement.key, value):
+            return start, stop, equals + new
+    raise ValueError(f"line {statement.line}: {statement.key} cannot be changed without disturbing what is around it")
+
+
+def _block(data: bytes, head: bytes, missing: Mapping[str, str], *, before_last_line: bool) -> tuple[Edit, ...]:
+    """Our new lines as one edit of ``data``, which the other edits turn into ``head``; the final newline as found."""
+    if not missing:
+        return ()
+    ending = _line_ending(data)
+    lines = [f"{key}={value}".encode() for key, value in missing.items()]
+    if before_last_line:
+        start = data.rfind(b"\n", 0, len(data) - 1) + 1 or len(BOM.encode()) * data.startswith(BOM.encode())
+        return (Edit(start, b"", b"".join(line + ending for line in lines)),)
+    if head in (b"", BOM.encode()) or head.endswith(b"\n"):
+        # the standalone loader takes a byte order mark for part of the name after it
+        lead = ending if head == BOM.encode() else b""
+        return (Edit(len(data), b"", lead + b"".join(line + ending for line in lines)),)
+    return (Edit(len(data), b"", b"".join(ending + line for line in lines)),)
+
+
+def _line_ending(data: bytes) -> bytes:
+    """That of the last line that has one, the neighbour of what is appended."""
+    last = data.rfind(b"\n")
+    return b"\r\n" if last > 0 and data[last - 1 : last] == b"\r" else b"\n"
+
+
+def _prove(before: bytes, after: bytes, todo: _Todo) -> None:
+    """Raise ValueError unless the result reads as wanted and everything else as before."""
+    seen = prove_kept(before, after, [*todo.gone, *todo.differing], {*todo.want, *(s.key for s in todo.leaning)})
+    for key, value in todo.want.items():
+        current = seen["compose"].values.get(key)
+        if value is not None and (current is None or not todo.satisfied(key, current, value)):
+            raise ValueError(f"{key} would not be read as wanted by docker compose")
+    for reader in READERS:
+        if not seen[reader].values.items() >= todo.missing.items():
+            raise ValueError(f"{', '.join(todo.missing)} would not be read as wanted by every reader")

@@ -1,0 +1,215 @@
+"""What Compose makes of a volume entry: where it comes from, where it appears, and whether that is what we want.
+
+The rules are compose-go's (https://github.com/compose-spec/compose-go: ``template``, ``format/volume.go``, ``paths``).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A directory of the host in a service.
+
+    Attributes:
+        source: the directory on the host as it is to be written: absolute, or below ``~``; a ``$`` in it is itself.
+        target: the absolute path in the container.
+        read_only: whether the container may not write.
+        long: write it in the long syntax, which fails on a missing source instead of making it, owned by root.
+    """
+
+    source: str
+    target: str
+    read_only: bool = True
+    long: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What ``~``, relative paths and ``${VAR}`` stand for.
+
+    Attributes:
+        home: the person's home directory, absolute.
+        project: the directory the compose file is in, absolute.
+        environ: the host's environment, from which alone ``${VAR}`` comes (not from a project's ``.env``).
+    """
+
+    home: str
+    project: str
+    environ: Mapping[str, str]
+
+    def variable(self, name: str) -> str | None:
+        """A variable's value; None when it is not set."""
+        return self.environ.get(name, self.home if name == "HOME" else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """One entry of ``volumes`` as it is in the file.
+
+    Attributes:
+        source: as written, for messages.
+        path: the directory on the host, absolute and normalised; None when it is not one or cannot be told.
+        target: the path in the container, normalised; empty when it cannot be told.
+        read_only: whether the container may not write.
+    """
+
+    source: str
+    path: str | None
+    target: str
+    read_only: bool
+
+
+class Verdict(Enum):
+    """How an existing volume relates to the wanted mount."""
+
+    UNRELATED = "unrelated"
+    SATISFIED = "satisfied"
+    READ_WRITE = "read-write, wanted read-only"
+    OURS = "ours, from another source"
+    CONFLICT = "someone else's, at the same target"
+    PARENT = "a parent directory at a parent target"
+
+
+def judge(volume: Volume, wanted: Mount, host: Host, ours: Sequence[str]) -> Verdict:
+    """Say how ``volume`` relates to ``wanted``; a source at or below one of ``ours`` is one we wrote earlier."""
+    source, target = resolve(wanted.source, host), posixpath.normpath(wanted.target)
+    if volume.target != target:
+        return Verdict.PARENT if _carries(volume, source, target) else Verdict.UNRELATED
+    if volume.path is None:
+        return Verdict.CONFLICT
+    if volume.path == source:
+        return Verdict.SATISFIED if volume.read_only or not wanted.read_only else Verdict.READ_WRITE
+    return Verdict.OURS if any(_within(volume.path, resolve(root, host)) for root in ours) else Verdict.CONFLICT
+
+
+def _carries(volume: Volume, source: str | None, target: str) -> bool:
+    if volume.path is None or not volume.target.startswith("/") or not _within(target, volume.target):
+        return False
+    return posixpath.normpath(posixpath.join(volume.path, posixpath.relpath(target, volume.target))) == source
+
+
+def _within(path: str, root: str | None) -> bool:
+    return root is not None and (path == root or path.startswith(root.rstrip("/") + "/"))
+
+
+def from_short(text: str, host: Host) -> Volume:
+    """Read the short syntax, ``[SOURCE:]TARGET[:MODE]``."""
+    source, *rest = _SHORT_PARTS.findall(interpolate(text, host)) or [""]
+    written = (_WRITTEN_PARTS.findall(text) or [text])[0]
+    if not rest:
+        return Volume("an anonymous volume", None, _target(source), read_only=False)
+    modes = [mode for mode in ",".join(rest[1:]).split(",") if mode in ("ro", "rw")]
+    is_path = source.startswith((".", "/", "~", "\\\\")) or source[1:2] == ":"
+    path = resolve(source, host) if is_path else None
+    return Volume(written, path, _target(rest[0]), read_only=modes[-1:] == ["ro"])
+
+
+#: the parts between colons; a drive letter's colon belongs to its part
+_SHORT_PARTS = re.compile(r"(?:(?<![^:])[A-Za-z]:(?=[^:]))?[^:]+")
+#: the same where ``${VAR:-x}`` is still as written
+_WRITTEN_PARTS = re.compile(r"(?:(?<![^:])[A-Za-z]:(?=[^:]))?(?:\$\{[^}]*\}|[^:])+")
+
+
+def from_long(fields: Mapping[str, str], host: Host) -> Volume:
+    """Read the long syntax; ``fields`` are its scalars as written."""
+    source = interpolate(fields.get("source", ""), host)
+    path = resolve(source, host) if fields.get("type") == "bind" and source else None
+    read_only = interpolate(fields.get("read_only", ""), host).lower() in _TRUE
+    shown = fields.get("source") or f"a {fields.get('type') or 'volume'} mount"
+    return Volume(shown, path, _target(interpolate(fields.get("target", ""), host)), read_only)
+
+
+#: compose-go's ``toBoolean``
+_TRUE = ("true", "y", "yes", "on")
+
+
+def _target(text: str) -> str:
+    return posixpath.normpath(text) if text and _UNKNOWN not in text else ""
+
+
+def resolve(source: str, host: Host) -> str | None:
+    """The absolute, normalised path of a bind's source; None when it cannot be told. Symbolic links are left alone."""
+    if _UNKNOWN in source:
+        return None
+    if source.startswith("~"):
+        source = posixpath.join(host.home, source[1:].lstrip("/"))
+    elif source.startswith("\\\\") or re.match(r"[A-Za-z]:", source):
+        return source.replace("\\", "/").rstrip("/")
+    return "/" + posixpath.normpath(posixpath.join(host.project, source)).lstrip("/")
+
+
+#: stands for what cannot be told; YAML allows no NUL in a text
+_UNKNOWN = "\0"
+_VARIABLE = re.compile(r"\$(?:(\$)|([A-Za-z_][A-Za-z0-9_]*)|\{)")
+_BRACE = re.compile(r"[{}]")
+_BRACED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])(.*))?", re.DOTALL)
+
+
+def interpolate(text: str, host: Host, levels: int = 8) -> str:
+    """Put in ``$VAR``, ``${VAR}``, ``${VAR:-x}`` … as Compose does; what it would reject becomes a NUL.
+
+    ``levels`` is how deep defaults may hold variables in their turn; no real file comes near it.
+    """
+    if not levels:
+        return _UNKNOWN
+    pieces, at = [], 0
+    while found := _VARIABLE.search(text, at):
+        pieces.append(text[at : found.start()])
+        at = found.end()
+        if found[1]:
+            pieces.append("$")
+        elif found[2]:
+            pieces.append(host.variable(found[2]) or "")
+        else:
+            end = _closing_brace(text, at)
+            pieces.append(_substitute(text[at:end], host, levels - 1) if end >= 0 else _UNKNOWN)
+            at = end + 1 if end >= 0 else len(text)
+    return "".join([*pieces, text[at:]])
+
+
+def _closing_brace(text: str, at: int) -> int:
+    depth = 1
+    for brace in _BRACE.finditer(text, at):
+        depth += 1 if brace[0] == "{" else -1
+        if not depth:
+            return brace.start()
+    return -1
+
+
+def _substitute(expression: str, host: Host, levels: int) -> str:
+    found = _BRACED.fullmatch(expression)
+    if not found:
+        return _UNKNOWN
+    name, operator, word = found[1], found[2] or "", found[3] or ""
+    value = host.variable(name)
+    given = value is not None and (value != "" or not operator.startswith(":"))
+    if operator.endswith("?"):
+        return value or "" if given else _UNKNOWN
+    if operator.endswith("+"):
+        return interpolate(word, host, levels) if given else value or ""
+    if operator.endswith("-"):
+        return value or "" if given else interpolate(word, host, levels)
+    return value or ""
+
+
+def entry(mount: Mount) -> str | dict[str, Any]:
+    """The entry of ``volumes`` that asks for ``mount``, as data."""
+    source, target = mount.source.replace("$", "$$"), mount.target.replace("$", "$$")
+    if not mount.long and ":" not in re.sub(r"\A[A-Za-z]:", "", source) + target:
+        return f"{source}:{target}" + (":ro" if mount.read_only else "")
+    access = {"read_only": True} if mount.read_only else {}
+    return {"type": "bind", "source": source, "target": target, **access, "bind": {"create_host_path": False}}
+
+
+def made_read_only(text: str) -> str:
+    """An entry in short syntax with its mode changed and nothing else."""
+    source, target, *rest = _WRITTEN_PARTS.findall(text)
+    kept = [mode for mode in ":".join(rest).split(",") if mode not in ("", "ro", "rw")]
+    return ":".join((source, target, ",".join(["ro", *kept])))

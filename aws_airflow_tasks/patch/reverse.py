@@ -1,0 +1,140 @@
+"""Take back what a receipt says we did to a file: exactly while it is as we left it, else by finding what is ours."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from aws_airflow_tasks.core import Edit, Trace
+from aws_airflow_tasks.patch import Patch, dotenv_reverse, splice
+from aws_airflow_tasks.patch.dotenv_readers import BOM
+
+
+def unproven(before: bytes, after: bytes) -> str:
+    """No objection."""
+    return ""
+
+
+def reverse(
+    data: bytes | None,
+    traces: Sequence[Trace],
+    *,
+    before: str | None,
+    after: str | None,
+    keys: Mapping[str, Mapping[str, Any] | None] | None = None,
+    objection: Callable[[bytes, bytes], str] = unproven,
+) -> Patch:
+    """The way back to what a file was before one change of ours.
+
+    Args:
+        data: the file's bytes now; None when there is no file.
+        traces: the splices that were made, with the text they took the place of.
+        before: the sha256 (hex) of the file before them; None: we created it.
+        after: the sha256 (hex) of the file as we left it; None: we deleted it.
+        keys: for a ``.env`` file, what ``dotenv.written`` said of it.
+        objection: takes the file now and what it would become; why that must not be, empty: it may. Asked only when
+            the file was edited since.
+
+    Returns:
+        ``satisfied`` when nothing of ours is left; ``edits``, with ``after`` None for a file that is to be deleted; or
+        ``refusal`` with the lines to take out by hand.
+    """
+    found = _hash(data)
+    if found == before or (data is None and after is not None):
+        reason = "it is as it was before" if found == before else "it is gone"
+        return Patch("satisfied", data, data, reason=reason)
+    if found == after:
+        return _exactly(data, traces, before)
+    if data is None or after is None:
+        return Patch("refusal", data, data, reason="it was written anew after we deleted it")
+    try:
+        edits, warnings = _found(data, traces) if keys is None else dotenv_reverse.found(data, traces, keys)
+        rest = splice(data, edits)
+        if cause := objection(data, rest) if edits else "":
+            raise ValueError(cause)
+    except ValueError as error:
+        return Patch("refusal", data, data, reason=f"it was edited since, and {error}", by_hand=_by_hand(data, traces))
+    if not edits:
+        return Patch("satisfied", data, data, reason="nothing of ours is left in it", warnings=warnings)
+    gone = before is None and not rest.removeprefix(BOM.encode()).strip()
+    reason = "takes our lines out of a file that was edited since"
+    return Patch("edits", data, None if gone else rest, edits, reason, warnings=warnings)
+
+
+def _exactly(data: bytes | None, traces: Sequence[Trace], before: str | None) -> Patch:
+    now = data or b""
+    edits = tuple(Edit(t.start, now[t.start : t.start + t.length], t.old) for t in traces)
+    rest = None if before is None else splice(now, edits)
+    if _hash(rest) != before:
+        return Patch("refusal", data, data, reason="the receipt does not lead back to what it was before")
+    return Patch("edits", data, rest, edits, "takes our change back")
+
+
+def _found(data: bytes, traces: Sequence[Trace]) -> tuple[tuple[Edit, ...], tuple[str, ...]]:
+    """The edits that take back those of ``traces`` that are still there.
+
+    Raises:
+        ValueError: one cannot be told for certain.
+    """
+    edits: list[Edit] = []
+    blocks = Counter(trace.new for trace in traces if _is_block(trace))
+    for new, count in blocks.items():
+        starts = list(_blocks(data, new or b""))
+        if len(starts) > count:
+            raise ValueError("our lines are in it more often than we wrote them")
+        if not starts and any(line in data for line in _lines(new)):
+            raise ValueError("our lines were changed")
+        edits += [Edit(start, new or b"", b"") for start in starts]
+    lines = Counter((trace.line, trace.column) for trace in traces if not _is_block(trace))
+    for trace in traces:
+        if not _is_block(trace):
+            starts = list(_windows(data, trace))
+            if len(starts) != lines[trace.line, trace.column]:
+                raise ValueError("the lines that we changed cannot be found again")
+            edits += [Edit(start, data[start : start + trace.length], trace.old) for start in starts]
+    return tuple(sorted(set(edits), key=lambda edit: edit.start)), ()
+
+
+def _is_block(trace: Trace) -> bool:
+    """Whether it put whole lines in between: those can be found by their text alone."""
+    new = trace.new or b""
+    return not trace.old and ((trace.column == 0 and new.endswith(b"\n")) or new.startswith((b"\n", b"\r\n")))
+
+
+def _blocks(data: bytes, new: bytes) -> Iterator[int]:
+    """Where ``new`` stands as lines of their own."""
+    start = data.find(new)
+    while start >= 0:
+        end = start + len(new)
+        begins = new[:1] in b"\r\n" or start == 0 or data[start - 1 : start] == b"\n" or data[:start] == BOM.encode()
+        ends = new.endswith(b"\n") or end == len(data) or data[end : end + 1] in b"\r\n"
+        if begins and ends:
+            yield start
+        start = data.find(new, end if begins and ends else start + 1)
+
+
+def _windows(data: bytes, trace: Trace) -> Iterator[int]:
+    """Where the splice begins in each run of lines that is just as we left it."""
+    count = (trace.new or b"").count(b"\n") + 1
+    lines = data.split(b"\n")
+    offset = 0
+    for index in range(len(lines) - count + 1):
+        if _hash(b"\n".join(lines[index : index + count])) == trace.line:
+            yield offset + trace.column
+        offset += len(lines[index]) + 1
+
+
+def _lines(new: bytes | None) -> list[bytes]:
+    return [line.strip() for line in (new or b"").split(b"\n") if line.strip()]
+
+
+def _by_hand(data: bytes, traces: Sequence[Trace]) -> str:
+    """Our lines that are still there, to be taken out by the person."""
+    ours = [line.decode(errors="replace") for trace in traces for line in _lines(trace.new) if line in data]
+    return "\n".join(["take these lines out:", *ours]) if ours else ""
+
+
+def _hash(data: bytes | None) -> str | None:
+    return None if data is None else hashlib.sha256(data).hexdigest()

@@ -1,0 +1,149 @@
+"""Airflow from PyPI in a virtual environment of its own, in the user's cache: one for each lock file and Python version.
+
+Airflow's dependencies are far from ours, so it never shares our environment; and it is never in the project, from where
+it would get into git and images.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.world import cli, lock
+
+log = logging.getLogger("aws_airflow_tasks")
+
+LOCKS = Path(__file__).with_name("locks")
+#: the oldest and the newest Python that a major version of Airflow runs on, as its lock file does
+PYTHONS = {2: ((3, 11), (3, 12)), 3: ((3, 11), (3, 13))}
+#: written last: an environment without it was never finished
+MARKER = "aws-airflow-tasks.ready"
+#: seconds for an installation on a slow line
+PATIENCE = 1800
+
+
+def lock_file(major: int) -> Path:
+    """The lock file of Airflow ``major``, 2 or 3: exact versions with hashes."""
+    return LOCKS / f"airflow-{major}.txt"
+
+
+@functools.cache
+def version(major: int) -> str:
+    """The version of Airflow that the lock file of ``major`` installs."""
+    found = re.search(r"^apache-airflow==(\S+)", lock_file(major).read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else ""
+
+
+def folder(major: int, cache: Path) -> Path:
+    """Where the virtual environment of Airflow ``major`` lies below ``cache``, whether it is there or not."""
+    digest = hashlib.sha256(lock_file(major).read_bytes()).hexdigest()[:12]
+    return cache / f"airflow-{version(major)}-py{''.join(map(str, _python(major)))}-{digest}"
+
+
+def is_ready(environment: Path) -> bool:
+    """Whether a virtual environment was finished and its interpreter still exists."""
+    return (environment / MARKER).is_file() and (environment / "bin" / "python").exists()
+
+
+def ensure(major: int, cache: Path) -> Path:
+    """The virtual environment of Airflow ``major``, installed when it is not there yet.
+
+    Args:
+        major: 2 or 3.
+        cache: this tool's directory in the user's cache; `uv` keeps its downloads beside it, where it always does.
+
+    Raises:
+        TaskError: `uv` or a fitting Python is missing, there is no network, or the disk is full.
+    """
+    wanted = folder(major, cache)
+    if not is_ready(wanted):
+        with lock.locked(wanted, wait=PATIENCE, doing=f"the installation of Airflow {version(major)}"):
+            if not is_ready(wanted):
+                _install(major, wanted)
+    return wanted
+
+
+def _install(major: int, wanted: Path) -> None:
+    """Build beside its place and rename it there, so that whoever is killed leaves nothing that looks finished."""
+    log.info("installing Airflow %s", version(major))
+    prefix = f".{wanted.name}-"
+    try:
+        for left in wanted.parent.glob(f"{prefix}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=wanted.parent, ignore_cleanup_errors=True) as made:
+            built = Path(made) / "venv"
+            _uv(wanted.parent, "venv", "--relocatable", "--python", _interpreter(major), str(built))
+            python = str(built / "bin" / "python")
+            _uv(wanted.parent, "pip", "sync", "--require-hashes", "--python", python, str(lock_file(major)))
+            (built / MARKER).touch()
+            shutil.rmtree(wanted, ignore_errors=True)
+            built.rename(wanted)
+    except OSError as error:
+        raise TaskError(
+            f"cannot write {error.filename or wanted}: {error.strerror}", hint=f"df -h '{wanted.parent}'"
+        ) from None
+
+
+def _python(major: int) -> tuple[int, int]:
+    """The Python version to run Airflow with: ours when it fits, else the newest that does."""
+    ours, (oldest, newest) = sys.version_info[:2], PYTHONS[major]
+    return ours if oldest <= ours <= newest else newest
+
+
+def _interpreter(major: int) -> str:
+    wanted = _python(major)
+    return sys.executable if wanted == sys.version_info[:2] else ".".join(map(str, wanted))
+
+
+def _uv(cache: Path, *arguments: str) -> None:
+    done = cli.run([_find_uv(), "--quiet", "--no-progress", *arguments], env=_environment(cache), timeout=PATIENCE)
+    if done.code:
+        raise explain(done.stderr, arguments)
+
+
+def _find_uv() -> str:
+    try:
+        import uv
+
+        return str(uv.find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        raise TaskError(
+            "`uv`, which installs Airflow, is not there", hint="pip install 'aws-airflow-tasks[sandbox]'"
+        ) from None
+
+
+def _environment(cache: Path) -> dict[str, str]:
+    """Ours, with uv's own directories where HOME does not reach: HOME may be a sandbox's that is deleted later."""
+    places = {"UV_CACHE_DIR": str(cache.parent / "uv"), "UV_PYTHON_INSTALL_DIR": str(cache / "python")}
+    foreign = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
+    return places | {name: value for name, value in os.environ.items() if name not in foreign}
+
+
+def explain(said: str, arguments: tuple[str, ...] = ()) -> TaskError:
+    """What uv's error output means: the cause and what to type.
+
+    Args:
+        said: what uv wrote on standard error.
+        arguments: of the command that failed.
+    """
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    text = re.sub(r"(?<=://)[^/@\s]*@", "", " ".join(lines))
+    if re.search(r"dns error|error sending request|failed to lookup|[Cc]onnect|timed out|[Ff]ailed to fetch", text):
+        host = re.search(r"https?://([^/`\s]+)", text)
+        where = host[1] if host else "pypi.org"
+        return TaskError(f"cannot install Airflow: {where} cannot be reached", hint=f"curl -sSI https://{where}")
+    if arguments[:1] == ("venv",) and "--python" in arguments and re.search(r"[Pp]ython|interpreter", text):
+        wanted = arguments[arguments.index("--python") + 1]
+        return TaskError(f"cannot install Airflow: no Python {wanted} was found", hint=f"uv python install {wanted}")
+    if "No space left" in text:
+        return TaskError("cannot install Airflow: the disk is full", hint="df -h ~/.cache")
+    last = next((line for line in reversed(lines) if not line.startswith(("hint:", "help:"))), "it said nothing")
+    return TaskError(f"cannot install Airflow: {last}", hint="uv cache clean   # then run it again")

@@ -1,0 +1,203 @@
+"""A project, an embedded AWS and an embedded Airflow in ``.sandbox/``; then the same tasks as anywhere else.
+
+Entering the sandbox gives this process a HOME of its own, so that the person's ``~/.aws`` is neither read nor written,
+and takes every ``AWS_*`` variable away; what follows cannot tell the sandbox from a laptop.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from aws_airflow_tasks import runtimes
+from aws_airflow_tasks.core import Change, Plan, TaskError, UsageError
+from aws_airflow_tasks.play import Play
+from aws_airflow_tasks.runtimes import venv
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world import moto, state
+
+#: the base images that the Astro CLI would write into the Dockerfile
+IMAGES = {2: "quay.io/astronomer/astro-runtime:13.2.0", 3: "astrocrpublic.azurecr.io/runtime:3.1-12"}
+#: variables of the person's that would lead out of the sandbox
+FOREIGN = ("AIRFLOW_", "AWS_", "INVOKE_AWS_AIRFLOW_", "XDG_")
+
+
+def run(play: Play, airflow: str, *tasks: Any) -> None:
+    """Make the project, the embedded AWS and Airflow's virtual environment, then run ``tasks`` on them.
+
+    Args:
+        play: the command line; its settings become the sandbox's.
+        airflow: Airflow's major version, ``2`` or ``3``.
+        tasks: the tasks to run there.
+
+    Raises:
+        UsageError: there is no such version here.
+    """
+    if airflow not in ("2", "3"):
+        raise UsageError(f"--airflow {airflow} is neither 2 nor 3", hint="invoke sandbox --airflow 3")
+    root, major, cache = _enter(play), int(airflow), play.settings.cache
+    play.settings = replace(play.settings, project=root / f"airflow-{major}")
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # the longest step goes on beside the others; nothing that it makes depends on them
+        built = None if play.settings.check else pool.submit(venv.ensure, major, cache)
+        play.converge("project", lambda settings, _: _project(settings.project, major))
+        play.converge("aws", lambda _, __: _aws(root))
+        play.converge("airflow", lambda settings, _: _airflow(settings, major, built))
+    if play.failed or any(result.status == "changed" for result in play.results if play.settings.check):
+        return
+    play.settings = replace(play.settings, endpoint_url=moto.running(_aws_directory(root), root / "home") or "")
+    play.go(*tasks)
+    _say_what_next(play, airflow)
+
+
+def stop(play: Play) -> None:
+    """Stop the sandbox's Airflow and AWS, whatever a killed run left of them."""
+    root = _enter(play)
+    play.converge("sandbox.stop", lambda settings, _: _stopped(settings, root))
+
+
+def clean(play: Play) -> None:
+    """Stop the sandbox and remove ``.sandbox/``; the virtual environments in the user's cache stay."""
+    root = _enter(play)
+    play.converge("sandbox.stop", lambda settings, _: _stopped(settings, root))
+    play.release()
+    play.converge("sandbox.clean", lambda _, __: _removed(root))
+
+
+def _enter(play: Play) -> Path:
+    """Give this process the sandbox's HOME and settings; returns ``.sandbox/``."""
+    asked = play.settings
+    root = asked.project / ".sandbox"
+    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+        del os.environ[name]
+    os.environ |= {
+        "HOME": str(root / "home"),
+        "USERPROFILE": str(root / "home"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    play.settings = Settings(
+        project=root / "airflow-3",
+        cache=asked.cache,
+        runtime="embedded",
+        wait=asked.wait,
+        check=asked.check,
+        diff=asked.diff,
+        json=asked.json,
+        yes=asked.yes,
+        override=asked.override,
+        fresh=asked.fresh,
+    )
+    return root
+
+
+def _project(project: Path, major: int) -> Plan:
+    """The files that `astro dev init` would make; one that is there already is left alone."""
+    wanted = _files(project, major)
+    missing = {path: text for path, text in wanted.items() if not path.exists()}
+    listing = "".join(f"{path.relative_to(project.parent)}\n" for path in wanted)
+    change = Change(
+        target=f".sandbox/{project.name}",
+        action="create",
+        before="".join(f"{path.relative_to(project.parent)}\n" for path in wanted if path not in missing) or None,
+        after=listing,
+        apply=lambda: _write(missing, project.parent),
+        reason="the files of `astro dev init`",
+    )
+    return Plan((change,), target=change.target, reason="an Astro project")
+
+
+def _files(project: Path, major: int) -> dict[Path, str]:
+    return {
+        project.parent / ".gitignore": "*\n",
+        project / ".astro" / "config.yaml": f"project:\n    name: {project.name}\n",
+        project / ".astro" / "dag_integrity_exceptions.txt": "# DAG files that the parse test leaves out, one a line\n",
+        project / ".dockerignore": ".git\n.env\n.venv\nairflow_settings.yaml\n",
+        project / ".env": "",
+        project / ".gitignore": ".env\n.venv\n__pycache__/\nairflow_settings.yaml\n",
+        project / "Dockerfile": f"FROM {IMAGES[major]}\n",
+        project / "README.md": "The sandbox's Astro project. Change what you like; `invoke sandbox` mends what it needs.\n",
+        project / "airflow_settings.yaml": "airflow:\n  connections: []\n  pools: []\n  variables: []\n",
+        project / "dags" / ".airflowignore": "",
+        project / "include" / ".gitkeep": "",
+        project / "packages.txt": "",
+        project / "plugins" / ".gitkeep": "",
+        project / "requirements.txt": "",
+    }
+
+
+def _write(missing: dict[Path, str], root: Path) -> None:
+    try:
+        (root / "home").mkdir(parents=True, exist_ok=True)
+        for path, text in missing.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise TaskError(f"cannot write {error.filename}: {error.strerror}", hint=f"ls -ld '{root.parent}'") from None
+
+
+def _aws_directory(root: Path) -> Path:
+    return root / "aws"
+
+
+def _aws(root: Path) -> Plan:
+    directory, home = _aws_directory(root), root / "home"
+    endpoint = moto.running(directory, home)
+    change = Change(
+        target="embedded AWS",
+        action="start",
+        before="running\n" if endpoint else None,
+        after="running\n",
+        apply=lambda: _start_aws(directory, home),
+        reason="moto server, an IAM user with keys, and `aws configure`",
+    )
+    return Plan((change,), target="embedded AWS", reason=f"moto server on {endpoint}")
+
+
+def _start_aws(directory: Path, home: Path) -> None:
+    moto.ensure(directory, home)
+
+
+def _airflow(settings: Settings, major: int, built: Future[Path] | None) -> Plan:
+    folder = venv.folder(major, settings.cache)
+    change = Change(
+        target=f"Airflow {venv.version(major)}",
+        action="create",
+        before="installed\n" if venv.is_ready(folder) and (built is None or built.done()) else None,
+        after="installed\n",
+        apply=lambda: _wait_for(built),
+        reason=f"from PyPI, into {folder}",
+    )
+    return Plan((change,), target=change.target, reason=f"in {folder}")
+
+
+def _wait_for(built: Future[Path] | None) -> None:
+    if built:
+        built.result()
+
+
+def _say_what_next(play: Play, airflow: str) -> None:
+    if play.failed or play.settings.check:
+        return
+    login = runtimes.choose(play.settings, play.state).login()
+    printed = next((check.detail for check in play.checks if check.check == "dag-run" and check.status == "ok"), "")
+    play.extra["sandbox"] = {"value": printed, "ui": login.url, "project": str(play.settings.project)}
+    play.note(f"{printed}\nAirflow {airflow}: {login.url}   user {login.user}, password in {login.password_file}")
+    play.note("next: invoke sandbox (changes nothing)   invoke sandbox.stop   invoke sandbox.clean")
+    play.note("in your own Astro project: aws-airflow setup --check --diff")
+
+
+def _stopped(settings: Settings, root: Path) -> Plan:
+    running = dict(_running(settings, root))
+    change = Change(
+        target=", ".join(running) or "sandbox",
+        action="stop",
+        before="".join(f"{name}: running\n" for name in running) or None,
+        after=None,
+        apply=lambda: [halt() for halt in running.values()] and None,
+    )
+    return Plan((change,), target="sandbox", reason="not running")

@@ -1,0 +1,140 @@
+"""What a service sees, from inside: its files, environment, identity, the raw secret; and the backend where tasks run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from aws_airflow_tasks.core import Check, TaskError
+from aws_airflow_tasks.patch import dotenv
+from aws_airflow_tasks.runtimes import Runtime
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import env, secrets
+from aws_airflow_tasks.world.aws import Identity
+
+#: where tasks run with the LocalExecutor
+SCHEDULER = "scheduler"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the services should see, as this host sees it.
+
+    Attributes:
+        identity: who AWS says we are.
+        environment: the lines that we keep in ``.env``.
+        variable: the check variable's value; empty without a backend.
+        host: the check connection's host.
+    """
+
+    identity: Identity
+    environment: Mapping[str, str]
+    variable: str = ""
+    host: str = ""
+
+
+def _script(name: str) -> str:
+    return resources.files("aws_airflow_tasks").joinpath(f"steps/{name}.py.txt").read_text("utf-8")
+
+
+def _ask(runtime: Runtime, service: str, script: str, question: dict[str, Any]) -> dict[str, Any]:
+    """Run a script where ``service`` runs and return the JSON object that it prints."""
+    done = runtime.exec(service, ["python", "-", json.dumps(question)], stdin=_script(script))
+    try:
+        answer = json.loads(done.stdout.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise TaskError(f"the probe did not run: {last}", hint="invoke start") from None
+    return dict(answer)
+
+
+def service_checks(settings: Settings, runtime: Runtime, service: str, expected: Expected) -> Iterator[Check]:
+    """Probe one service where it runs, and say what each layer found.
+
+    Raises:
+        TaskError: nothing can be run there.
+    """
+    wanted = expected.environment
+    question = {
+        "files": [wanted["AWS_CONFIG_FILE"], wanted["AWS_SHARED_CREDENTIALS_FILE"]],
+        "names": list(wanted),
+        "endpoint_url": settings.endpoint_url or None,
+        "region": wanted["AWS_DEFAULT_REGION"],
+        "secret": secrets.variable_name(settings) if settings.backend != "none" else "",
+    }
+    found = _ask(runtime, service, "probe", question)
+    yield _files_readable(service, found)
+    yield _environment(service, found["environment"], wanted)
+    yield _identity(service, found["identity"], expected)
+    if "secret" in found:
+        yield _raw_secret(service, found["secret"], expected)
+
+
+def _files_readable(service: str, found: dict[str, Any]) -> Check:
+    bad = [file for file in found["files"] if file["exists"] and not file["readable"]]
+    if bad:
+        file = bad[0]
+        detail = f"{file['path']} (mode {file['mode']}, uid {file['uid']}) cannot be read by uid {found['uid']}"
+        return Check("files-readable", "failed", detail, "", service)
+    missing = [file["path"] for file in found["files"] if not file["exists"]]
+    if len(missing) == len(found["files"]):
+        return Check("files-readable", "failed", f"there is no {' and no '.join(missing)}", "invoke start", service)
+    return Check("files-readable", "ok", f"as uid {found['uid']}", "", service)
+
+
+def _environment(service: str, found: dict[str, str | None], wanted: Mapping[str, str]) -> Check:
+    differing = [
+        name
+        for name, value in wanted.items()
+        if found.get(name) is None or not env.satisfied(name, str(found[name]), value)
+    ]
+    if differing:
+        return Check("environment", "failed", f"not as in .env: {', '.join(differing)}", "invoke start", service)
+    return Check("environment", "ok", f"{len(wanted)} variables as in .env", "", service)
+
+
+def _identity(service: str, found: dict[str, Any], expected: Expected) -> Check:
+    if "error" in found:
+        return Check("identity-in-service", "failed", found["error"], "invoke creds --fresh", service)
+    arn = found["value"]["arn"]
+    if _role(arn) != _role(expected.identity.arn):
+        detail = f"{arn}, but this host is {expected.identity.arn}"
+        return Check("identity-in-service", "failed", detail, "invoke start", service)
+    return Check("identity-in-service", "ok", arn, "", service)
+
+
+def _role(arn: str) -> str:
+    """An identity without the name of an assumed role's session, which every process makes up anew."""
+    return arn.rpartition("/")[0] if ":assumed-role/" in arn else arn
+
+
+def _raw_secret(service: str, found: dict[str, Any], expected: Expected) -> Check:
+    if "error" in found:
+        return Check("raw-secret", "failed", found["error"], "invoke secrets", service)
+    same = found["value"] == hashlib.sha256(expected.variable.encode()).hexdigest()
+    detail = "the value that this host reads" if same else "another value than this host reads"
+    return Check("raw-secret", "ok" if same else "failed", detail, "" if same else "invoke env", service)
+
+
+def backend_check(settings: Settings, runtime: Runtime, expected: Expected) -> Check:
+    """Ask the backend that Airflow's own configuration names, where tasks run, for both check entries.
+
+    Raises:
+        TaskError: nothing can be run there.
+    """
+    if settings.backend == "none":
+        return Check("backend", "skipped", "no backend is set")
+    names = {"variable": settings.check_variable, "connection": settings.check_connection}
+    found = _ask(runtime, SCHEDULER, "backend", names)
+    want = {"variable": dotenv.sha256(expected.variable), "connection": expected.host}
+    for kind, value in want.items():
+        answer = found[kind]
+        if answer.get("value") != value:
+            seen = answer.get("error") or ("it found none" if answer["value"] is None else "it found another one")
+            detail = f"{found['backend'] or 'no backend'} on {kind} {names[kind]}: {seen}"
+            return Check("backend", "failed", detail, "invoke env secrets", SCHEDULER)
+    return Check("backend", "ok", f"{found['backend']} finds the variable and the connection", "", SCHEDULER)

@@ -1,0 +1,274 @@
+"""People's files: read whole, replaced atomically, and never when they were edited meanwhile.
+
+A file is replaced by a temporary one beside it, written and synced first, that is renamed over it. What stands there is
+read again and compared directly before the rename. An edit that another program makes in the microseconds between that
+comparison and the rename is lost; POSIX has no way to close this window for programs that take no lock of ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from aws_airflow_tasks.core import TaskError
+
+#: in bytes; nobody writes a larger ``.env`` or compose file by hand
+MAX_SIZE = 10 * 1024 * 1024
+#: how the temporary files begin and end, so that leftovers of a killed process are recognised
+_PREFIX, _SUFFIX = ".aws-airflow-", ".tmp"
+
+_HINTS = {
+    errno.EACCES: "ls -ld '{folder}' '{path}'",
+    errno.EPERM: "ls -ld '{folder}' '{path}'",
+    errno.EROFS: "mount | grep ' ro[,)]'",
+    errno.ENOSPC: "df -h '{folder}'",
+    errno.EDQUOT: "quota",
+    errno.EFBIG: "ulimit -f",
+    errno.ENOTDIR: "ls -ld '{folder}'",
+    errno.ELOOP: "ls -l '{path}'",
+    errno.EISDIR: "ls -ld '{path}'",
+}
+
+
+def read(path: Path) -> bytes | None:
+    """The bytes of a file; None when there is none.
+
+    Raises:
+        TaskError: it is no regular file, a symlink that leads nowhere, larger than :data:`MAX_SIZE`, or unreadable.
+    """
+    with _explained("read", path):
+        try:
+            # O_NONBLOCK: a named pipe must not make us wait for a writer
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            if path.is_symlink():
+                target = path.readlink()
+                raise TaskError(
+                    f"{path} is a symlink to {target}, which does not exist", hint=f"ls -l '{path}'"
+                ) from None
+            return None
+        with os.fdopen(handle, "rb") as file:
+            _regular(path, os.fstat(handle))
+            data = file.read(MAX_SIZE + 1)
+    if len(data) > MAX_SIZE:
+        raise TaskError(f"{path} is larger than {MAX_SIZE >> 20} MB, which is no file for us", hint=f"ls -lh '{path}'")
+    return data
+
+
+def _regular(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a directory" if stat.S_ISDIR(found.st_mode) else "something else"
+        raise TaskError(f"{path} is no file but {kind}", hint=f"ls -ld '{path}'")
+
+
+def missing_parents(path: Path) -> tuple[Path, ...]:
+    """The directories that must be made before ``path`` can be written, the outermost first."""
+    missing = [parent for parent in path.parents if not os.path.lexists(parent)]
+    return tuple(reversed(missing))
+
+
+def replace(path: Path, before: bytes | None, after: bytes | None, *, mode: int | None = None) -> None:
+    """Make ``after`` the content of ``path``, atomically, provided that it still is ``before``.
+
+    A file that is replaced keeps its mode, owner and extended attributes; a symlink stays and its target is replaced.
+    Missing parent directories are made (see :func:`missing_parents`).
+
+    Args:
+        path: the file.
+        before: the bytes that the caller read; None: there was no file.
+        after: the bytes wanted; None: there is to be no file.
+        mode: the mode of a file that is created; None: by the umask.
+
+    Raises:
+        TaskError: it was edited meanwhile, or it cannot be replaced just so; nothing was touched then.
+    """
+    with _explained("write", path):
+        _unchanged(path, before)
+        if after is None:
+            _delete(path)
+            return
+        target = path.resolve() if path.is_symlink() else path
+        _replaceable(path, target)
+        with _parents(target):
+            sweep(target.parent)
+            _write(target, before, after, mode)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that killed processes of ours left in ``folder``; those still being written stay."""
+    with contextlib.suppress(OSError):
+        for leftover in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+            _remove_leftover(leftover)
+
+
+def _remove_leftover(path: Path) -> None:
+    import fcntl
+
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        finally:
+            os.close(handle)
+
+
+def remove_empty(folders: Sequence[Path]) -> None:
+    """Remove the directories that are empty, the innermost (last) first; the others stay."""
+    for folder in reversed(folders):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _unchanged(path: Path, before: bytes | None) -> None:
+    if read(path) != before:
+        raise TaskError(f"{path} was edited while it was being changed; nothing was written", hint="run it again")
+
+
+def _delete(path: Path) -> None:
+    if path.is_symlink():
+        raise TaskError(f"{path} has become a symlink; it stays", hint=f"ls -l '{path}'")
+    path.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def _replaceable(path: Path, target: Path) -> None:
+    """Raise TaskError when a rename would change more than the content."""
+    try:
+        found = target.stat()
+    except FileNotFoundError:
+        return
+    if found.st_nlink > 1:
+        raise TaskError(
+            f"{path} has {found.st_nlink} names (hard links), which replacing it would part", hint=f"ls -li '{target}'"
+        )
+    if not os.access(target, os.W_OK):
+        raise TaskError(f"{path} is read-only", hint=f"chmod u+w '{target}'")
+
+
+@contextlib.contextmanager
+def _parents(path: Path) -> Iterator[None]:
+    """Make the missing parent directories; they go again when the body fails."""
+    made = []
+    try:
+        for folder in missing_parents(path):
+            folder.mkdir()
+            made.append(folder)
+            _sync(folder.parent)
+        yield
+    except BaseException:
+        remove_empty(made)
+        raise
+
+
+def _write(target: Path, before: bytes | None, after: bytes, mode: int | None) -> None:
+    import fcntl
+
+    temporary = target.parent / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+    # the kernel applies the umask to a new file's mode; anything else starts closed to others
+    first = 0o666 if before is None and mode is None else 0o600
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, first)
+    try:
+        with contextlib.suppress(OSError):  # tells sweep() that we live; not every file system has it
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if before is not None:
+            _like(target, handle)
+        elif mode is not None:
+            os.fchmod(handle, mode)
+        _write_all(handle, after)
+        os.fsync(handle)
+        _unchanged(target, before)
+        temporary.rename(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    finally:
+        os.close(handle)
+    _sync(target.parent)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
+def _like(target: Path, handle: int) -> None:
+    """Give the open file the owner, the extended attributes and the mode of ``target``."""
+    wanted, have = target.stat(), os.fstat(handle)
+    if (wanted.st_uid, wanted.st_gid) != (have.st_uid, have.st_gid):
+        _kept(target, "its owner and group", lambda: os.fchown(handle, wanted.st_uid, wanted.st_gid))
+    _kept(target, "its extended attributes", lambda: _copy_attributes(target, handle))
+    os.fchmod(handle, stat.S_IMODE(wanted.st_mode))
+
+
+def _kept(target: Path, what: str, keep: Callable[[], None]) -> None:
+    try:
+        keep()
+    except OSError as error:
+        raise TaskError(
+            f"{target} would lose {what} ({error.strerror}); nothing was written", hint=f"ls -l '{target}'"
+        ) from None
+
+
+def _copy_attributes(target: Path, handle: int) -> None:
+    if sys.platform == "darwin":
+        _copy_attributes_darwin(target, handle)
+        return
+    names, have = _attributes(target), _attributes(handle)
+    for name in have.keys() - names.keys():  # such as a default ACL of the directory
+        os.removexattr(handle, name)
+    for name, value in names.items():
+        if have.get(name) != value:
+            os.setxattr(handle, name, value)
+
+
+def _attributes(file: Path | int) -> dict[str, bytes]:
+    try:
+        return {name: os.getxattr(file, name) for name in os.listxattr(file)}
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:
+            return {}
+        raise
+
+
+def _copy_attributes_darwin(target: Path, handle: int) -> None:
+    """Python has no xattr functions on macOS; copyfile(3) has: COPYFILE_ACL is 1, COPYFILE_XATTR is 4."""
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    source = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if library.fcopyfile(source, handle, None, ctypes.c_uint32(1 | 4)) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+    finally:
+        os.close(source)
+
+
+def _sync(folder: Path) -> None:
+    """Make a rename or removal in ``folder`` last; some file systems cannot sync directories."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _explained(doing: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        hint = _HINTS.get(error.errno or 0, "ls -ld '{path}'").format(path=path, folder=path.parent)
+        raise TaskError(f"cannot {doing} {path}: {error.strerror or type(error).__name__}", hint=hint) from None

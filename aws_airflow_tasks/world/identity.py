@@ -1,0 +1,124 @@
+"""The last answer of STS, remembered in the state directory: who we are costs no call, and no boto3, while it holds.
+
+It holds for ``identity_ttl`` seconds while nothing that it depends on has changed. The file has no secret in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world import state as states
+from aws_airflow_tasks.world.aws import Identity, caller_identity, connect
+from aws_airflow_tasks.world.profiles import Credentials
+
+NAME = "identity.json"
+#: how the environment variables begin that say who we are and whom we ask
+VARIABLES = (
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_PROFILE", "AWS_DEFAULT_", "AWS_REGION", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ENDPOINT_URL",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_ROLE_", "AWS_WEB_IDENTITY_", "AWS_CONTAINER_", "AWS_USE_",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who we are, what the configuration says of it, and when STS said so (seconds since the epoch)."""
+
+    credentials: Credentials
+    identity: Identity
+    checked: float
+
+
+def known(settings: Settings, state: Path) -> Known:
+    """The remembered identity while it holds, else STS's answer, which is remembered unless in check mode.
+
+    Raises:
+        TaskError: AWS refuses, or does not answer (:class:`~.causes.Unreachable`), or nobody is logged in
+            (:class:`~.causes.LoginNeeded`).
+    """
+    found = remembered(settings, state)
+    if found and not settings.fresh and _holds(found, settings.identity_ttl):
+        return found
+    print_now = fingerprint(settings, os.environ)  # before asking: a change meanwhile makes the answer void
+    account = connect(settings)
+    answer = Known(account.credentials, caller_identity(account), time.time())
+    if not settings.check:
+        _remember(states.make(settings.project) / NAME, print_now, answer)
+    return answer
+
+
+def remembered(settings: Settings, state: Path) -> Known | None:
+    """The last answer, however old, if nothing that it depends on has changed since; None: there is none."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        stored = json.loads((state / NAME).read_text(encoding="utf-8"))
+        if stored["fingerprint"] == fingerprint(settings, os.environ):
+            return Known(_credentials(stored["credentials"]), Identity(**stored["identity"]), float(stored["checked"]))
+    return None
+
+
+def _holds(found: Known, seconds: int) -> bool:
+    now = time.time()
+    return 0 <= now - found.checked < seconds and now < (found.identity.expiry or now + 1)
+
+
+def _credentials(stored: dict[str, Any]) -> Credentials:
+    paths = {name: Path(stored[name]) for name in ("config_file", "credentials_file")}
+    return Credentials(**stored | paths | {"chain": tuple(stored["chain"])})
+
+
+def fingerprint(settings: Settings, environ: Mapping[str, str]) -> str:
+    """A hash of all that an answer of STS depends on: the definition, and the logins that the command line keeps."""
+    logins = (Path.home() / ".aws" / kind / "cache" for kind in ("sso", "login"))
+    return _hash([definition(settings, environ), *(_stat(path) for path in logins)])
+
+
+def definition(settings: Settings, environ: Mapping[str, str]) -> str:
+    """A hash of what says where credentials come from: settings, environment variables, and the files' stat."""
+    files = (
+        environ.get("AWS_CONFIG_FILE", "~/.aws/config"),
+        environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+    )
+    return _hash(
+        [
+            [settings.profile, settings.region, settings.endpoint_url, str(Path.home())],
+            sorted((name, value) for name, value in environ.items() if name.startswith(VARIABLES)),
+            [_stat(Path(os.path.expandvars(name)).expanduser()) for name in files],
+        ]
+    )
+
+
+def _hash(parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _stat(path: Path) -> list[int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return []
+    return [found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mode]
+
+
+def _remember(path: Path, print_now: str, answer: Known) -> None:
+    """Write it in place: a reader that meets half of it takes it for none."""
+    text = json.dumps({"fingerprint": print_now, **asdict(answer)}, default=str)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
+            file.write(text)
+    except OSError as error:
+        raise TaskError(f"cannot write {path}: {error.strerror}", hint=f"ls -ld '{path}'") from None
+
+
+def age(seconds: float) -> str:
+    """Such as ``just now`` or ``2 min ago``."""
+    return "just now" if seconds < 60 else f"{int(seconds // 60)} min ago"

@@ -1,0 +1,78 @@
+"""One lock per project, so that two runs never plan and write at the same time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from aws_airflow_tasks.core import TaskError
+
+log = logging.getLogger("aws_airflow_tasks")
+
+
+@contextlib.contextmanager
+def locked(state: Path, *, wait: float, doing: str, waiting: Callable[[str], None] = log.info) -> Iterator[None]:
+    """Hold the project's lock. A holder that dies loses it at once: the kernel keeps it, not a file's existence.
+
+    Args:
+        state: the project's state directory. The lock lies beside it, so that it may be deleted meanwhile.
+        wait: seconds to wait for another holder.
+        doing: what we are about to do, for those who wait for us.
+        waiting: told once, when another run holds the lock.
+
+    Raises:
+        TaskError: another run still holds it after ``wait`` seconds, or the lock file cannot be made.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(state.with_name(f"{state.name}.lock"), mode=0o600)
+    holder = state.with_name(f"{state.name}.lock.json")
+    try:
+        state.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            waiting(f"waiting for {_named(holder)}")
+            lock.acquire(timeout=wait)
+    except Timeout:
+        pid = _read(holder).get("pid", "")
+        raise TaskError(
+            f"another run works on this project: {_named(holder)}; waited {wait:g} s",
+            hint=f"ps -fp {pid}" if pid else f"fuser -v '{lock.lock_file}'",
+        ) from None
+    except OSError as error:
+        raise TaskError(
+            f"cannot lock {lock.lock_file}: {error.strerror}", hint=f"ls -ld '{state.parent}' '{lock.lock_file}'"
+        ) from None
+    try:
+        with contextlib.suppress(OSError):  # only ever read to be shown
+            signed = {"pid": os.getpid(), "doing": doing, "since": time.time()}
+            holder.write_text(json.dumps(signed), encoding="utf-8")
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            holder.unlink()
+        lock.release()
+
+
+def _read(holder: Path) -> dict[str, object]:
+    try:
+        found = json.loads(holder.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _named(holder: Path) -> str:
+    """Such as ``invoke setup (pid 4711, since 12:34:56)``."""
+    found = _read(holder)
+    since = found.get("since")
+    if not isinstance(since, int | float):
+        return "a run that has not said who it is"
+    clock = time.strftime("%H:%M:%S", time.localtime(since))
+    return f"{found.get('doing')} (pid {found.get('pid')}, since {clock})"

@@ -1,0 +1,167 @@
+"""The embedded AWS: moto's server as a process of its own on 127.0.0.1, with a user, keys and an AWS configuration.
+
+moto answers any keys with one identity, so the keys are those of an IAM user that is created in it: then an identity
+check can tell ours from others. moto keeps everything in memory, so all this is done again for every new process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import importlib.util
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.world import cli, processes
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+
+REGION = "eu-west-1"
+USER = "airflow-sandbox"
+#: seconds until a new server has to answer
+PATIENCE = 60
+
+
+def ensure(directory: Path, home: Path) -> str:
+    """A running server whose keys are in ``home``'s AWS configuration; what runs already is found again.
+
+    Args:
+        directory: where its process record, port and log are kept.
+        home: the home directory whose ``.aws`` the keys go to, through `aws configure`.
+
+    Returns:
+        The endpoint's URL.
+
+    Raises:
+        TaskError: moto or `aws` is not installed, or the server does not come up.
+    """
+    endpoint = running(directory, home)
+    if endpoint:
+        return endpoint
+    directory.mkdir(parents=True, exist_ok=True)
+    process = processes.running(_record(directory)) or _start(directory)
+    _wait(directory)
+    _ask(_port(directory), "POST", "/moto-api/reset")  # what an interrupted run left half made
+    _configure(home, *_keys(_endpoint(directory)))
+    _marker(directory).write_text(_name(process), encoding="utf-8")
+    return _endpoint(directory)
+
+
+def running(directory: Path, home: Path) -> str | None:
+    """The endpoint's URL while the server runs, answers, and its keys are in ``home``; None otherwise."""
+    process = processes.running(_record(directory))
+    configured = process and _text(_marker(directory)) == _name(process) and (home / ".aws" / "credentials").is_file()
+    return _endpoint(directory) if configured and _ask(_port(directory), "GET", "/moto-api/data.json") else None
+
+
+def stop(directory: Path) -> bool:
+    """Stop the server of ``directory``; whether there was one."""
+    return processes.stop(_record(directory))
+
+
+def _start(directory: Path) -> processes.Process:
+    if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
+        raise TaskError("the embedded AWS (moto) is not installed", hint="pip install 'aws-airflow-tasks[sandbox]'")
+    port = processes.free_port(_port(directory))
+    (directory / "port").write_text(str(port), encoding="utf-8")
+    return processes.start(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        env=_clean_environment(),
+        cwd=directory,
+        log=_log(directory),
+        record=_record(directory),
+    )
+
+
+def _wait(directory: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not _ask(_port(directory), "GET", "/moto-api/data.json"):
+        if processes.running(_record(directory)) is None or not processes.wait_until(deadline, 0.1):
+            stop(directory)
+            raise TaskError(
+                f"the embedded AWS did not come up: {processes.tail(_log(directory), 1) or 'it said nothing'}",
+                hint=f"cat '{_log(directory)}'",
+            )
+
+
+def _ask(port: int, method: str, path: str) -> bool:
+    """Whether the server answers; never through a proxy."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        try:
+            connection.request(method, path)
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+
+
+def _keys(endpoint: str) -> tuple[str, str]:
+    """Create the user and give them an access key: its id and its secret."""
+    import boto3
+    import botocore.session
+
+    nobodys = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
+    session = botocore.session.Session(session_vars=nobodys | {"credentials_file": nobodys["config_file"]})
+    session.set_credentials("anybody", "anything")
+    iam: IAMClient = boto3.Session(botocore_session=session, region_name=REGION).client("iam", endpoint_url=endpoint)
+    iam.create_user(UserName=USER)
+    key = iam.create_access_key(UserName=USER)["AccessKey"]
+    return key["AccessKeyId"], key["SecretAccessKey"]
+
+
+def _configure(home: Path, key: str, secret: str) -> None:
+    """Answer the four questions of `aws configure`; on standard input, where nobody else can read the secret."""
+    home.mkdir(parents=True, exist_ok=True)
+    done = cli.run(
+        ["aws", "configure"],
+        env=_clean_environment() | {"HOME": str(home), "USERPROFILE": str(home)},
+        cwd=home,
+        input=f"{key}\n{secret}\n{REGION}\njson\n",
+        timeout=60,
+    )
+    if done.code or not (home / ".aws" / "credentials").is_file():
+        raise TaskError(
+            f"`aws configure` wrote no credentials for the sandbox (exit code {done.code})", hint="aws --version"
+        )
+
+
+def _clean_environment() -> dict[str, str]:
+    """Ours without a trace of the person's AWS."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+
+
+def _endpoint(directory: Path) -> str:
+    return f"http://127.0.0.1:{_port(directory)}"
+
+
+def _name(process: processes.Process) -> str:
+    return f"{process.pid} {process.created}"
+
+
+def _marker(directory: Path) -> Path:
+    """Names the process that the keys in the home directory are for."""
+    return directory / "configured"
+
+
+def _port(directory: Path) -> int:
+    text = _text(directory / "port")
+    return int(text) if text.isdecimal() else 0
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _record(directory: Path) -> Path:
+    return directory / "moto.json"
+
+
+def _log(directory: Path) -> Path:
+    return directory / "moto.log"

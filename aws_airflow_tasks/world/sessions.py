@@ -1,0 +1,116 @@
+"""botocore sessions that never hang, never prompt, and never lead past the endpoint that was asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained, profile_option
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+#: seconds until a connection must stand, and until it must answer
+CONNECT, ANSWER = 3, 10
+
+
+def session(settings: Settings) -> Session:
+    """A botocore session for the profile asked for, else for the one that the AWS command line would take.
+
+    It never asks the metadata service on its own (that only hangs on a laptop) and never prompts for an MFA code. Like
+    the AWS command line it keeps a refreshed SSO token in ``~/.aws/sso/cache``, as the one before is void then.
+
+    Raises:
+        TaskError: the configuration cannot be read or has no such profile.
+    """
+    _quieten()
+    import botocore.session
+
+    made: Session = botocore.session.Session(profile=settings.profile or None)
+    _readable(made)
+    name = profile_name(made)
+    with explained(Subject(name)):
+        if made.get_config_variable("profile") and name not in made.available_profiles:
+            raise _not_found(name, made)
+        _resolve_quietly(made, name)
+    _bound(made, settings.endpoint_url)
+    return made
+
+
+def profile_name(made: Session) -> str:
+    """The profile that a session uses."""
+    return made.get_config_variable("profile") or "default"
+
+
+def locations(made: Session) -> tuple[Path, Path]:
+    """The configuration file and the shared credentials file, absolute, whether they exist or not."""
+    config, credentials = (
+        Path(os.path.expandvars(made.get_config_variable(name))).expanduser().absolute()
+        for name in ("config_file", "credentials_file")
+    )
+    return config, credentials
+
+
+def _quieten() -> None:
+    for name in ("botocore", "boto3", "urllib3"):  # below WARNING they print secrets and tokens
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("botocore.credentials", "botocore.tokens"):  # they log a traceback of what they raise as well
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _readable(made: Session) -> None:
+    """botocore takes a file that it may not read for an empty one, and says nothing."""
+    for path in locations(made):
+        if path.exists() and not (path.is_file() and os.access(path, os.R_OK)):
+            raise TaskError(f"{path} is not a file that you can read", hint=f"ls -ld '{path}'")
+
+
+def _not_found(name: str, made: Session) -> TaskError:
+    known = ", ".join(sorted(made.available_profiles)) or "none"
+    return TaskError(f"there is no profile {name} (there are: {known})", hint=f"aws configure{profile_option(name)}")
+
+
+def _resolve_quietly(made: Session, name: str) -> None:
+    """No metadata service, no prompt; roles that the AWS command line has assumed already are not assumed again."""
+    from botocore.credentials import create_credential_resolver
+
+    resolver = create_credential_resolver(made, cache=_cli_cache(Path.home() / ".aws" / "cli" / "cache"))
+    resolver.remove("iam-role")
+    assume_role: Any = resolver.get_provider("assume-role")
+    assume_role._prompter = lambda _: _mfa(name)
+    made.register_component("credential_provider", resolver)
+
+
+def _mfa(name: str) -> str:
+    raise LoginNeeded(
+        f"profile {name} asks for an MFA code", ("aws", "sts", "get-caller-identity", "--profile", name)
+    )
+
+
+def _cli_cache(folder: Path) -> dict[str, Any]:
+    """What the AWS command line has cached of assumed roles, MFA sessions among them; ours is never written back."""
+    cached = {}
+    for path in folder.glob("*.json"):
+        with contextlib.suppress(OSError, ValueError):
+            cached[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+    return cached
+
+
+def _bound(made: Session, endpoint_url: str) -> None:
+    """Every client, botocore's own for roles and tokens included, fails soon and asks ``endpoint_url`` if given."""
+    from botocore.config import Config
+
+    retries: Any = {"mode": "standard", "total_max_attempts": 2}
+    made.set_default_client_config(Config(connect_timeout=CONNECT, read_timeout=ANSWER, retries=retries))
+    create = made.create_client
+
+    def create_client(*args: Any, **kwargs: Any) -> Any:
+        return create(*args, **kwargs | {"endpoint_url": kwargs.get("endpoint_url") or endpoint_url or None})
+
+    made.create_client = create_client  # type: ignore[method-assign]

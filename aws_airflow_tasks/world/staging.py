@@ -1,0 +1,229 @@
+"""A copy of one profile for Airflow: the only credentials it sees, readable whatever its user id is.
+
+The project's state directory keeps other people of this host out (0700); the directory in it that is mounted is open
+(0755, files 0644), since in a container another user id reads it. It is never written by Airflow and always replaced
+whole: a process that has read it reads it again when its keys end, so fresh ones reach what is running.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import stat
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world import aws, cli, files, profiles
+from aws_airflow_tasks.world.profiles import Credentials
+
+#: in the state directory: what is mounted, and what we know of it
+FOLDER, RECORD = "aws", "staged.json"
+#: seconds before their end at which keys are renewed; botocore itself begins to ask for fresh ones then
+MARGIN = 15 * 60
+#: of these kinds the keys are at hand: no network, no command line
+AT_HAND = ("static", "session", "environment")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Credentials themselves; ``expiry`` in seconds since the epoch, None where they do not say."""
+
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    token: str = field(repr=False)
+    expiry: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What is staged, without secrets.
+
+    Attributes:
+        definition: the fingerprint of where the keys came from.
+        seen_at: where Airflow sees the directory.
+        exported: when they were exported, in seconds since the epoch.
+        expiry: when they end; None where they do not say.
+    """
+
+    definition: str
+    seen_at: str
+    exported: float
+    expiry: float | None
+
+    @property
+    def due(self) -> float | None:
+        """When to renew them: a margin before their end, but never sooner than half of their life."""
+        if self.expiry is None:
+            return None
+        return self.expiry - min(MARGIN, (self.expiry - self.exported) / 2)
+
+
+def folder(state: Path) -> Path:
+    """The directory that is mounted."""
+    return state / FOLDER
+
+
+def staged(state: Path) -> Staged | None:
+    """What is staged now; None when nothing is, or not all of it."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        found = Staged(**json.loads((state / RECORD).read_text(encoding="utf-8")))
+        return found if (folder(state) / "config").is_file() else None
+    return None
+
+
+def missing(found: Staged | None, definition: str, seen_at: str) -> str:
+    """Why to export (again), in a clause; empty when what is staged will do."""
+    if found is None:
+        return "nothing is staged yet"
+    if found.definition != definition:
+        return "the profile has changed"
+    if found.seen_at != seen_at:
+        return f"Airflow sees them at {seen_at} now"
+    return "" if found.due is None or time.time() < found.due else "the staged credentials end soon"
+
+
+def export(settings: Settings) -> tuple[Credentials, Keys]:
+    """The profile's keys, resolved on this host: by the AWS command line where it can, else by botocore.
+
+    Raises:
+        TaskError: there are none, they have ended, or AWS refuses.
+    """
+    account = aws.connect(settings)
+    keys = (_from_command_line(account) if _suits_command_line(account) else None) or _from_botocore(account)
+    if keys.expiry is not None and keys.expiry <= time.time():
+        subject = profiles.subject(account.credentials, settings)
+        raise TaskError(f"the credentials of profile {subject.profile} have expired", hint=subject.renew)
+    return account.credentials, keys
+
+
+def _suits_command_line(account: aws.Account) -> bool:
+    """Whether to ask `aws`: before 2.13 it knows no other endpoint than AWS, and an MFA code it would prompt for."""
+    elsewhere = account.settings.endpoint_url or any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ)
+    return account.credentials.kind not in (*AT_HAND, "mfa") and not elsewhere
+
+
+def _from_command_line(account: aws.Account) -> Keys | None:
+    """`aws configure export-credentials`; None when it is not there, too old, or fails: botocore says why then."""
+    profile = ["--profile", account.settings.profile] if account.settings.profile else []
+    quiet = {} if account.credentials.source == "metadata" else {"AWS_EC2_METADATA_DISABLED": "true"}
+    with contextlib.suppress(TaskError, ValueError, KeyError, TypeError):
+        argv = ["aws", "configure", "export-credentials", "--format", "process", *profile]
+        done = cli.run(argv, env=os.environ | quiet, timeout=60)
+        return _parsed(json.loads(done.stdout)) if done.code == 0 else None
+    return None
+
+
+def _parsed(answer: Mapping[str, Any]) -> Keys:
+    expiry = answer.get("Expiration")
+    return Keys(
+        answer["AccessKeyId"],
+        answer["SecretAccessKey"],
+        answer.get("SessionToken") or "",
+        datetime.fromisoformat(expiry).timestamp() if expiry else None,
+    )
+
+
+def _from_botocore(account: aws.Account) -> Keys:
+    from botocore.exceptions import NoCredentialsError
+
+    with account.explained():
+        found = account.session.get_credentials()
+        if found is None:
+            raise NoCredentialsError
+        frozen, expires = found.get_frozen_credentials(), getattr(found, "_expiry_time", None)
+    return Keys(
+        str(frozen.access_key), str(frozen.secret_key), frozen.token or "", expires.timestamp() if expires else None
+    )
+
+
+def contents(credentials: Credentials, keys: Keys, seen_at: str) -> dict[str, str]:
+    """The staged files' texts by name: one profile, and its keys as botocore will read them at ``seen_at``.
+
+    Keys that end go into the output of a ``credential_process``, which botocore runs again before their end.
+    """
+    name = credentials.profile
+    settings = {"region": credentials.region, "output": credentials.output}
+    if keys.expiry is not None:
+        settings["credential_process"] = f"cat {shlex.quote(f'{seen_at}/creds.json')}"
+    section = name if name == "default" else f"profile {shlex.quote(name)}"
+    config = _section(section, settings)
+    if keys.expiry is None:
+        pairs = {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key}
+        return {"credentials": _section(name, pairs | {"aws_session_token": keys.token}), "config": config}
+    process = {
+        "Version": 1,
+        "AccessKeyId": keys.access_key,
+        "SecretAccessKey": keys.secret_key,
+        "SessionToken": keys.token,
+        "Expiration": datetime.fromtimestamp(keys.expiry, UTC).isoformat(),
+    }
+    return {"creds.json": json.dumps(process) + "\n", "config": config}
+
+
+def _section(name: str, values: Mapping[str, str]) -> str:
+    return f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in values.items() if value)
+
+
+def stage(state: Path, texts: Mapping[str, str], record: Staged) -> None:
+    """Replace what is staged; call it with the project's lock held.
+
+    Args:
+        state: the project's state directory.
+        texts: the files by name, from :func:`contents`.
+        record: what they are.
+
+    Raises:
+        TaskError: something stands in their way, or they cannot be written.
+    """
+    inner = folder(state)
+    _make(inner)
+    for name, text in texts.items():
+        _put(inner / name, text, 0o644)
+    for path in inner.iterdir():
+        if path.name not in texts:
+            files.replace(path, files.read(path), None)
+    _put(state / RECORD, json.dumps(asdict(record)), 0o600)
+
+
+def _make(inner: Path) -> None:
+    try:
+        inner.mkdir(mode=0o755, exist_ok=True)
+        found = inner.lstat()
+        if not stat.S_ISDIR(found.st_mode) or (os.name == "posix" and found.st_uid != os.getuid()):
+            raise TaskError(f"{inner} is not a directory of yours but something planted there", hint=f"ls -ld '{inner}'")
+        inner.chmod(0o755)
+    except OSError as error:
+        raise TaskError(f"cannot write {inner}: {error.strerror}", hint=f"ls -ld '{inner}'") from None
+
+
+def _put(path: Path, text: str, mode: int) -> None:
+    if path.is_symlink():
+        raise TaskError(f"{path} is a symlink that somebody planted there", hint=f"rm '{path}'")
+    files.replace(path, files.read(path), text.encode(), mode=mode)
+    path.chmod(mode)
+
+
+def remove(state: Path) -> None:
+    """Remove what is staged; nothing there is fine.
+
+    Raises:
+        TaskError: it cannot be removed.
+    """
+    inner = folder(state)
+    try:
+        (state / RECORD).unlink(missing_ok=True)
+        if inner.is_symlink():
+            raise TaskError(f"{inner} is a symlink that somebody planted there", hint=f"rm '{inner}'")
+        if inner.exists():
+            shutil.rmtree(inner)
+    except OSError as error:
+        raise TaskError(f"cannot remove {inner}: {error.strerror}", hint=f"ls -ld '{inner}'") from None

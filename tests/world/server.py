@@ -1,0 +1,93 @@
+"""AWS for tests: moto's server as the sandbox starts it, and a stand-in that answers whatever a test wants."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from aws_airflow_tasks.world import cli, moto
+
+#: taken when this module is imported, before a fixture forbids it
+REAL_SPAWN = cli.spawn
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A running moto server: its URL, and the home directory with the keys of its user."""
+
+    url: str
+    home: Path
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    folder = tmp_path_factory.mktemp("moto")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli, "spawn", REAL_SPAWN)
+        try:
+            yield Embedded(moto.ensure(folder, folder / "home"), folder / "home")
+        finally:
+            moto.stop(folder)
+
+
+@pytest.fixture
+def our_keys(embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> Embedded:
+    """HOME with the keys of the server's user, and every client pointed at the server."""
+    monkeypatch.setenv("HOME", str(embedded.home))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", embedded.url)
+    return embedded
+
+
+@dataclass
+class StandIn:
+    """Answers every request with ``status`` and ``body``; ``asked`` are the requests' paths."""
+
+    url: str = ""
+    status: int = 400
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+    asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandIn]:
+    state = StandIn()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            state.asked.append(self.path)
+            self.send_response(state.status)
+            for name, value in ({"Content-Length": str(len(state.body.encode()))} | state.headers).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(state.body.encode())
+
+        do_GET = do_POST
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test's output its own."""
+
+    with serving(Handler) as url:
+        state.url = url
+        yield state
+
+
+@contextlib.contextmanager
+def serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """An HTTP server on 127.0.0.1 in a thread of its own; its URL."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,117 @@
+"""The embedded AWS: one process, found again, with keys of its own in a home directory of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world import aws, cli, moto, processes
+from tests.world.server import REAL_SPAWN
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
+    yield tmp_path / "a folder"
+    moto.stop(tmp_path / "a folder")
+
+
+def identity(endpoint: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("HOME", str(home))
+    return aws.caller_identity(aws.connect(Settings(endpoint_url=endpoint))).arn
+
+
+def test_it_runs_once_on_loopback_only_and_its_keys_give_its_users_identity(
+    folder: Path, closed_world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "somebody-elses")
+    assert moto.running(folder, folder / "home") is None
+    endpoint = moto.ensure(folder, folder / "home")
+    assert moto.running(folder, folder / "home") == endpoint
+    record = (folder / "moto.json").read_text()
+    assert moto.ensure(folder, folder / "home") == endpoint
+    assert (folder / "moto.json").read_text() == record
+    server = psutil.Process(json.loads(record)["pid"])
+    assert {c.laddr.ip for c in server.net_connections() if c.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
+    assert not [name for name in server.environ() if name.startswith("AWS_")]
+    assert list(closed_world.iterdir()) == []
+    monkeypatch.delenv("AWS_PROFILE")
+    assert identity(endpoint, folder / "home", monkeypatch) == f"arn:aws:iam::123456789012:user/{moto.USER}"
+    assert (folder / "home" / ".aws" / "credentials").stat().st_mode & 0o777 == 0o600
+
+
+def test_other_keys_give_another_identity(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = moto.ensure(folder, folder / "home")
+    stranger = folder / "stranger"
+    (stranger / ".aws").mkdir(parents=True)
+    (stranger / ".aws" / "credentials").write_text(
+        "[default]\naws_access_key_id = AKIAOTHER\naws_secret_access_key = x\n"
+    )
+    assert identity(endpoint, stranger, monkeypatch) != identity(endpoint, folder / "home", monkeypatch)
+
+
+def test_a_new_server_gets_new_keys_on_the_earlier_port(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = moto.ensure(folder, folder / "home")
+    keys = (folder / "home" / ".aws" / "credentials").read_text()
+    assert moto.stop(folder)
+    assert not moto.stop(folder)
+    assert moto.ensure(folder, folder / "home") == endpoint
+    assert (folder / "home" / ".aws" / "credentials").read_text() != keys
+    assert identity(endpoint, folder / "home", monkeypatch).endswith(moto.USER)
+
+
+def test_an_interrupted_start_is_made_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = moto.ensure(folder, folder / "home")
+    (folder / "configured").unlink()  # as if killed after the user was created, before the keys were written
+    assert moto.ensure(folder, folder / "home") == endpoint
+    assert identity(endpoint, folder / "home", monkeypatch).endswith(moto.USER)
+
+
+def test_the_secret_key_is_on_no_command_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+    monkeypatch.setattr(cli, "spawn", lambda argv, **how: seen.append(argv) or REAL_SPAWN(argv, **how))
+    moto.ensure(folder, folder / "home")
+    secret = (folder / "home" / ".aws" / "credentials").read_text().split("aws_secret_access_key = ")[1].split()[0]
+    assert [argv[1:] for argv in seen] == [["configure"]]
+    assert secret not in (folder / "moto.log").read_text()
+
+
+def test_a_server_that_does_not_come_up_is_an_error_with_its_last_word(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.mkdir()
+    broken = folder / "python"
+    broken.write_text("#!/bin/sh\necho no such thing\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(moto.sys, "executable", str(broken))
+    with pytest.raises(TaskError, match="did not come up: no such thing") as caught:
+        moto.ensure(folder, folder / "home")
+    assert caught.value.hint == f"cat '{folder / 'moto.log'}'"
+    assert processes.running(folder / "moto.json") is None
+
+
+def test_without_the_sandbox_extra_the_error_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(TaskError, match="not installed") as caught:
+        moto.ensure(tmp_path, tmp_path / "home")
+    assert caught.value.hint == "pip install 'aws-airflow-tasks[sandbox]'"
+
+
+def test_a_failing_aws_configure_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws_program = folder / "bin" / "aws"
+    aws_program.parent.mkdir(parents=True)
+    aws_program.write_text("#!/bin/sh\nexit 7\n")
+    aws_program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{aws_program.parent}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(TaskError, match="exit code 7"):
+        moto.ensure(folder, folder / "home")

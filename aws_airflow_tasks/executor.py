@@ -12,13 +12,15 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import invoke
+import invoke.executor
 from invoke.exceptions import Exit
 from invoke.tasks import Call, Task
 from invoke.tasks import task as invoke_task
+from platformdirs import user_cache_path
 
 from aws_airflow_tasks import settings as settings_
 from aws_airflow_tasks.core import TaskError, UsageError
@@ -127,7 +129,8 @@ class Executor(invoke.executor.Executor):
         switches = {key: bool(flags.get(key)) for key in settings_.FLAGS}
         switches["check"] |= bool(self.core and self.core[0].args.dry.value)
         chosen = Layer("the command line", {k: v for k, v in flags.items() if k in settings_.KEYS and v})
-        return settings_.load([*self._layers(), chosen], cwd=Path.cwd(), **switches)
+        cache = user_cache_path("aws-airflow-tasks", appauthor=False)
+        return replace(settings_.load([*self._layers(), chosen], cwd=Path.cwd(), **switches), cache=cache)
 
     def _layers(self) -> Iterator[Layer]:
         """Invoke's own configuration levels, weakest first, each with the file it came from."""

@@ -13,61 +13,88 @@ from aws_airflow_tasks.play import Play
 
 @task()
 def creds(play: Play) -> None:
-    """Check that your AWS profile gives a working identity on this host; log in when it must."""
+    """Check that your AWS profile works on this host.
+
+    Asks STS who you are, and logs in through the aws CLI when it must.
+    """
     play.converge("creds", steps.creds.plan)
 
 
 @task()
 def init(play: Play) -> None:
-    """Make the directory an Astro project (astro dev init), if it is none yet."""
+    """Make this an Astro project, if it is none yet.
+
+    Runs `astro dev init`; a directory that is not empty is asked about first.
+    """
     play.converge("init", steps.init.plan)
 
 
 @task(creds, init)
 def mount(play: Play) -> None:
-    """Mount your AWS credentials directory, read-only, into Airflow's services (docker-compose.override.yml)."""
+    """Mount your AWS credentials, read-only, in Airflow.
+
+    Keeps one volume a service in docker-compose.override.yml, and every other byte of it.
+    """
     play.converge("mount", steps.mount.plan)
 
 
 @task(mount)
 def env(play: Play) -> None:
-    """Keep the lines in .env that point Airflow at your profile and at the secrets backend."""
+    """Point .env at your profile and the backend.
+
+    Keeps the lines of .env.example in .env, consistent with the mount, and every other byte of it.
+    """
     play.converge("env", steps.env.plan)
 
 
 @task(creds)
 def secrets(play: Play) -> None:
-    """Create the check variable and connection in AWS, if they are not there."""
+    """Create the check variable and connection in AWS.
+
+    Two tagged entries of Secrets Manager, if they are not there; edits no file.
+    """
     play.converge("secrets", steps.secrets.plan)
 
 
 @task(init)
 def dag(play: Play) -> None:
-    """Add the example DAG that prints a variable and a connection's host from the backend."""
+    """Add the example DAG that prints them.
+
+    dags/example_secrets_dag.py prints the variable and the connection's host, never its password.
+    """
     play.converge("dag", steps.dag.plan)
 
 
 @task(mount, env, dag)
 def start(play: Play) -> None:
-    """Start Airflow, or restart it when its mount or environment differs; wait until it is healthy."""
+    """Start Airflow, or restart it where it differs.
+
+    Waits until Airflow is healthy, with exactly this mount and this environment; else it does nothing.
+    """
     play.converge("start", steps.start.plan)
 
 
 @task(start, secrets)
 def verify(play: Play) -> None:
-    """Prove it, layer by layer, up to a real DAG run that prints the value from the backend."""
+    """Prove it, layer by layer, up to a real DAG run.
+
+    From your identity on this host to a DAG run that prints the value from the backend.
+    """
     play.verify(steps.verify.checks)
 
 
 @task(creds, init, mount, env, secrets, dag, start)
 def setup(play: Play) -> None:
-    """Do everything above but the proof. The quick daily command."""
+    """Do all of the above but the proof: every day's one.
+
+    A second run changes nothing.
+    """
     play.note("next: invoke verify")
 
 
 @task(changes=False)
 def status(play: Play) -> None:
-    """Show what each step would do now, one line a step, and change nothing."""
+    """Show what each step would do now; change nothing."""
     play.preview(setup)
 
 
@@ -79,28 +106,35 @@ def stop(play: Play) -> None:
 
 @task()
 def undo(play: Play) -> None:
-    """Give every file its bytes from before back, and remove everything that we created."""
+    """Take it all back: every file to its bytes before.
+
+    Stops what we started, deletes what we created in AWS, restores the files, and touches nothing else.
+    """
     play.converge("undo", undoing.plan)
 
 
-@task(default=True, airflow="Airflow's major version, 2 or 3 (default: 3).")
-def sandbox(play: Play, airflow: str = "3") -> None:
-    """See it all at work without Docker, Astro or AWS: setup and verify in .sandbox/ (real Airflow, embedded AWS)."""
-    sandboxes.enter(play, airflow)
-    play.go(setup, verify)
+@task(default=True, airflow="Airflow's major version: 3 or 2.")
+def up(play: Play, airflow: str = "3") -> None:
+    """See it all work without Docker, Astro or AWS.
+
+    Runs setup and verify in .sandbox/, on real Airflow from PyPI and an embedded AWS.
+    """
+    sandboxes.run(play, airflow, setup, verify)
 
 
 @task()
-def sandbox_stop(play: Play) -> None:
+def down(play: Play) -> None:
     """Stop the sandbox's Airflow and AWS."""
     sandboxes.stop(play)
 
 
 @task()
-def sandbox_clean(play: Play) -> None:
-    """Stop the sandbox and remove .sandbox/ with everything in it."""
+def clean(play: Play) -> None:
+    """Stop the sandbox and remove .sandbox/ whole."""
     sandboxes.clean(play)
 
 
 ns = Collection(creds, init, mount, env, secrets, dag, start, verify, setup, status, stop, undo)
-ns.add_collection(Collection("sandbox", sandbox, stop=sandbox_stop, clean=sandbox_clean))
+sandbox = Collection("sandbox", up, clean)
+sandbox.add_task(down, name="stop")
+ns.add_collection(sandbox)

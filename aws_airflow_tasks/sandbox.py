@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -120,7 +120,8 @@ def _files(project: Path, major: int) -> dict[Path, str]:
         project / ".env": "",
         project / ".gitignore": ".env\n.venv\n__pycache__/\nairflow_settings.yaml\n",
         project / "Dockerfile": f"FROM {IMAGES[major]}\n",
-        project / "README.md": "The sandbox's Astro project. Change what you like; `invoke sandbox` mends what it needs.\n",
+        project
+        / "README.md": "The sandbox's Astro project. Change what you like.\n",
         project / "airflow_settings.yaml": "airflow:\n  connections: []\n  pools: []\n  variables: []\n",
         project / "dags" / ".airflowignore": "",
         project / "include" / ".gitkeep": "",
@@ -192,12 +193,47 @@ def _say_what_next(play: Play, airflow: str) -> None:
 
 
 def _stopped(settings: Settings, root: Path) -> Plan:
-    running = dict(_running(settings, root))
+    halts = _running(settings, root)
     change = Change(
-        target=", ".join(running) or "sandbox",
+        target=", ".join(halts) or "sandbox",
         action="stop",
-        before="".join(f"{name}: running\n" for name in running) or None,
+        before="".join(f"{name}: running\n" for name in halts) or None,
         after=None,
-        apply=lambda: [halt() for halt in running.values()] and None,
+        apply=lambda: _halt(halts),
     )
     return Plan((change,), target="sandbox", reason="not running")
+
+
+def _running(settings: Settings, root: Path) -> dict[str, Callable[[], object]]:
+    """What runs in the sandbox, by name, each with the way to stop it."""
+    found: dict[str, Callable[[], object]] = {}
+    for project in sorted(root.glob("airflow-*")):
+        runtime = runtimes.choose(replace(settings, project=project), state.locate(project))
+        if runtime.running():
+            found[f"Airflow in {project.name}"] = runtime.stop
+    if moto.running(_aws_directory(root), root / "home"):
+        found["embedded AWS"] = lambda: moto.stop(_aws_directory(root))
+    return found
+
+
+def _halt(halts: dict[str, Callable[[], object]]) -> None:
+    for halt in halts.values():
+        halt()
+
+
+def _removed(root: Path) -> Plan:
+    change = Change(
+        target=str(root),
+        action="delete",
+        before="the sandbox\n" if root.exists() else None,
+        after=None,
+        apply=lambda: _remove(root),
+    )
+    return Plan((change,), target=str(root), reason="not there")
+
+
+def _remove(root: Path) -> None:
+    try:
+        shutil.rmtree(root)
+    except OSError as error:
+        raise TaskError(f"cannot remove {error.filename}: {error.strerror}", hint=f"rm -r '{root}'") from None

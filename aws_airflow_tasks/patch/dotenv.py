@@ -15,8 +15,8 @@ from typing import Any
 
 from aws_airflow_tasks.core import Edit
 from aws_airflow_tasks.patch import Patch, splice
-from aws_airflow_tasks.patch.dotenv_readers import BOM, READERS, Statement, View, read, statements, view
-from aws_airflow_tasks.patch.dotenv_redact import HIDDEN, redact, redactor, shown_value
+from aws_airflow_tasks.patch.dotenv_readers import BOM, READERS, Statement, View, read, statements, view, views
+from aws_airflow_tasks.patch.dotenv_redact import HIDDEN, redact, redactor, shown_name, shown_value
 from aws_airflow_tasks.patch.dotenv_text import (
     byte_offset,
     decoded,
@@ -88,22 +88,22 @@ def plan(
     """
     if unfit := unreadable(data or b"") or _unwritable(want):
         return Patch("refusal", data, data, reason=unfit, by_hand=_by_hand(want))
-    todo = _Todo.of(decoded(data or b""), want, ours or {}, satisfied)
-    clashes = [*todo.clashes, *(f"line {s.line}: {s.key} refers to what would change" for s in todo.leaning)]
-    if clashes and not override:
-        return Patch("conflict", data, data, reason="; ".join(clashes), by_hand=_by_hand(todo.changed))
+    todo = _Todo.of(data or b"", want, ours or {}, satisfied)
+    if todo.clashes and not override:
+        return Patch("conflict", data, data, reason="; ".join(todo.clashes), by_hand=_by_hand(todo.changed))
     if not todo.changed:
-        return Patch("satisfied", data, data, reason=todo.kept, warnings=disagreements(data or b""))
+        warnings = disagreements(todo.found, views(todo.data, todo.found))
+        return Patch("satisfied", data, data, reason=todo.kept, warnings=warnings)
     causes = []
     for before_last_line in (False, True):
         try:
-            edits = _edits(data or b"", todo, before_last_line=before_last_line)
-            after = splice(data or b"", edits)
-            _prove(data or b"", after, todo)
+            edits = _edits(todo, before_last_line=before_last_line)
+            after = splice(todo.data, edits)
+            warnings = _proven(after, todo)
         except ValueError as error:
             causes.append(str(error))
             continue
-        return Patch("edits", data, after, edits, todo.reason, warnings=disagreements(after))
+        return Patch("edits", data, after, edits, todo.reason, warnings=warnings)
     return Patch("refusal", data, data, reason=causes[0], by_hand=_by_hand(todo.changed))
 
 
@@ -149,17 +149,21 @@ class _Todo:
     """What differs between a file and what is wanted of it.
 
     Attributes:
-        text: the file without its byte order mark.
+        data: the file's bytes; none when there is no file.
+        text: the same without the byte order mark.
+        found: its assignments.
         want: as :func:`plan` got it.
         gone: our assignments that are to go.
         differing: assignments that get another value.
         missing: keys to append, with their values.
-        clashes: why what is to change is not ours to change.
+        clashes: why what would change is not ours to change.
         leaning: assignments whose value would change along, since they refer to one that changes.
         kept: what stays as it is, in words.
     """
 
+    data: bytes
     text: str
+    found: list[Statement]
     want: Mapping[str, str | None]
     satisfied: Callable[[str, str, str], bool]
     gone: list[Statement]
@@ -172,7 +176,7 @@ class _Todo:
     @classmethod
     def of(
         cls,
-        text: str,
+        data: bytes,
         want: Mapping[str, str | None],
         ours: Mapping[str, Collection[str]],
         satisfied: Callable[[str, str, str], bool],
@@ -182,25 +186,30 @@ class _Todo:
         def is_ours(found: Statement) -> bool:
             return found.value is not None and sha256(found.value) in ours.get(found.key, ())
 
-        assigned = [statement for statement in statements(text) if statement.key]
-        current = {s.key: s for s in sorted(assigned, key=lambda s: not s.error) if s.key in want}
+        text = decoded(data)
+        found = list(statements(text))
+        current = {s.key: s for s in sorted(found, key=lambda s: not s.error) if s.key in want}
         wanted = {key: value for key, value in want.items() if value is not None}
-        gone = [s for s in assigned if s.key in want and s.key not in wanted and is_ours(s)]
+        gone = [s for s in found if s.key in want and s.key not in wanted and is_ours(s)]
         differing = [
             s
             for key, s in current.items()
             if key in wanted and (s.value is None or not satisfied(key, s.value, wanted[key]))
         ]
         theirs = [s for key, s in current.items() if key not in wanted and s not in gone]
+        clashes = [_clash(s, wanted[s.key]) for s in differing if not is_ours(s)]
+        leans = leaning(text, found, [*gone, *differing])
         return cls(
+            data,
             text,
+            found,
             want,
             satisfied,
             gone,
             differing,
             {key: value for key, value in wanted.items() if key not in current},
-            [_clash(s, wanted[s.key]) for s in differing if not is_ours(s)],
-            leaning(text, assigned, [*gone, *differing]),
+            [*clashes, *(f"line {s.line}: {shown_name(s.key)} refers to what would change" for s in leans)],
+            leans,
             "; ".join(f"{s.key} (line {s.line}) is not ours and stays" for s in theirs) or "all lines are as wanted",
         )
 
@@ -236,11 +245,10 @@ def _shown(key: str, value: str) -> str:
     return HIDDEN if shown is None else repr(shown)
 
 
-def _edits(data: bytes, todo: _Todo, *, before_last_line: bool) -> tuple[Edit, ...]:
+def _edits(todo: _Todo, *, before_last_line: bool) -> tuple[Edit, ...]:
     """The splices: values changed and lines removed in place, what is missing appended as one block.
 
     Args:
-        data: the file's bytes.
         todo: what is to change.
         before_last_line: put the block before the last line, which means something only at the very end.
 
@@ -251,9 +259,9 @@ def _edits(data: bytes, todo: _Todo, *, before_last_line: bool) -> tuple[Edit, .
     spans += [_replaced(todo.text, s, todo.want[s.key] or "") for s in todo.differing]
     edits = []
     for start, end, new in sorted(spans):
-        offset = byte_offset(data, todo.text, start)
+        offset = byte_offset(todo.data, todo.text, start)
         edits.append(Edit(offset, todo.text[start:end].encode(), new.encode()))
-    block = _block(data, splice(data, tuple(edits)), todo.missing, before_last_line=before_last_line)
+    block = _block(todo.data, splice(todo.data, tuple(edits)), todo.missing, before_last_line=before_last_line)
     return tuple(sorted((*edits, *block), key=lambda edit: edit.start))
 
 
@@ -292,13 +300,20 @@ def _line_ending(data: bytes) -> bytes:
     return b"\r\n" if last > 0 and data[last - 1 : last] == b"\r" else b"\n"
 
 
-def _prove(before: bytes, after: bytes, todo: _Todo) -> None:
-    """Raise ValueError unless the result reads as wanted and everything else as before."""
-    seen = prove_kept(before, after, [*todo.gone, *todo.differing], {*todo.want, *(s.key for s in todo.leaning)})
+def _proven(after: bytes, todo: _Todo) -> tuple[str, ...]:
+    """Read the result again: it is as wanted and everything else as before; what the readers see differently.
+
+    Raises:
+        ValueError: it is not.
+    """
+    found = list(statements(decoded(after)))
+    seen = views(after, found)
+    free = {*todo.want, *(s.key for s in todo.leaning)}
+    prove_kept(todo.text, views(todo.data, todo.found), seen, [*todo.gone, *todo.differing], free)
     for key, value in todo.want.items():
         current = seen["compose"].values.get(key)
         if value is not None and (current is None or not todo.satisfied(key, current, value)):
             raise ValueError(f"{key} would not be read as wanted by docker compose")
-    for reader in READERS:
-        if not seen[reader].values.items() >= todo.missing.items():
-            raise ValueError(f"{', '.join(todo.missing)} would not be read as wanted by every reader")
+    if any(not seen[reader].values.items() >= todo.missing.items() for reader in READERS):
+        raise ValueError(f"{', '.join(todo.missing)} would not be read as wanted by every reader")
+    return disagreements(found, seen)

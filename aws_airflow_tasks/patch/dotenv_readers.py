@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -68,6 +68,9 @@ class View:
     errors: Mapping[int, str] = field(default_factory=dict)
 
 
+Views = Mapping[Reader, View]
+
+
 def read(data: bytes, reader: Reader, environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables that ``reader`` takes from a ``.env`` file.
 
@@ -90,13 +93,24 @@ def view(data: bytes, reader: Reader, environ: Mapping[str, str] | None = None) 
     text = data.decode("utf-8", errors="surrogateescape")
     if reader == "standalone":
         return View(_standalone(text))
-    return (_compose if reader == "compose" else _docker)(text, environ or {})
+    if reader == "docker":
+        return _docker(text, environ or {})
+    return _compose(statements(text.removeprefix(BOM), environ), environ or {})
 
 
-def _compose(text: str, environ: Mapping[str, str]) -> View:
+def views(data: bytes, found: Iterable[Statement]) -> Views:
+    """What every reader sees in an empty environment; ``found`` are the file's :func:`statements`."""
+    return {
+        "compose": _compose(found, {}),
+        "standalone": view(data, "standalone"),
+        "docker": view(data, "docker"),
+    }
+
+
+def _compose(found: Iterable[Statement], environ: Mapping[str, str]) -> View:
     values: dict[str, str] = {}
     errors: dict[int, str] = {}
-    for statement in statements(text.removeprefix(BOM), environ):
+    for statement in found:
         if statement.error:
             errors[statement.line] = statement.error
         elif statement.value is not None:

@@ -31,7 +31,7 @@ _SECRET_TEXT = re.compile(
     r"|-----BEGIN"
     r"|\beyJ[A-Za-z0-9_-]{8,}"  # a JSON web token
     r"|\b(?:xox[abprs]-|gh[pousr]_|github_pat_|sk-)[A-Za-z0-9_-]{8,}"
-    # long and mixed, as AWS's secret keys are; a path has words between its slashes
+    # long and mixed, as AWS's secret keys are, and no path
     r"|(?<![A-Za-z0-9/+])(?=[A-Za-z0-9/+]*[0-9])(?=[A-Za-z0-9/+]*[a-z])(?=[A-Za-z0-9/+]*[A-Z])[A-Za-z0-9+]"
     r"[A-Za-z0-9/+]{31,}"
 )
@@ -72,6 +72,11 @@ def shown_value(key: str, value: str) -> str | None:
     if value.lstrip(" \"'").startswith(("{", "[")):
         value = _shown_json(value)
     return None if _SECRET_TEXT.search(value) else value
+
+
+def shown_name(name: str) -> str:
+    """A variable's name as it may be shown: what is none may be a line of a secret that a reader takes for one."""
+    return name if re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) and not _SECRET_TEXT.search(name) else HIDDEN
 
 
 def _shown_json(value: str) -> str:

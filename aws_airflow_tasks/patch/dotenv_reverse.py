@@ -9,7 +9,7 @@ from typing import Any
 from aws_airflow_tasks.core import Edit, Trace
 from aws_airflow_tasks.patch import splice
 from aws_airflow_tasks.patch.dotenv import sha256
-from aws_airflow_tasks.patch.dotenv_readers import Statement, statements
+from aws_airflow_tasks.patch.dotenv_readers import Statement, statements, views
 from aws_airflow_tasks.patch.dotenv_text import byte_offset, decoded, leaning, prove_kept, unreadable, whole_lines
 
 
@@ -57,7 +57,8 @@ def found(
     edits = tuple(sorted(_edits(data, text, ours), key=lambda edit: edit.start))
     touched = [o.statement for o in ours]
     free = {*keys, *(s.key for s in leaning(text, assigned, touched))}
-    prove_kept(data, splice(data, edits), touched, free)
+    rest = splice(data, edits)
+    prove_kept(text, views(data, assigned), views(rest, statements(decoded(rest))), touched, free)
     return edits, tuple(warnings)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from aws_airflow_tasks.patch.dotenv_readers import BOM, READERS, Reader, Statement, View, statements, view
+from aws_airflow_tasks.patch.dotenv_readers import BOM, READERS, SPACE, Reader, Statement, Views, view
+from aws_airflow_tasks.patch.dotenv_redact import shown_name
 
 CALLED: Mapping[Reader, str] = {
     "compose": "docker compose (astro dev start)",
@@ -83,48 +84,50 @@ def leaning(text: str, assigned: Sequence[Statement], changed: Collection[Statem
     return [statement for statement in found if statement not in changed]
 
 
-def prove_kept(before: bytes, after: bytes, touched: Iterable[Statement], free: Iterable[str]) -> dict[Reader, View]:
-    """Read both as every reader does: each key but those of ``touched`` and ``free`` has the value it had.
-
-    Returns:
-        What each reader sees afterwards.
+def prove_kept(text: str, old: Views, new: Views, touched: Iterable[Statement], free: Collection[str]) -> None:
+    """Each key but those of ``touched``, statements of ``text``, and ``free`` has the value it had, for every reader.
 
     Raises:
         ValueError: a reader rejects what it took before, or a key has another value, came or went.
     """
-    text = decoded(before)
     # the first line has another name for the standalone loader, which keeps the byte order mark
     lines = [(bom + lines_of(text, statement)).encode() for statement in touched for bom in ("", BOM)]
-    seen: dict[Reader, View] = {}
     for reader in READERS:
-        old, new = view(before, reader), view(after, reader)
-        seen[reader] = new
-        if len(new.errors) > len(old.errors):
-            line, cause = list(new.errors.items())[-1]
+        values, after = old[reader].values, new[reader]
+        if len(after.errors) > len(old[reader].errors):
+            line, cause = list(after.errors.items())[-1]
             raise ValueError(f"{CALLED[reader]} would reject line {line}: {cause}")
         allowed = set(free).union(*(view(line, reader).values for line in lines))
-        changed = {key for key, _ in old.values.items() ^ new.values.items()} - allowed
+        changed = {key for key, _ in values.items() ^ after.values.items() if _plain(key) not in free} - allowed
         if changed:
-            raise ValueError(f"{', '.join(sorted(changed))} would change for {CALLED[reader]}")
-    return seen
+            raise ValueError(f"{', '.join(sorted(map(shown_name, changed)))} would change for {CALLED[reader]}")
 
 
-def disagreements(data: bytes) -> tuple[str, ...]:
-    """What a person should know of how the readers see the file: who rejects it, who sees other values; no values."""
-    compose = view(data, "compose")
-    lines = {statement.key: statement.line for statement in statements(decoded(data))}
+def _plain(name: str) -> str:
+    """The name without what a reader that works line by line takes for a part of it."""
+    return re.sub(rf"^{BOM}?(export[\t ]+)?", "", name).strip(SPACE)
+
+
+def disagreements(found: Iterable[Statement], seen: Views) -> tuple[str, ...]:
+    """What a person should know of how the readers see a file: who rejects it, who sees other values; no values.
+
+    Args:
+        found: the file's statements.
+        seen: what each reader sees in it.
+    """
+    compose = seen["compose"].values
+    lines = {statement.key: statement.line for statement in found}
     said = []
-    if "" in compose.values:
+    if "" in compose:
         said.append(f"{CALLED['compose']} misreads line {lines['']} of .env: end it with `=` or a newline")
     for reader in READERS:
-        seen = view(data, reader)
-        if seen.errors:
-            line, cause = next(iter(seen.errors.items()))
+        if seen[reader].errors:
+            line, cause = next(iter(seen[reader].errors.items()))
             said.append(f"{CALLED[reader]} rejects .env at line {line}: {cause}")
             continue
-        other = [key for key, value in compose.values.items() if key and seen.values.get(key) != value]
+        other = [key for key, value in compose.items() if key and seen[reader].values.get(key) != value]
         if other:
-            named = ", ".join(f"{key} (line {lines[key]})" for key in other[:_NAMED])
+            named = ", ".join(f"{shown_name(key)} (line {lines[key]})" for key in other[:_NAMED])
             more = f" and {len(other) - _NAMED} more" if len(other) > _NAMED else ""
             said.append(f"{CALLED[reader]} sees another value of {named}{more} than docker compose")
     return tuple(said)

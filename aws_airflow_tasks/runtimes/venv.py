@@ -1,4 +1,4 @@
-"""Airflow from PyPI in a virtual environment of its own, in the user's cache: one for each lock file and Python version.
+"""Airflow from PyPI in a virtual environment of its own, in the user's cache: one a lock file and Python version.
 
 Airflow's dependencies are far from ours, so it never shares our environment; and it is never in the project, from where
 it would get into git and images.

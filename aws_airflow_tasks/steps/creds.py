@@ -1,4 +1,7 @@
-"""The profile gives a working AWS identity on this host; the AWS command line is handed the terminal when it must."""
+"""The profile gives a working AWS identity on this host, and Airflow's copy of it is fresh.
+
+The AWS command line is handed the terminal when somebody has to log in; these tasks never write ``~/.aws`` themselves.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,22 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Plan, TaskError
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.world import cli, identity, profiles
+from aws_airflow_tasks.steps import delivery
+from aws_airflow_tasks.world import cli, identity, profiles, sessions, staging
 from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable, profile_option
 from aws_airflow_tasks.world.profiles import Credentials
 
+#: the first version of the AWS command line that knows a command
+SINCE = {("sso", "login"): (2, 0, 0), ("configure", "sso"): (2, 0, 0), ("login",): (2, 32, 0)}
 
-def plan(settings: Settings, state: Path) -> Plan:
-    """Nothing to do while AWS knows us; a login where one is missing and somebody is there to do it.
+
+def plan(settings: Settings, state: Path, *, sso: bool = False) -> Plan:
+    """Nothing to do while AWS knows us and what is staged is fresh; else a login, if somebody is there, or an export.
+
+    Args:
+        settings: of the command line.
+        state: the project's state directory.
+        sso: where there are no credentials at all, set up IAM Identity Center instead of access keys.
 
     Raises:
         TaskError: a definite no from AWS or from the configuration.
@@ -23,20 +35,19 @@ def plan(settings: Settings, state: Path) -> Plan:
     try:
         known = identity.known(settings, state)
     except Unreachable as error:
-        return Plan(
-            target=f"profile {facts(settings, state).profile}",
-            reason="not checked",
-            warnings=(f"{error.message}; steps that need only files go on",),
-        )
+        return _unchecked(settings, state, error)
     except LoginNeeded as error:
+        needed = _with_sso(error) if sso else error
         if settings.check or settings.json or settings.yes or not cli.terminal():
-            raise
-        return Plan((_login(error, settings),))
-    credentials, checked = known.credentials, identity.age(time.time() - known.checked)
+            raise needed from None
+        return Plan((_login(needed, settings),))
+    checked = identity.age(time.time() - known.checked)
+    credentials, who = known.credentials, f"{known.identity.arn} in {known.credentials.region or 'no region'}"
     return Plan(
+        _changes(settings, state, credentials),
         target=f"profile {credentials.profile}",
-        reason=f"{known.identity.arn} in {credentials.region or 'no region'}, identity checked {checked}",
-        warnings=_warnings(credentials),
+        reason=f"{who}, identity checked {checked}; {delivery.way(settings, credentials).reason}",
+        warnings=_warnings(settings, credentials),
     )
 
 
@@ -49,29 +60,69 @@ def facts(settings: Settings, state: Path) -> Credentials:
         TaskError: the configuration is broken or has no such profile.
     """
     found = identity.remembered(settings, state)
-    return found.credentials if found else profiles.read(profiles.session(settings), settings, os.environ)
+    return found.credentials if found else profiles.read(sessions.session(settings), settings, os.environ)
 
 
-def _warnings(credentials: Credentials) -> tuple[str, ...]:
-    if credentials.region:
-        return ()
-    option = profile_option(credentials.profile)
-    return (f"no region is set for profile {credentials.profile}; type: aws configure set region eu-west-1{option}",)
+def delivered(settings: Settings, state: Path) -> Credentials:
+    """:func:`facts` with the files that Airflow is to have: the person's own, or the staged copy's.
+
+    Raises:
+        TaskError: as :func:`facts`.
+    """
+    return delivery.delivered(settings, state, facts(settings, state))
+
+
+def _unchecked(settings: Settings, state: Path, error: Unreachable) -> Plan:
+    """Without AWS, keys that are at hand can still be staged."""
+    credentials = facts(settings, state)
+    return Plan(
+        _changes(settings, state, credentials) if credentials.kind in staging.AT_HAND else (),
+        target=f"profile {credentials.profile}",
+        reason="not checked",
+        warnings=(f"{error.message}; steps that need only files go on", *_warnings(settings, credentials)),
+    )
+
+
+def _changes(settings: Settings, state: Path, credentials: Credentials) -> tuple[Change, ...]:
+    change = delivery.change(settings, state, credentials)
+    return (change,) if change else ()
+
+
+def _warnings(settings: Settings, credentials: Credentials) -> tuple[str, ...]:
+    found, name = [], credentials.profile
+    if not credentials.region:
+        command = f"aws configure set region eu-west-1{profile_option(name)}"
+        found.append(f"no region is set for profile {name}; type: {command}")
+    if settings.credentials == "live" and (hindered := delivery.hindrance(settings, credentials)):
+        found.append(f"credentials=live will not work: {hindered}; set credentials to auto or export")
+    return tuple(found)
+
+
+def _with_sso(needed: LoginNeeded) -> LoginNeeded:
+    if needed.command[:2] != ("aws", "configure"):
+        return needed
+    return LoginNeeded(needed.message, ("aws", "configure", "sso", *needed.command[2:]))
 
 
 def _login(needed: LoginNeeded, settings: Settings) -> Change:
-    command = shlex.join(needed.command)
     return Change(
         target=f"profile {settings.profile or os.environ.get('AWS_PROFILE') or 'default'}",
         action="run",
         before=None,
         after="a working identity\n",
-        apply=lambda: _run(needed),
-        reason=f"{needed.message}: {command}",
+        apply=lambda: _run(needed, settings),
+        reason=f"{needed.message}: {shlex.join(needed.command)}",
     )
 
 
-def _run(needed: LoginNeeded) -> None:
-    code = cli.interactive(needed.command)
+def _run(needed: LoginNeeded, settings: Settings) -> None:
+    wanted = next((since for words, since in SINCE.items() if needed.command[1 : 1 + len(words)] == words), None)
+    if wanted and cli.aws_version() < wanted:
+        raise TaskError(
+            f"`{needed.hint}` needs version {'.'.join(map(str, wanted))} of the AWS command line or a later one",
+            hint=cli.install("aws"),
+        )
+    endpoint = {"AWS_ENDPOINT_URL": settings.endpoint_url} if settings.endpoint_url else {}
+    code = cli.interactive(needed.command, env=os.environ | endpoint)
     if code:
         raise TaskError(f"`{needed.hint}` ended with exit code {code}", hint=needed.hint)

@@ -36,7 +36,9 @@ def plan(settings: Settings, state: Path) -> Plan:
         override=settings.override,
         satisfied=satisfied,
     )
-    return files.plan(settings.project, ENV, patch, mode=0o600, shown=dotenv.redactor(), keys=dotenv.written(patch, lines))
+    return files.plan(
+        settings.project, ENV, patch, mode=0o600, shown=dotenv.redactor(), keys=dotenv.written(patch, lines)
+    )
 
 
 def wanted(settings: Settings, state: Path) -> dict[str, str | None]:

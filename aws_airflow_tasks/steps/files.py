@@ -37,13 +37,14 @@ def plan(
         raise TaskError(f"{name}: {patch.reason}", hint=patch.by_hand)
     if patch.outcome == "satisfied":
         return Plan(target=name, reason=patch.reason, warnings=patch.warnings)
+    folders = [str(folder) for folder in files.missing_parents(project / name)]
     change = Change(
         target=name,
         action="create" if patch.before is None else "patch",
         before=_text(patch.before),
         after=_text(patch.after),
         apply=lambda: files.replace(project / name, patch.before, patch.after, mode=mode),
-        receipt=receipts.file_receipt(name, patch.before, patch.after, patch.edits, **receipt),
+        receipt=receipts.file_receipt(name, patch.before, patch.after, patch.edits, folders=folders, **receipt),
         shown=shown,
         reason=patch.reason,
     )

@@ -1,4 +1,4 @@
-"""What a service sees, from inside: its files, environment, identity, the raw secret; and the backend where tasks run."""
+"""What a service sees from inside: files, environment, identity, the raw secret; and the backend, where tasks run."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def entries(settings: Settings) -> Mapping[str, Callable[[], str]]:
 
 
 def variable_name(settings: Settings) -> str:
-    """The check variable's SecretId: the backend joins prefix and key with a slash (amazon provider, ``build_path``)."""
+    """The check variable's SecretId: the backend joins prefix and key with a slash (the provider's ``build_path``)."""
     return f"{settings.variables_prefix.rstrip('/')}/{settings.check_variable}"
 
 

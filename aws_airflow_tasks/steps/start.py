@@ -87,7 +87,9 @@ def _difference(service: Service | None, environment: Mapping[str, str], mounts:
     differing = sorted(name for name in names if service.environment.get(name) != environment.get(name))
     if differing:
         return f"{', '.join(differing)} not as in {ENV}"
-    return next((problem for target, source in mounts.items() if (problem := mount_problem(service, target, source))), "")
+    return next(
+        (problem for target, source in mounts.items() if (problem := mount_problem(service, target, source))), ""
+    )
 
 
 def mount_problem(service: Service, target: str, source: Path) -> str:

@@ -1,12 +1,11 @@
 """Proof, in layers, up to a real DAG run that prints the value from the backend.
 
-Airflow hides backend errors, and in Airflow 3 a task that has no credentials asks the API server, which may have some: so a
-green task proves little. Each layer is probed where it counts, and the first one that fails is named.
+Airflow hides backend errors, and in Airflow 3 a task that has no credentials asks the API server, which may have some:
+so a green task proves little. Each layer is probed where it counts, and the first one that fails is named.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -69,7 +68,9 @@ def _converged(settings: Settings, state: Path) -> Iterator[Check]:
 def _file(plan: Callable[[Settings, Path], Plan], settings: Settings, state: Path) -> Check:
     planned = plan(settings, state)
     if planned.needed:
-        return Check("files-converged", "failed", f"{planned.about} differs: {planned.needed[0].reason}", "invoke setup")
+        return Check(
+            "files-converged", "failed", f"{planned.about} differs: {planned.needed[0].reason}", "invoke setup"
+        )
     return Check("files-converged", "skipped" if planned.skipped else "ok", f"{planned.target}: {planned.reason}")
 
 
@@ -120,7 +121,13 @@ def _mounts(settings: Settings, state: Path, runtime: Runtime, running: tuple[Se
     source = creds.facts(settings, state).directory
     for service in running:
         problem = start.mount_problem(service, settings.mount_path, source)
-        yield Check("mount", "failed" if problem else "ok", problem or "read-only", "invoke start" if problem else "", service.name)
+        yield Check(
+            "mount",
+            "failed" if problem else "ok",
+            problem or "read-only",
+            "invoke start" if problem else "",
+            service.name,
+        )
 
 
 def _dag_run(settings: Settings, runtime: Runtime, expected: Expected) -> Check:

@@ -57,9 +57,14 @@ def find(program: str) -> str:
     """
     path = shutil.which(program) or shutil.which(program, path=sysconfig.get_path("scripts"))
     if not path:
-        ways = INSTALL.get(program, {})
-        raise TaskError(f"`{program}` is not installed", hint=ways.get(sys.platform) or ways.get("", ""))
+        raise TaskError(f"`{program}` is not installed", hint=install(program))
     return path
+
+
+def install(program: str) -> str:
+    """How to install a program on this system; empty when we do not know."""
+    ways = INSTALL.get(program, {})
+    return ways.get(sys.platform) or ways.get("", "")
 
 
 def run(

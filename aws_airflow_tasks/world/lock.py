@@ -57,6 +57,8 @@ def locked(state: Path, *, wait: float, doing: str, waiting: Callable[[str], Non
     finally:
         with contextlib.suppress(OSError):
             holder.unlink()
+            if not state.exists():  # nothing of ours is left there; whoever waits locks a new file
+                Path(lock.lock_file).unlink()
         lock.release()
 
 

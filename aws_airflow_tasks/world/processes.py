@@ -165,7 +165,8 @@ def _alive(process: Process) -> bool:
 
     try:
         found = psutil.Process(process.pid)
-        return abs(found.create_time() - process.created) < 0.05 and found.status() != psutil.STATUS_ZOMBIE
+        # seconds, as a step of the system clock moves the start times that the kernel's ticks are turned into
+        return abs(found.create_time() - process.created) < 5 and found.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 

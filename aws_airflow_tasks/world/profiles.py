@@ -1,4 +1,4 @@
-"""What the AWS configuration says of a profile: where its files are, its region, and what its credentials are made of."""
+"""What the AWS configuration says of a profile: its files, its region, and what its credentials are made of."""
 
 from __future__ import annotations
 

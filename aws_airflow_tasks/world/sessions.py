@@ -88,9 +88,7 @@ def _resolve_quietly(made: Session, name: str) -> None:
 
 
 def _mfa(name: str) -> str:
-    raise LoginNeeded(
-        f"profile {name} asks for an MFA code", ("aws", "sts", "get-caller-identity", "--profile", name)
-    )
+    raise LoginNeeded(f"profile {name} asks for an MFA code", ("aws", "sts", "get-caller-identity", "--profile", name))
 
 
 def _cli_cache(folder: Path) -> dict[str, Any]:

@@ -76,8 +76,15 @@ def staged(state: Path) -> Staged | None:
     """What is staged now; None when nothing is, or not all of it."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         found = Staged(**json.loads((state / RECORD).read_text(encoding="utf-8")))
-        return found if (folder(state) / "config").is_file() else None
+        return found if _intact(folder(state), found) else None
     return None
+
+
+def _intact(inner: Path, found: Staged) -> bool:
+    """Whether the files are there and another user id can read them; their contents differ at every export."""
+    names = ("config", "credentials" if found.expiry is None else "creds.json")
+    modes = [stat.S_IMODE(path.lstat().st_mode) for path in (inner, *(inner / name for name in names))]
+    return modes == [0o755, 0o644, 0o644]
 
 
 def missing(found: Staged | None, definition: str, seen_at: str) -> str:
@@ -151,11 +158,11 @@ def contents(credentials: Credentials, keys: Keys, seen_at: str) -> dict[str, st
     Keys that end go into the output of a ``credential_process``, which botocore runs again before their end.
     """
     name = credentials.profile
-    settings = {"region": credentials.region, "output": credentials.output}
-    if keys.expiry is not None:
-        settings["credential_process"] = f"cat {shlex.quote(f'{seen_at}/creds.json')}"
-    section = name if name == "default" else f"profile {shlex.quote(name)}"
-    config = _section(section, settings)
+    command = "" if keys.expiry is None else f"cat {shlex.quote(f'{seen_at}/creds.json')}"
+    config = _section(
+        name if name == "default" else f"profile {shlex.quote(name)}",
+        {"region": credentials.region, "output": credentials.output, "credential_process": command},
+    )
     if keys.expiry is None:
         pairs = {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key}
         return {"credentials": _section(name, pairs | {"aws_session_token": keys.token}), "config": config}
@@ -199,7 +206,9 @@ def _make(inner: Path) -> None:
         inner.mkdir(mode=0o755, exist_ok=True)
         found = inner.lstat()
         if not stat.S_ISDIR(found.st_mode) or (os.name == "posix" and found.st_uid != os.getuid()):
-            raise TaskError(f"{inner} is not a directory of yours but something planted there", hint=f"ls -ld '{inner}'")
+            raise TaskError(
+                f"{inner} is not a directory of yours but something planted there", hint=f"ls -ld '{inner}'"
+            )
         inner.chmod(0o755)
     except OSError as error:
         raise TaskError(f"cannot write {inner}: {error.strerror}", hint=f"ls -ld '{inner}'") from None

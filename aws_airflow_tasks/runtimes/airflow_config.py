@@ -1,0 +1,187 @@
+"""What an embedded Airflow is configured with: the variables that are ours to set, and an ``airflow.cfg`` for the rest.
+
+What must be so for safety or for the thing to work is set in the environment, over whatever ``.env`` says; what is only
+a good choice is in ``airflow.cfg``, where the person's ``.env`` wins.
+"""
+
+from __future__ import annotations
+
+import base64
+import configparser
+import io
+import json
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from aws_airflow_tasks.world import files
+
+#: of our own environment, what Airflow needs too; nothing of AWS's: those come from ``.env`` alone
+PASSED = (
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+)
+#: in the environment of every process of an embedded Airflow, and of no other: its directory
+MARK = "EMBEDDED_AIRFLOW_STATE"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What an embedded Airflow keeps secret, made once for each project."""
+
+    password: str
+    fernet: str
+    signing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an embedded Airflow and what it needs lie.
+
+    Attributes:
+        project: the Astro project; nothing is written there.
+        state: the runtime's own directory.
+        venv: the virtual environment of Airflow.
+        major: Airflow's major version.
+    """
+
+    project: Path
+    state: Path
+    venv: Path
+    major: int
+
+    @property
+    def home(self) -> Path:
+        """``AIRFLOW_HOME``: configuration, database and the logs of tasks."""
+        return self.state / f"airflow-{self.major}"
+
+    @property
+    def database(self) -> Path:
+        """The metadata database."""
+        return self.home / "airflow.db"
+
+    @property
+    def passwords(self) -> Path:
+        """The file that holds the password of the user ``admin``, as Airflow's own ``standalone`` keeps it."""
+        return self.home / "simple_auth_manager_passwords.json.generated"
+
+
+def keys(state: Path) -> Keys:
+    """The keys in ``state``, made there (mode 0600) when there are none."""
+    file = state / "keys.json"
+    data = files.read(file)
+    try:
+        return Keys(**json.loads(data or b""))
+    except (ValueError, TypeError):
+        made = Keys(
+            password=secrets.token_urlsafe(18),
+            fernet=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            signing=secrets.token_urlsafe(48),
+        )
+        text = json.dumps({"password": made.password, "fernet": made.fernet, "signing": made.signing})
+        files.replace(file, data, text.encode(), mode=0o600)
+        return made
+
+
+def environment(place: Place, port: int, dotenv: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of Airflow's processes.
+
+    Args:
+        place: where everything lies.
+        port: of the web service on 127.0.0.1.
+        dotenv: what the project's ``.env`` says.
+        ours: the environment of this process, of which :data:`PASSED` is taken.
+    """
+    passed = {name: ours[name] for name in PASSED if name in ours}
+    made = passed | {"PYTHONPATH": str(place.project)} | dict(dotenv) | pinned(place, port)
+    made["PATH"] = f"{place.venv / 'bin'}:{made.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
+    return made | _no_proxy(made)
+
+
+def _no_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """Airflow's parts talk to each other on 127.0.0.1, never through a proxy."""
+    if not any(name.lower().endswith("_proxy") for name in environment):
+        return {}
+    return {
+        name: ",".join(filter(None, [environment.get(name, ""), "127.0.0.1", "localhost"]))
+        for name in ("NO_PROXY", "no_proxy")
+    }
+
+
+def pinned(place: Place, port: int) -> dict[str, str]:
+    """The variables that ``.env`` cannot change: where things lie, who may log in, and that only 127.0.0.1 is bound."""
+    common = {
+        MARK: str(place.state),
+        "VIRTUAL_ENV": str(place.venv),
+        # Python's byte code goes beside the environment it belongs to, and never into the project
+        "PYTHONPYCACHEPREFIX": str(place.venv / "bytecode"),
+        # setproctitle would write the title over the environment that is read from outside
+        "SPT_NOENV": "1",
+        "AIRFLOW_HOME": str(place.home),
+        "AIRFLOW_CONFIG": str(place.home / "airflow.cfg"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(place.project / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(place.project / "plugins"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{place.database}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(place.home / "logs"),
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+    }
+    if sys.platform == "darwin":
+        common["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"  # Airflow forks, as its own documentation asks for
+    return common | (_pinned_3(place, port) if place.major == 3 else _pinned_2(place, port))
+
+
+def _pinned_3(place: Place, port: int) -> dict[str, str]:
+    simple = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
+    return {
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__AUTH_MANAGER": simple,
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(place.passwords),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+    }
+
+
+def _pinned_2(place: Place, port: int) -> dict[str, str]:
+    return {}
+
+
+def airflow_cfg(place: Place, keys: Keys) -> str:
+    """The text of ``airflow.cfg``: quick to start, quick to see a new DAG, small; and the keys."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_dict(_choices_3(keys) if place.major == 3 else _choices_2(keys))
+    text = io.StringIO()
+    parser.write(text)
+    return text.getvalue()
+
+
+def _choices_3(keys: Keys) -> dict[str, dict[str, str]]:
+    return {
+        "core": {"load_examples": "False", "parallelism": "2", "fernet_key": keys.fernet},
+        "api": {"secret_key": keys.signing, "workers": "1"},
+        "api_auth": {"jwt_secret": keys.signing},
+        "dag_processor": {
+            "refresh_interval": "1",
+            "bundle_refresh_check_interval": "1",
+            "min_file_process_interval": "2",
+            "parsing_processes": "1",
+        },
+        "scheduler": {"scheduler_heartbeat_sec": "2"},
+        "logging": {"colored_console_log": "False"},
+        "usage_data_collection": {"enabled": "False"},
+    }
+
+
+def _choices_2(keys: Keys) -> dict[str, dict[str, str]]:
+    return {}
+
+
+def passwords(keys: Keys) -> str:
+    """The file that Airflow 3's simple auth manager reads its users' passwords from."""
+    return json.dumps({"admin": keys.password})

@@ -1,0 +1,99 @@
+"""Exported credentials are fresh: renewed before their end, once or for as long as somebody lets it watch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from aws_airflow_tasks.core import Plan, TaskError
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import creds, delivery
+from aws_airflow_tasks.world import staging
+from aws_airflow_tasks.world.causes import LoginNeeded
+from aws_airflow_tasks.world.lock import locked
+
+#: seconds between two looks; also how long after a laptop's sleep the first one comes at most
+PAUSE = 60
+#: seconds that a failed attempt is left alone, doubled with each further one, and at most
+FIRST_DELAY, LONGEST_DELAY = 30, 600
+NOT_RENEWABLE = "keys in environment variables cannot be renewed from here: set fresh ones and refresh again"
+
+
+def plan(settings: Settings, state: Path, *, renew_before: float = 0) -> Plan:
+    """Export afresh when the profile has changed or little time is left; containers that run pick it up themselves.
+
+    Args:
+        settings: of the command line.
+        state: the project's state directory.
+        renew_before: renew keys that were exported before this time (seconds since the epoch) anyway.
+
+    Raises:
+        TaskError: the configuration is broken.
+    """
+    credentials = creds.facts(settings, state)
+    chosen, target = delivery.way(settings, credentials), f"profile {credentials.profile}"
+    if chosen.name == "live":
+        return Plan(skipped=True, target=target, reason=f"{chosen.reason}; there is nothing to refresh")
+    change = delivery.change(settings, state, credentials, renew_before=renew_before)
+    found = staging.staged(state)
+    return Plan(
+        (change,) if change else (),
+        target,
+        left(found),
+        warnings=(NOT_RENEWABLE,) if credentials.source == "environment" else (),
+    )
+
+
+def left(found: staging.Staged | None) -> str:
+    """How long what is staged will do, in a clause."""
+    if found is None or found.expiry is None:
+        return "the credentials do not say when they end"
+    return f"the credentials are good for another {max(0, int(found.expiry - time.time()) // 60)} min"
+
+
+def watch(
+    settings: Settings,
+    state: Path,
+    say: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Keep what is staged fresh until interrupted; errors are said once each and tried again.
+
+    Args:
+        settings: of the command line.
+        state: the project's state directory.
+        say: is told what happened, a line at a time.
+        sleep: waits so many seconds: few, and then the clock is looked at, since a laptop's own sleep does not count.
+
+    Raises:
+        KeyboardInterrupt: somebody stopped it.
+    """
+    said, failures, next_try = "", 0, 0.0
+    while True:
+        if time.time() >= next_try:
+            try:
+                line, failures = _renew(settings, state), 0
+            except TaskError as error:
+                failures += 1
+                next_try = time.time() + _delay(error, failures)
+                line = f"{error.message}; next try follows" + (f"\n-> {error.hint}" if error.hint else "")
+            if line and line != said:
+                say(line)
+            said = line or said
+        sleep(PAUSE)
+
+
+def _renew(settings: Settings, state: Path) -> str:
+    """One look; what came of it, or nothing when there was nothing to do."""
+    if not plan(settings, state).needed:
+        return ""
+    with locked(state, wait=settings.wait, doing="invoke refresh --watch"):
+        for change in plan(settings, state).needed:
+            change.apply()
+    return f"{time.strftime('%H:%M:%S')} exported afresh; {left(staging.staged(state))}"
+
+
+def _delay(error: TaskError, failures: int) -> float:
+    """A login may come any moment and costs little to look for; everything else is left alone longer each time."""
+    return 0 if isinstance(error, LoginNeeded) else min(FIRST_DELAY * 2.0 ** (failures - 1), LONGEST_DELAY)

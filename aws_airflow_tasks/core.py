@@ -102,6 +102,7 @@ class Change:
         shown: redacts ``before`` and ``after`` for the diff.
         reason: why it is needed, for the step's line.
         ask: a question that the person answers before it is made; empty: none.
+        file: whether the target is a file of the project, and ``before`` and ``after`` its text.
     """
 
     target: str
@@ -113,6 +114,7 @@ class Change:
     shown: Callable[[str], str] = _as_it_is
     reason: str = ""
     ask: str = ""
+    file: bool = False
 
     @property
     def needed(self) -> bool:
@@ -120,11 +122,17 @@ class Change:
         return self.before != self.after
 
     def diff(self) -> str:
-        """The unified diff, redacted by ``shown``; `git apply` takes it where nothing was redacted."""
+        """What differs, redacted by ``shown``: a unified diff of a file, which `git apply` takes; a line of another."""
         before, after = (None if content is None else self.shown(content) for content in (self.before, self.after))
+        if not self.file:
+            return f"  {self.target}: {_words(before)} -> {_words(after)}\n" if self.needed else ""
         if self.needed and before == after:
-            return f"{self.target}: only redacted values differ\n"
+            return f"  {self.target}: only redacted values differ\n"
         return unified_diff(self.target, before, after)
+
+
+def _words(content: str | None) -> str:
+    return "absent" if content is None else ", ".join(content.splitlines())
 
 
 def unified_diff(target: str, before: str | None, after: str | None) -> str:
@@ -243,8 +251,9 @@ def converge(
             apply(change)
         _prove(plan())
     status: Status = "changed" if planned.needed else "skipped" if planned.skipped else "ok"
-    reasons = [change.reason for change in planned.needed if change.reason] or [planned.reason]
-    return Result(step, status, planned.about, "; ".join(reasons), planned.needed, planned.warnings)
+    reasons = dict.fromkeys(change.reason for change in planned.needed if change.reason)
+    reason = "; ".join(reasons) if planned.needed else planned.reason
+    return Result(step, status, planned.about, reason, planned.needed, planned.warnings)
 
 
 def _planned(plan: Callable[[], Plan], check: bool) -> Plan | Pending:

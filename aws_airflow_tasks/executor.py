@@ -74,11 +74,18 @@ def task(
             raise Exit(NEEDS_EXECUTOR, code=2)
 
         guard.run = function  # type: ignore[attr-defined]
+        guard.__doc__ = _documented(function, pre)
         guard.__signature__ = _signature(function, common)  # type: ignore[attr-defined]
         helps = {name: text for name, (_, text) in common.items()} | own
         return invoke_task(pre=list(pre), help=helps, default=default, auto_shortflags=False)(guard)  # type: ignore[no-any-return]
 
     return decorate
+
+
+def _documented(function: Callable[..., None], pre: Sequence[Task[Any]]) -> str:
+    """The docstring with the dependencies, which invoke's own help does not show."""
+    text = inspect.getdoc(function) or ""
+    return f"{text}\n\nRuns first: {', '.join(task.name for task in pre)}." if pre else text
 
 
 def _signature(function: Callable[..., None], common: Mapping[str, tuple[str | bool, str]]) -> inspect.Signature:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+
 from invoke.collection import Collection
 
 from aws_airflow_tasks import sandbox as sandboxes
@@ -11,13 +14,13 @@ from aws_airflow_tasks.executor import task
 from aws_airflow_tasks.play import Play
 
 
-@task()
-def creds(play: Play) -> None:
+@task(sso="Where there are no credentials at all: set up IAM Identity Center, not access keys.")
+def creds(play: Play, sso: bool = False) -> None:
     """Check that your AWS profile works on this host.
 
-    Asks STS who you are, and logs in through the aws CLI when it must.
+    Asks STS who you are, logs in through the aws CLI when it must, and stages what Airflow needs of it.
     """
-    play.converge("creds", steps.creds.plan)
+    play.converge("creds", partial(steps.creds.plan, sso=sso))
 
 
 @task()
@@ -58,7 +61,7 @@ def secrets(play: Play) -> None:
 
 @task(init)
 def dag(play: Play) -> None:
-    """Add the example DAG that prints them.
+    """Add an example DAG that prints what it reads.
 
     dags/example_secrets_dag.py prints the variable and the connection's host, never its password.
     """
@@ -85,7 +88,7 @@ def verify(play: Play) -> None:
 
 @task(creds, init, mount, env, secrets, dag, start)
 def setup(play: Play) -> None:
-    """Do all of the above but the proof: every day's one.
+    """Do every step but the proof: the daily command.
 
     A second run changes nothing.
     """
@@ -96,6 +99,20 @@ def setup(play: Play) -> None:
 def status(play: Play) -> None:
     """Show what each step would do now; change nothing."""
     play.preview(setup)
+
+
+@task(
+    creds,
+    force="Export them afresh, whatever is left of them.",
+    watch="Stay in the foreground and keep them fresh until stopped.",
+)
+def refresh(play: Play, force: bool = False, watch: bool = False) -> None:
+    """Renew the credentials that Airflow has a copy of.
+
+    Running containers pick them up without a restart.
+    """
+    play.converge("refresh", partial(steps.refresh.plan, renew_before=time.time() if force else 0))
+    play.watch(steps.refresh.watch, watch)
 
 
 @task()
@@ -134,7 +151,7 @@ def clean(play: Play) -> None:
     sandboxes.clean(play)
 
 
-ns = Collection(creds, init, mount, env, secrets, dag, start, verify, setup, status, stop, undo)
+ns = Collection(creds, init, mount, env, secrets, dag, start, verify, setup, status, refresh, stop, undo)
 sandbox = Collection("sandbox", up, clean)
 sandbox.add_task(down, name="stop")
 ns.add_collection(sandbox)

@@ -72,6 +72,12 @@ class Play:
             self.checks.append(check)
             self.say(report.check_lines(check))
 
+    def watch(self, watch: Callable[[Settings, Path, Callable[[str], None]], None], wanted: bool) -> None:
+        """Go on watching until interrupted, if that is wanted and all went well; others may work meanwhile."""
+        if wanted and not self.failed and not self.settings.check:
+            self.release()
+            watch(self.settings, self.state, self.say)
+
     def note(self, text: str) -> None:
         """Something to say after the recap: what to type next."""
         self.notes.append(text)

@@ -120,8 +120,7 @@ def _files(project: Path, major: int) -> dict[Path, str]:
         project / ".env": "",
         project / ".gitignore": ".env\n.venv\n__pycache__/\nairflow_settings.yaml\n",
         project / "Dockerfile": f"FROM {IMAGES[major]}\n",
-        project
-        / "README.md": "The sandbox's Astro project. Change what you like.\n",
+        project / "README.md": "The sandbox's Astro project. Change what you like.\n",
         project / "airflow_settings.yaml": "airflow:\n  connections: []\n  pools: []\n  variables: []\n",
         project / "dags" / ".airflowignore": "",
         project / "include" / ".gitkeep": "",

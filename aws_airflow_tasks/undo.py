@@ -109,6 +109,7 @@ def _file(settings: Settings, group: list[Receipt], restored: Mapping[str, bytes
         after=_text(data),
         apply=lambda: _write(settings.project / name, now, data, group[-1].content.get("folders", [])),
         shown=dotenv.redactor() if name == ENV else str,
+        file=True,
     )
 
 

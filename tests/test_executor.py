@@ -178,7 +178,7 @@ def test_yes_answers_every_question(run, world: World) -> None:
 
 def test_diff_shows_the_change(run, world: World, capsys) -> None:
     run("first", "--diff")
-    assert "+wanted" in capsys.readouterr().out
+    assert "  first: absent -> wanted" in capsys.readouterr().out
 
 
 def test_the_same_flag_with_two_values_is_a_usage_error(run, world: World, capsys) -> None:

@@ -20,7 +20,7 @@ from aws_airflow_tasks.patch.yaml_writing import Style, block_lines
 __all__ = ["HEADER", "Host", "Mount", "ensure", "remove"]
 
 #: the first line of a file that we create
-HEADER = "# Laid over the project's own compose file: what Airflow's services get on this machine.\n"
+HEADER = "# Laid over the Astro CLI's own compose file by `astro dev start`; your own overrides can go here too.\n"
 #: in bytes; a larger file is refused: nobody writes one by hand, and the pure parser needs seconds a megabyte
 MAX_SIZE = 2 * 1024 * 1024
 
@@ -98,7 +98,7 @@ def _patched(data: bytes, names: list[str], gone: list[str], wanted: Wanted) -> 
         return Patch("satisfied", data, data, (), _said(plan.fine) or "nothing is asked for", warnings=warnings)
     edits = _edits(text, plan.draft, len(mark))
     after = splice(data, edits)
-    _prove(parse(after[len(mark) :].decode()), plan.draft, names, gone, wanted)
+    _prove(after[len(mark) :].decode(), plan.draft, names, gone, wanted)
     return Patch("edits", data, after, edits, _said(plan.edits), warnings=warnings)
 
 
@@ -182,9 +182,13 @@ def _edits(text: str, draft: Draft, shift: int) -> tuple[Edit, ...]:
     return tuple(edits)
 
 
-def _prove(after: Document, draft: Draft, names: list[str], gone: list[str], wanted: Wanted) -> None:
-    """Raise Refused unless ``after`` is the old data plus the change and nothing else, and carries what is wanted."""
+def _prove(text: str, draft: Draft, names: list[str], gone: list[str], wanted: Wanted) -> None:
+    """Raise Refused unless ``text`` is the old data plus the change and nothing else, and carries what is wanted."""
     expected = draft.expected()
+    try:
+        after = parse(text)
+    except Refused:
+        raise Refused(_first_line(draft), "the edit would break the file") from None
     if after.root is None and expected[1:-1] == [("DocumentStartEvent",), EMPTY, ("DocumentEndEvent",)]:
         expected = [expected[0], expected[-1]]
     if after.signatures != expected:
@@ -202,7 +206,7 @@ def _by_hand(names: list[str], gone: list[str], wanted: Wanted) -> str:
     """What a person can do instead: the lines to add, and where ours are to be taken out."""
     lines = block_lines({"services": wanted.services(names)}, 0, Style()) if names and wanted.service else []
     if gone and wanted.mount:
-        lines.append(f"and take the volume for {wanted.mount.target} out of: {', '.join(gone)}")
+        lines.append(f"# and take the volume for {wanted.mount.target} out of {', '.join(gone)}")
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from typing import Any
 
 
@@ -69,12 +69,17 @@ class Volume:
 class Verdict(Enum):
     """How an existing volume relates to the wanted mount."""
 
-    UNRELATED = "unrelated"
-    SATISFIED = "satisfied"
-    READ_WRITE = "read-write, wanted read-only"
-    OURS = "ours, from another source"
-    CONFLICT = "someone else's, at the same target"
-    PARENT = "a parent directory at a parent target"
+    UNRELATED = auto()
+    #: the same directory at the same target
+    SATISFIED = auto()
+    #: the same, but the container may write and should not
+    READ_WRITE = auto()
+    #: at the same target, from a directory we mounted earlier
+    OURS = auto()
+    #: at the same target, from anything else
+    CONFLICT = auto()
+    #: a directory above it, at the target's corresponding parent
+    PARENT = auto()
 
 
 def judge(volume: Volume, wanted: Mount, host: Host, ours: Sequence[str]) -> Verdict:

@@ -139,6 +139,14 @@ def _first_style(root: Node | None) -> Style:
     return Style(step, step if dash is None or dash < 0 else dash)
 
 
+#: what is said of a volume that is put right, from its source and the wanted one
+_REPAIRS = {
+    Verdict.READ_WRITE: "read-write, wanted read-only",
+    Verdict.OURS: "{} gives way to {}",
+    Verdict.CONFLICT: "{} gives way to {}",
+}
+
+
 @dataclass(slots=True)
 class Service:
     """One service of the document and what it is to carry.
@@ -228,8 +236,10 @@ class Service:
 
     def _edit_volumes(self, mount: Mount, found: tuple[Node, Node] | None, stale: list[Hit], *, keeps: bool) -> None:
         draft, new = self.plan.draft, [] if keeps else [entry(mount)]
-        for hit in stale:
-            self._note(f"{hit.verdict.value} (line {hit.item.line}: {hit.volume.source})")
+        for hit in stale[:1] if new else []:
+            self._note(f"{_REPAIRS[hit.verdict].format(hit.volume.source, mount.source)} (line {hit.item.line})")
+        for hit in stale[len(new) :]:
+            self._note(f"a further volume for {mount.target} taken out (line {hit.item.line})")
         if not stale:
             self._note(f"added {mount.source} at {mount.target}")
         if found is None:
@@ -279,7 +289,8 @@ class Service:
         lacking = [key for key in wanted if key not in current]
         different = [key for key in wanted if key in current and current[key].value != wanted[key]]
         if different and not self.plan.wanted.replace_conflicts:
-            self._environment_conflict({key: current[key] for key in different})
+            for key in sorted(different):
+                self._environment_conflict(key, current[key])
         elif lacking or different:
             editable((self.name, self.node))
             self._note("environment: " + ", ".join(sorted([*lacking, *different])))
@@ -287,12 +298,11 @@ class Service:
         else:
             self.plan.fine.setdefault("carries the environment", []).append(self.name)
 
-    def _environment_conflict(self, current: Mapping[str, Variable]) -> None:
-        for key, variable in sorted(current.items()):
-            line = variable.node.line
-            self.plan.conflicts.append(f"{self.name}: line {line} sets {key} to another value")
-            lines = "\n".join(block_lines({key: self.plan.wanted.written[key]}, 6, Style()))
-            self.plan.by_hand.append(f"in services.{self.name}.environment, in the place of line {line}:\n{lines}")
+    def _environment_conflict(self, key: str, variable: Variable) -> None:
+        line, value = variable.node.line, self.plan.wanted.written[key]
+        self.plan.conflicts.append(f"{self.name}: line {line} sets {key} to another value")
+        lines = block_lines([f"{key}={value}"] if variable.owner.kind == "seq" else {key: value}, 6, Style())
+        self.plan.by_hand.append(f"in services.{self.name}.environment, in the place of line {line}:\n{lines[0]}")
 
     def _edit_environment(
         self, found: tuple[Node, Node] | None, current: Mapping[str, Variable], lacking: list[str], different: list[str]

@@ -114,10 +114,13 @@ class Draft:
     def clear(self, key: Node, value: Node) -> None:
         """Take out the only pair of the document."""
         root = self.document.root
-        if root is None or root.flow:
-            raise Refused(key.line, "nothing would be left of the document")
-        self.swaps.append((root.first, root.last + 1, [EMPTY]))
-        self._cut_lines(key.start, [key, value])
+        assert root is not None
+        if root.flow:
+            self.swaps.append((key.first, value.last + 1, []))
+            self.cuts.append((key.start, value.end, ""))
+        else:
+            self.swaps.append((root.first, root.last + 1, [EMPTY]))
+            self._cut_lines(key.start, [key, value])
 
     def text(self) -> tuple[tuple[int, int, str], ...]:
         """The cuts in order, those that touch made one; the text's final line end, or its absence, is kept.

@@ -42,12 +42,16 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Where Airflow's REST API is and how to log in; ``password`` is a secret."""
+    """Where Airflow's REST API is and how to log in; ``password`` is a secret.
+
+    ``password_file`` is the file that a person finds it in; empty: there is none.
+    """
 
     url: str
     user: str
-    password: str
+    password: str = field(repr=False)
     major: int
+    password_file: str = ""
 
 
 class Runtime(Protocol):

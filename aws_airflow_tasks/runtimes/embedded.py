@@ -120,7 +120,8 @@ class Embedded:
 
     def login(self) -> Login:
         """The API of the web service, and the password of its only user."""
-        return Login(self._url(), "admin", airflow_config.keys(self.state).password, self._major)
+        password = airflow_config.keys(self.state).password
+        return Login(self._url(), "admin", password, self._major, str(self.place.passwords))
 
     def log(self, service: str) -> Path:
         """The file that a component's output goes to."""
@@ -197,4 +198,6 @@ class Embedded:
                 raise self._failure(sick[0], f"was not healthy within {wait} seconds", environment)
 
     def _failure(self, service: str, what: str, environment: Mapping[str, str]) -> TaskError:
-        return TaskError(f"{service} {what}: {processes.tail(self.log(service), 3)}", hint=f"less '{self.log(service)}'")
+        return TaskError(
+            f"{service} {what}: {processes.tail(self.log(service), 3)}", hint=f"less '{self.log(service)}'"
+        )

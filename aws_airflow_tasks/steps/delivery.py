@@ -43,7 +43,7 @@ class Way:
 
 
 def way(settings: Settings, credentials: Credentials) -> Way:
-    """What the setting says; ``auto`` shows containers the one profile only, and leaves this host's Airflow the files."""
+    """What the setting says; ``auto`` exports for containers, and lets an Airflow on this host read the files."""
     if settings.credentials == "live":
         return Way("live", "live, as set")
     if settings.credentials == "export":

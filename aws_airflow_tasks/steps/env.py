@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Plan, TaskError
 from aws_airflow_tasks.patch import dotenv
+from aws_airflow_tasks.runtimes import Runtime
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import creds, files
 from aws_airflow_tasks.world import files as world
@@ -44,7 +46,8 @@ def plan(settings: Settings, state: Path) -> Plan:
 def wanted(settings: Settings, state: Path) -> dict[str, str | None]:
     """Every line that we keep, and None for those that we would take out again."""
     runtime = runtimes.choose(settings, state)
-    known = creds.facts(settings, state)
+    _reachable(settings, runtime)
+    known = creds.delivered(settings, state)
     if not known.region:
         raise TaskError(
             f"no region is set for profile {known.profile}",
@@ -57,11 +60,22 @@ def wanted(settings: Settings, state: Path) -> dict[str, str | None]:
         "AWS_SHARED_CREDENTIALS_FILE": f"{path}/{known.credentials_file.name}",
         "AWS_PROFILE": known.profile,
         "AWS_DEFAULT_REGION": known.region,
-        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_EC2_METADATA_DISABLED": None if known.source == "metadata" and not known.staged else "true",
         "AWS_ENDPOINT_URL": settings.endpoint_url or None,
         "AIRFLOW__SECRETS__BACKEND": backend,
         KWARGS: dotenv.json_value(kwargs(settings, known.region)) if backend else None,
     }
+
+
+def _reachable(settings: Settings, runtime: Runtime) -> None:
+    """Raise TaskError when the endpoint is this host's loopback, which a container's own is not."""
+    host = urlsplit(settings.endpoint_url).hostname or ""
+    if runtime.mounts and (host == "localhost" or host.startswith("127.") or host == "::1"):
+        raise TaskError(
+            f"endpoint_url {settings.endpoint_url} is this host's loopback, which containers cannot reach",
+            hint="bind it to the Docker bridge's address and name that, such as http://172.17.0.1:5000 "
+            "(Docker Desktop: http://host.docker.internal:5000)",
+        )
 
 
 def kwargs(settings: Settings, region: str) -> dict[str, str]:

@@ -47,6 +47,7 @@ def plan(
         receipt=receipts.file_receipt(name, patch.before, patch.after, patch.edits, folders=folders, **receipt),
         shown=shown,
         reason=patch.reason,
+        file=True,
     )
     return Plan((change,), warnings=patch.warnings)
 

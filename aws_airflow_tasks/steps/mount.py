@@ -9,7 +9,7 @@ from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Plan
 from aws_airflow_tasks.patch import compose
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.steps import creds, files
+from aws_airflow_tasks.steps import creds, delivery, files
 from aws_airflow_tasks.world import files as world
 from aws_airflow_tasks.world import state as states
 
@@ -26,19 +26,14 @@ def plan(settings: Settings, state: Path) -> Plan:
     runtime = runtimes.choose(settings, state)
     if not runtime.mounts:
         return Plan(skipped=True, target=OVERRIDE, reason=f"the {runtime.name} runtime reads this host's files itself")
-    directory = creds.facts(settings, state).directory
+    known = creds.delivered(settings, state)
+    source = delivery.source(known.directory, Path.home())
     patch = compose.ensure(
         world.read(settings.project / OVERRIDE),
         runtime.services(),
-        compose.Mount(source(directory), settings.mount_path),
+        compose.Mount(source, settings.mount_path, long=known.staged),
         host=compose.Host(str(Path.home()), str(settings.project), os.environ),
         ours=(str(states.root()),),
         replace_conflicts=settings.override,
     )
     return files.plan(settings.project, OVERRIDE, patch)
-
-
-def source(directory: Path) -> str:
-    """A mount's source as every teammate's would read: ``~/…`` where it lies in the home directory."""
-    home = Path.home()
-    return f"~/{directory.relative_to(home).as_posix()}" if directory.is_relative_to(home) else directory.as_posix()

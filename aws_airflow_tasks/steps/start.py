@@ -23,7 +23,7 @@ def plan(settings: Settings, state: Path) -> Plan:
     runtime = runtimes.choose(settings, state)
     environment = read_environment(settings.project, runtime)
     running = runtime.running()
-    wanted = {settings.mount_path: creds.facts(settings, state).directory} if runtime.mounts else {}
+    wanted = {settings.mount_path: creds.delivered(settings, state).directory} if runtime.mounts else {}
     differences = _differences(runtime, running, environment, wanted)
     if not differences:
         return Plan(target="Airflow", reason=f"healthy: {', '.join(service.name for service in running)}")

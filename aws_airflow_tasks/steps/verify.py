@@ -6,7 +6,7 @@ so a green task proves little. Each layer is probed where it counts, and the fir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -118,7 +118,7 @@ def _mounts(settings: Settings, state: Path, runtime: Runtime, running: tuple[Se
     if not runtime.mounts:
         yield Check("mount", "skipped", f"the {runtime.name} runtime reads this host's files itself")
         return
-    source = creds.facts(settings, state).directory
+    source = creds.delivered(settings, state).directory
     for service in running:
         problem = start.mount_problem(service, settings.mount_path, source)
         yield Check(
@@ -131,6 +131,22 @@ def _mounts(settings: Settings, state: Path, runtime: Runtime, running: tuple[Se
 
 
 def _dag_run(settings: Settings, runtime: Runtime, expected: Expected) -> Check:
-    """Unpause, trigger, wait, and search the task's log for what the DAG must have printed."""
+    """Trigger the example DAG, wait, and search its task's log for what it must have printed: our values, not others."""
     api = airflow_api.connect(runtime.login())
-    run_id = airflow_api.run(api, dag.DAG_ID, wait=settings.wait)
+    run = airflow_api.run(api, dag.DAG_ID, wait=settings.wait)
+    lines = api.log(dag.DAG_ID, run.run_id, dag.TASK_ID).splitlines()
+    if run.state != "success":
+        return Check("dag-run", "failed", f"{run.state}: {_telling(lines)}", f"open {runtime.login().url}")
+    if settings.backend == "none":
+        return Check("dag-run", "ok", run.run_id)
+    for wanted in (f"variable {settings.check_variable} = {expected.variable}", f"has host = {expected.host}"):
+        if not any(wanted in line for line in lines):
+            detail = f"{run.run_id} succeeded, but printed another value than the backend has"
+            return Check("dag-run", "failed", detail, "invoke dag --diff")
+    return Check("dag-run", "ok", f"printed: variable {settings.check_variable} = {expected.variable}")
+
+
+def _telling(lines: Sequence[str]) -> str:
+    """The line of a failed task's log that names the error."""
+    named = [line.strip() for line in lines if re.search(r"(Error|Exception|NOT_FOUND)\b", line)]
+    return named[-1][:300] if named else "its log names no error"

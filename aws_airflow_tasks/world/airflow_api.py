@@ -2,21 +2,72 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.world import processes
+
+if TYPE_CHECKING:
+    import requests
+
+    from aws_airflow_tasks.runtimes import Login
+
+log = logging.getLogger("aws_airflow_tasks")
+
+PREFIX = {2: "/api/v1", 3: "/api/v2"}
 HEALTH = {2: "/health", 3: "/api/v2/monitor/health"}
+#: the body that triggers a DAG run now; Airflow 3 wants to be told that there is no logical date
+NOW: dict[int, dict[str, Any]] = {2: {}, 3: {"logical_date": None}}
+#: states that a DAG run does not leave by itself
+FINAL = ("success", "failed")
+#: seconds for one answer
+TIMEOUT = 30
+#: seconds between two questions of the same kind
+PAUSE = 0.25
+#: seconds after which an import error is taken to be of the file as it is now
+STALE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class DagRun:
+    """One run of a DAG: its id, and its last known state, such as ``success`` or ``failed``."""
+
+    dag_id: str
+    run_id: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class DagImportError:
+    """Why a DAG file could not be loaded: its path as Airflow names it, and the traceback."""
+
+    file: str
+    trace: str
+
+    @property
+    def cause(self) -> str:
+        """The traceback's last line."""
+        return (self.trace.strip().splitlines() or ["no reason given"])[-1]
 
 
 def health(url: str, major: int) -> Mapping[str, Any]:
-    """What Airflow's health endpoint says; empty while it does not answer."""
+    """What Airflow's health endpoint says, without logging in; empty while it does not answer.
+
+    Args:
+        url: of the web service, without a path.
+        major: Airflow's major version.
+    """
     import requests
 
-    with requests.Session() as session:
-        session.trust_env = False
+    with _session() as session:
         try:
-            answer = session.get(url + HEALTH[major], timeout=5)
+            answer = session.get(url + HEALTH[major], timeout=TIMEOUT)
             found = answer.json() if answer.ok else {}
         except (requests.RequestException, ValueError):
             return {}
@@ -28,12 +79,175 @@ def is_healthy(found: Mapping[str, Any], service: str, *, since: float = 0) -> b
 
     Args:
         found: the health endpoint's answer.
-        service: its name; the web services are well when they answer at all.
-        since: seconds since the epoch; a heartbeat from before is one of an earlier process.
+        service: its name; the web services are well when they answer and reach the database.
+        since: seconds since the epoch; an older heartbeat is one of an earlier process.
     """
-    if service in ("api-server", "webserver"):
-        return bool(found)
     name = service.replace("-", "_")
+    if name in ("api_server", "webserver"):
+        return (found.get("metadatabase") or {}).get("status") == "healthy"
     part = found.get(name) or {}
-    beat = part.get(f"latest_{name}_heartbeat")
+    beat = part.get(f"latest_{name}_heartbeat") or ""
     return part.get("status") == "healthy" and bool(beat) and datetime.fromisoformat(beat).timestamp() >= since
+
+
+def connect(login: Login) -> Api:
+    """Log in.
+
+    Raises:
+        TaskError: it does not answer, or refuses the login.
+    """
+    session = _session()
+    if login.major == 2:
+        session.auth = (login.user, login.password)
+    else:
+        session.headers["Authorization"] = f"Bearer {_token(session, login)}"
+    return Api(login, session)
+
+
+def _session() -> requests.Session:
+    """A session without the proxies and the ``.netrc`` of our environment: Airflow is on this machine."""
+    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    import requests
+
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
+def _token(session: requests.Session, login: Login) -> str:
+    """A token for a user and password; or, where everybody is an admin, for nobody."""
+    body = {"username": login.user, "password": login.password}
+    answer = _sent(session, login.url, "POST", "/auth/token", json=body)
+    if not answer.ok:
+        answer = _sent(session, login.url, "GET", "/auth/token")
+    if not answer.ok:
+        raise _refused(answer, login)
+    return str(answer.json()["access_token"])
+
+
+def _sent(session: requests.Session, url: str, method: str, path: str, **arguments: Any) -> requests.Response:
+    import requests
+
+    try:
+        return session.request(method, url + path, timeout=TIMEOUT, **arguments)
+    except requests.RequestException as error:
+        raise TaskError(
+            f"Airflow's API at {url} does not answer ({type(error).__name__})", hint="invoke start"
+        ) from None
+
+
+def _refused(answer: requests.Response, login: Login) -> TaskError:
+    if answer.status_code in (401, 403):
+        return TaskError(f"Airflow's API at {login.url} refuses the user {login.user}", hint=f"open {login.url}")
+    said = " ".join(answer.text.split())[:300]
+    method, path = answer.request.method, answer.request.path_url
+    return TaskError(
+        f"Airflow's API answered {answer.status_code} to {method} {path}: {said}", hint=f"curl -sS '{login.url}{path}'"
+    )
+
+
+class Api:
+    """Airflow's API, logged in; every method raises TaskError when it does not answer or refuses."""
+
+    def __init__(self, login: Login, session: requests.Session) -> None:
+        self._login = login
+        self._session = session
+
+    def version(self) -> str:
+        """Airflow's version, such as ``3.0.6``."""
+        return str(self._json("GET", "/version")["version"])
+
+    def has_dag(self, dag_id: str) -> bool:
+        """Whether Airflow has parsed a DAG of this id."""
+        answer = self._ask("GET", f"/dags/{quote(dag_id, safe='')}")
+        if answer.status_code == 404:
+            return False
+        return bool(self._checked(answer).get("is_active", True))
+
+    def import_errors(self) -> list[DagImportError]:
+        """The DAG files that cannot be loaded."""
+        found = self._json("GET", "/importErrors")["import_errors"]
+        return [DagImportError(str(entry["filename"]), str(entry["stack_trace"])) for entry in found]
+
+    def unpause(self, dag_id: str) -> None:
+        """Let a DAG's runs be scheduled."""
+        self._json("PATCH", f"/dags/{quote(dag_id, safe='')}", {"is_paused": False})
+
+    def trigger(self, dag_id: str) -> str:
+        """Start a run now; returns its id."""
+        path = f"/dags/{quote(dag_id, safe='')}/dagRuns"
+        return str(self._json("POST", path, NOW[self._login.major])["dag_run_id"])
+
+    def state(self, dag_id: str, run_id: str) -> str:
+        """The state of a run: ``queued``, ``running``, ``success`` or ``failed``."""
+        return str(self._json("GET", _run_path(dag_id, run_id))["state"])
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The run's task instances as Airflow describes them: ``task_id``, ``state``, ``try_number`` and more."""
+        return list(self._json("GET", f"{_run_path(dag_id, run_id)}/taskInstances")["task_instances"])
+
+    def log(self, dag_id: str, run_id: str, task_id: str) -> str:
+        """The log of a task instance's last try, one event a line."""
+        task = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id, safe='')}"
+        number = max(1, int(self._json("GET", task)["try_number"]))
+        accepted = {"Accept": "text/plain" if self._login.major == 2 else "application/json"}
+        answer = self._ask("GET", f"{task}/logs/{number}?full_content=true", headers=accepted)
+        if self._login.major == 2:
+            self._checked(answer, json=False)
+            return answer.text
+        content = self._checked(answer)["content"]
+        return "\n".join(str(line["event"] if isinstance(line, dict) else line) for line in content)
+
+    def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return self._checked(self._ask(method, path, json=body))
+
+    def _ask(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        return _sent(self._session, self._login.url, method, PREFIX[self._login.major] + path, **arguments)
+
+    def _checked(self, answer: requests.Response, *, json: bool = True) -> dict[str, Any]:
+        if not answer.ok:
+            raise _refused(answer, self._login)
+        try:
+            return dict(answer.json()) if json else {}
+        except ValueError:
+            raise TaskError(f"{self._login.url} is not Airflow's API", hint=f"open {self._login.url}") from None
+
+
+def _run_path(dag_id: str, run_id: str) -> str:
+    return f"/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}"
+
+
+def run(api: Api, dag_id: str, *, wait: float) -> DagRun:
+    """Wait until Airflow knows a DAG, unpause it, trigger it and wait until that run has ended.
+
+    Args:
+        api: logged in.
+        dag_id: the DAG.
+        wait: seconds for all of it.
+
+    Returns:
+        The run, in state ``success`` or ``failed``.
+
+    Raises:
+        TaskError: the DAG does not appear or cannot be imported, or its run does not end in time.
+    """
+    deadline = time.monotonic() + wait
+    _await_dag(api, dag_id, deadline)
+    api.unpause(dag_id)
+    run_id = api.trigger(dag_id)
+    log.info("triggered %s", dag_id)
+    while (state := api.state(dag_id, run_id)) not in FINAL:
+        if not processes.wait_until(deadline, PAUSE):
+            raise TaskError(f"the DAG run {run_id} of {dag_id} is still {state} after {wait:g} seconds")
+    return DagRun(dag_id, run_id, state)
+
+
+def _await_dag(api: Api, dag_id: str, deadline: float) -> None:
+    asked = time.monotonic()
+    while not api.has_dag(dag_id):
+        errors = [error for error in api.import_errors() if error.file.endswith(f"{dag_id}.py")]
+        last = not processes.wait_until(deadline, PAUSE)
+        if errors and (last or time.monotonic() - asked > STALE):
+            raise TaskError(f"{errors[0].file} cannot be imported: {errors[0].cause}", hint="invoke dag --diff")
+        if last:
+            raise TaskError(f"Airflow has not found the DAG {dag_id}", hint="invoke dag")

@@ -110,7 +110,7 @@ def caller_identity(account: Account) -> Identity:
         TaskError: AWS refuses them.
     """
     region = account.credentials.region or ANY_REGION
-    with account.explained():
+    with account.explained(), _parsed():
         answer = account.session.client("sts", region_name=region).get_caller_identity()
         expires = getattr(account.session.get_credentials(), "_expiry_time", None)
     return Identity(answer["Account"], answer["Arn"], answer["UserId"], expires.timestamp() if expires else None)
@@ -152,7 +152,8 @@ def create_secret(account: Account, name: str, value: str, tags: Mapping[str, st
                 Name=name, SecretString=value, Tags=[{"Key": key, "Value": text} for key, text in tags.items()]
             )
         except account.secrets.exceptions.ResourceExistsException:
-            raise TaskError(f"secret {name} has just been created by someone else", hint="invoke secrets") from None
+            found = describe_secret(account, name)
+            raise _pending(name) if found and found.pending_deletion else _made_meanwhile(name) from None
         return made["ARN"]
 
 
@@ -197,9 +198,27 @@ def _scheduled(name: str) -> Iterator[None]:
     except ClientError as error:
         if _code(error) != "InvalidRequestException" or "delet" not in str(error):
             raise
-        raise TaskError(
-            f"secret {name} is scheduled for deletion", hint=f"aws secretsmanager restore-secret --secret-id '{name}'"
-        ) from None
+        raise _pending(name) from None
+
+
+def _pending(name: str) -> TaskError:
+    hint = f"aws secretsmanager restore-secret --secret-id '{name}'"
+    return TaskError(f"secret {name} is scheduled for deletion", hint=hint)
+
+
+def _made_meanwhile(name: str) -> TaskError:
+    return TaskError(f"secret {name} has just been created by someone else", hint="invoke secrets")
+
+
+@contextmanager
+def _parsed() -> Iterator[None]:
+    """An answer of 200 that is no answer of STS makes botocore's parser stumble over a missing key."""
+    from botocore.parsers import ResponseParserError
+
+    try:
+        yield
+    except KeyError as error:
+        raise ResponseParserError(str(error)) from None
 
 
 def _code(error: Any) -> str:

@@ -58,20 +58,23 @@ class Subject:
 def explained(subject: Subject) -> Iterator[None]:
     """Turn errors of botocore, and of a helper that it runs, into :class:`TaskError`."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
-    except (BotoCoreError, ClientError, OSError, ValueError, RuntimeError) as error:
+    except (BotoCoreError, ClientError, ResponseParserError, OSError, ValueError, RuntimeError) as error:
         raise explain(error, subject) from None
 
 
 def explain(error: Exception, subject: Subject) -> TaskError:
     """The cause of ``error`` and what to type: :class:`Unreachable`, :class:`LoginNeeded` or plain."""
-    response: Mapping[str, Any] = getattr(error, "response", {})
+    response: Mapping[str, Any] = getattr(error, "response", None) or {}
     code = str(response.get("Error", {}).get("Code", ""))
     said = str(response.get("Error", {}).get("Message", "")) or str(error)
-    names = [code] if code else [cls.__name__ for cls in type(error).__mro__]
-    cause = next(CAUSES[name] for name in [*names, "Exception"] if name in CAUSES)
+    names = [code, "ClientError"] if code else [cls.__name__ for cls in type(error).__mro__]
+    if response and not code.strip("0123456789"):  # an HTTP answer without a code of AWS's
+        names = ["ResponseParserError"]
+    cause = next(CAUSES[name] for name in names if name in CAUSES)
     words = _Words(
         {str(key): str(value) for key, value in getattr(error, "kwargs", {}).items()}
         | _allowed(error, said, subject)
@@ -224,7 +227,10 @@ CAUSES: dict[str, Cause] = {
     ),
     "ConnectionError": _UNREACHABLE,
     "HTTPClientError": _UNREACHABLE,
-    "ResponseParserError": Cause("what answers{at} is not AWS", "invoke creds --debug", "unreachable"),
+    "ResponseParserError": Cause(
+        "what answers{at} does not answer as AWS does",
+        "check endpoint_url in invoke.yaml, AWS_ENDPOINT_URL and HTTPS_PROXY",
+        "unreachable",
+    ),
     "BotoCoreError": Cause("{code}: {said}", "aws sts get-caller-identity{option}"),
-    "Exception": Cause("AWS refuses {operation} ({code}): {said}", "aws sts get-caller-identity{option}"),
 }

@@ -122,7 +122,7 @@ def stop_all(records: Iterable[Path], *, mark: tuple[str, str] | None = None, se
 
 
 def marked(name: str, value: str) -> list[psutil.Process]:
-    """The living processes, ours excepted, that were started with the environment variable ``name`` set to ``value``."""
+    """The living processes, but for this one, that have ``value`` in their environment variable ``name``."""
     import psutil
 
     def has_it(member: psutil.Process) -> bool:

@@ -69,7 +69,7 @@ def stand_in() -> Iterator[StandIn]:
             self.end_headers()
             self.wfile.write(state.body.encode())
 
-        do_GET = do_POST
+        do_GET = do_POST  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             """Keep the test's output its own."""

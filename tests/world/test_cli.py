@@ -34,7 +34,9 @@ def becomes(program: Path, source: str) -> None:
 
 
 def test_output_input_directory_and_exit_code_are_the_commands_own(program: Path, tmp_path: Path) -> None:
-    becomes(program, "import sys, os\nprint(sys.argv[1:], input(), os.getcwd())\nprint('no', file=sys.stderr)\nsys.exit(3)")
+    becomes(
+        program, "import sys, os\nprint(sys.argv[1:], input(), os.getcwd())\nprint('no', file=sys.stderr)\nsys.exit(3)"
+    )
     done = cli.run(["thing", "a b; $HOME", "*"], input="typed\n", cwd=tmp_path)
     assert (done.code, done.stderr) == (3, "no\n")
     assert done.stdout == f"['a b; $HOME', '*'] typed {tmp_path}\n"

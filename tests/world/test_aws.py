@@ -1,0 +1,252 @@
+"""AWS through boto3, against the embedded AWS: who we are, the backend's secrets, and what goes wrong."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world import aws
+from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable
+from tests.world.server import Embedded, StandIn, embedded, our_keys, stand_in
+
+__all__ = ["embedded", "our_keys", "stand_in"]
+
+
+def configured(home: Path, config: str, credentials: str = "") -> None:
+    (home / ".aws").mkdir(exist_ok=True)
+    (home / ".aws" / "config").write_text(config)
+    if credentials:
+        (home / ".aws" / "credentials").write_text(credentials)
+
+
+KEYS = "[default]\naws_access_key_id = AKIAXXXXXXXXXXXXXXXX\naws_secret_access_key = S3CRETS3CRETS3CRET\n"
+
+
+@pytest.fixture
+def account(our_keys: Embedded) -> aws.Account:
+    return aws.connect(Settings())
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    return f"airflow/variables/{request.node.name}"
+
+
+def test_the_identity_is_the_users(account: aws.Account) -> None:
+    found = aws.caller_identity(account)
+    assert (found.account, found.expiry) == ("123456789012", None)
+    assert found.arn == "arn:aws:iam::123456789012:user/airflow-sandbox"
+
+
+def test_the_identity_needs_no_region(embedded: Embedded, closed_world: Path) -> None:
+    configured(closed_world, "", (embedded.home / ".aws" / "credentials").read_text())
+    account = aws.connect(Settings(endpoint_url=embedded.url))
+    assert account.credentials.region == ""
+    assert aws.caller_identity(account).arn.endswith("user/airflow-sandbox")
+
+
+def test_a_secret_is_created_found_read_changed_and_gone_at_once(account: aws.Account, name: str) -> None:
+    assert aws.describe_secret(account, name) is None
+    assert aws.get_secret(account, name) is None
+    arn = aws.create_secret(account, name, "one", {"owner": "me"})
+    assert aws.describe_secret(account, name) == aws.Secret(arn, name, {"owner": "me"}, pending_deletion=False)
+    assert aws.get_secret(account, name) == "one"
+    aws.put_secret(account, arn, "two")
+    assert aws.get_secret(account, name) == "two"
+    aws.delete_secret(account, arn)
+    assert aws.describe_secret(account, name) is None
+    aws.delete_secret(account, arn)
+
+
+def test_a_binary_secret_has_no_value_for_the_backend(account: aws.Account, name: str) -> None:
+    arn = account.secrets.create_secret(Name=name, SecretBinary=b"x")["ARN"]
+    assert aws.get_secret(account, name) is None
+    aws.delete_secret(account, arn)
+
+
+def test_a_secret_that_was_created_meanwhile_is_an_error(account: aws.Account, name: str) -> None:
+    arn = aws.create_secret(account, name, "one", {})
+    with pytest.raises(TaskError, match="has just been created by someone else"):
+        aws.create_secret(account, name, "two", {})
+    aws.delete_secret(account, arn)
+
+
+def test_a_secret_that_is_scheduled_for_deletion_says_how_to_restore_it(account: aws.Account, name: str) -> None:
+    arn = aws.create_secret(account, name, "one", {})
+    account.secrets.delete_secret(SecretId=arn)
+    found = aws.describe_secret(account, name)
+    assert found is not None
+    assert found.pending_deletion
+    for call in (lambda: aws.get_secret(account, name), lambda: aws.create_secret(account, name, "two", {})):
+        with pytest.raises(TaskError, match="is scheduled for deletion") as caught:
+            call()
+        assert caught.value.hint == f"aws secretsmanager restore-secret --secret-id '{name}'"
+    aws.delete_secret(account, arn)
+
+
+@pytest.fixture
+def guarded(our_keys: Embedded) -> Iterator[Embedded]:
+    """The embedded AWS with IAM enforced: our user may do nothing."""
+    authorise_after(our_keys.url, "0")
+    yield our_keys
+    authorise_after(our_keys.url, "inf")
+
+
+def authorise_after(url: str, calls: str) -> None:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc)
+    connection.request("POST", "/moto-api/reset-auth", body=calls)
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def test_a_call_that_iam_denies_names_the_action(stand_in: StandIn, closed_world: Path) -> None:
+    configured(closed_world, "[default]\nregion = eu-west-1\n", KEYS)
+    stand_in.headers = {"x-amzn-errortype": "AccessDeniedException"}
+    stand_in.body = json.dumps(
+        {
+            "__type": "AccessDeniedException",
+            "Message": "User: arn:aws:iam::1:user/me is not "
+            "authorized to perform: secretsmanager:CreateSecret on resource: x because no identity-based policy allows",
+        }
+    )
+    account = aws.connect(Settings(endpoint_url=stand_in.url))
+    with pytest.raises(TaskError, match="not allowed: secretsmanager:CreateSecret") as caught:
+        aws.create_secret(account, "x", "value-of-the-secret", {})
+    assert '"Action": "secretsmanager:CreateSecret"' in caught.value.hint
+    assert "value-of-the-secret" not in str(caught.value) + caught.value.hint
+
+
+def test_keys_that_aws_does_not_know_are_a_definite_no(
+    guarded: Embedded, closed_world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(closed_world))
+    configured(closed_world, "[default]\nregion = eu-west-1\n", KEYS)
+    account = aws.connect(Settings())
+    with pytest.raises(TaskError, match="does not know the access key of profile default") as caught:
+        aws.caller_identity(account)
+    assert not isinstance(caught.value, Unreachable)
+
+
+def test_a_secret_key_that_does_not_fit_is_a_definite_no(
+    guarded: Embedded, closed_world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(closed_world))
+    key = (guarded.home / ".aws" / "credentials").read_text().split("aws_access_key_id = ")[1].split()[0]
+    configured(closed_world, "", f"[default]\naws_access_key_id = {key}\naws_secret_access_key = wrong\n")
+    with pytest.raises(TaskError, match="does not fit its access key"):
+        aws.caller_identity(aws.connect(Settings()))
+
+
+def test_an_endpoint_where_nobody_listens_is_unreachable(closed_world: Path) -> None:
+    configured(closed_world, "[default]\nregion = eu-west-1\n", KEYS)
+    with pytest.raises(Unreachable, match=re.escape("no answer from http://127.0.0.1:9/")):
+        aws.caller_identity(aws.connect(Settings()))
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, "<html>hello</html>"), (404, "<html>not found</html>"), (200, "")])
+def test_an_endpoint_that_is_not_aws_is_an_error_without_traceback(
+    status: int, body: str, stand_in: StandIn, closed_world: Path
+) -> None:
+    configured(closed_world, "[default]\nregion = eu-west-1\n", KEYS)
+    stand_in.status, stand_in.body = status, body
+    with pytest.raises(Unreachable, match=f"what answers at {stand_in.url} does not answer as AWS does"):
+        aws.caller_identity(aws.connect(Settings(endpoint_url=stand_in.url)))
+
+
+def test_a_failing_service_is_asked_a_bounded_number_of_times(stand_in: StandIn, closed_world: Path) -> None:
+    configured(closed_world, "[default]\nregion = eu-west-1\n", KEYS)
+    stand_in.status = 503
+    with pytest.raises(TaskError):
+        aws.caller_identity(aws.connect(Settings(endpoint_url=stand_in.url)))
+    assert len(stand_in.asked) == 2
+
+
+def test_without_credentials_nobody_is_asked_not_even_the_metadata_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+    with pytest.raises(LoginNeeded, match="profile default has no credentials") as caught:
+        aws.caller_identity(aws.connect(Settings(region="eu-west-1")))
+    assert caught.value.command == ("aws", "configure")
+
+
+@pytest.mark.parametrize(
+    ("config", "credentials", "message"),
+    [
+        ("[default]\nregion = eu-west-1\naws_access_key_id = AKIA\n", "", "aws_secret_access_key is missing"),
+        ("", "[default]\naws_access_key_id = AKIA\n", "aws_secret_access_key is missing"),
+        ("[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = b\n", "", 'The source_profile "b" referenced'),
+        (
+            "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = b\n"
+            "[profile b]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = default\n",
+            "",
+            "leads back to itself",
+        ),
+        ("[default]\ncredential_process = /no/such/helper\n", "", "the credential helper"),
+        ("[default]\ncredential_process = echo no json\n", "", "the credential helper"),
+        ("[default]\ncredential_process = false\n", "", "the credential helper"),
+        ("[default]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n", "", "cannot be used"),
+    ],
+)
+def test_a_profile_that_cannot_work_is_explained(
+    config: str, credentials: str, message: str, closed_world: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    configured(closed_world, config, credentials)
+    with pytest.raises(TaskError) as caught:
+        aws.caller_identity(aws.connect(Settings(region="eu-west-1")))
+    assert message in caught.value.message
+    assert caught.value.hint
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("config", "settings", "message", "hint"),
+    [
+        ("[default\nregion = x\n", Settings(), "config is no valid AWS configuration", "mend that file"),
+        (
+            "[default]\n[profile dev]\n",
+            Settings(profile="prod"),
+            "there is no profile prod (there are: default, dev)",
+            "aws configure --profile prod",
+        ),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_explained_before_anybody_is_asked(
+    config: str, settings: Settings, message: str, hint: str, closed_world: Path
+) -> None:
+    configured(closed_world, config)
+    with pytest.raises(TaskError) as caught:
+        aws.connect(settings)
+    assert message in caught.value.message
+    assert caught.value.hint.startswith(hint)
+
+
+def test_a_profile_that_the_environment_names_must_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "gone")
+    with pytest.raises(TaskError, match=r"there is no profile gone \(there are: none\)"):
+        aws.connect(Settings())
+
+
+def test_a_file_that_is_a_directory_is_said_not_taken_for_empty(closed_world: Path) -> None:
+    (closed_world / ".aws" / "credentials").mkdir(parents=True)
+    with pytest.raises(TaskError, match="credentials is not a file that you can read"):
+        aws.connect(Settings())
+
+
+def test_loggers_that_print_secrets_stay_at_warning_even_when_everything_is_logged(
+    account: aws.Account, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    arn = aws.create_secret(account, name, "canary-value", {})
+    aws.get_secret(account, name)
+    aws.delete_secret(account, arn)
+    secret = (Path.home() / ".aws" / "credentials").read_text().split("aws_secret_access_key = ")[1].split()[0]
+    assert "canary-value" not in caplog.text
+    assert secret not in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import re
@@ -66,11 +67,13 @@ class Play:
         self._add(result, clock)
 
     def verify(self, checks: Callable[[Settings, Path], Iterator[Check]]) -> None:
-        """Run checks and report each as it is known."""
-        for check in checks(self.settings, self.state):
-            check = replace(check, hint=self._typed(check.hint))
-            self.checks.append(check)
-            self.say(report.check_lines(check))
+        """Run checks and report each as it is known; services that say the same share a line."""
+        self.notes.clear()
+        found = (replace(check, hint=self._typed(check.hint)) for check in checks(self.settings, self.state))
+        for _, group in itertools.groupby(found, key=lambda check: replace(check, service="")):
+            alike = list(group)
+            self.checks += alike
+            self.say(report.check_lines(alike))
 
     def watch(self, watch: Callable[[Settings, Path, Callable[[str], None]], None], wanted: bool) -> None:
         """Go on watching until interrupted, if that is wanted and all went well; others may work meanwhile."""

@@ -22,10 +22,11 @@ def result_lines(result: Result) -> str:
     return "\n".join(lines + hint_lines(result.error.hint if result.error else ""))
 
 
-def check_lines(check: Check) -> str:
-    """A check's line, and under it what to do about it."""
-    where = f"{check.check} [{check.service}]" if check.service else check.check
-    return "\n".join([_row(check.status, where, check.detail, width=34), *hint_lines(check.hint)])
+def check_lines(alike: Sequence[Check]) -> str:
+    """The line of checks that differ in their service only, and under it what to do about it."""
+    check, services = alike[0], ", ".join(check.service for check in alike if check.service)
+    detail = " -- ".join(filter(None, [check.detail, services]))
+    return "\n".join([_row(check.status, check.check, detail, width=20), *hint_lines(check.hint)])
 
 
 def error_lines(error: TaskError) -> str:

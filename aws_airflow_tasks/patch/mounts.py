@@ -106,20 +106,23 @@ def _within(path: str, root: str | None) -> bool:
 
 def from_short(text: str, host: Host) -> Volume:
     """Read the short syntax, ``[SOURCE:]TARGET[:MODE]``."""
-    source, *rest = _SHORT_PARTS.findall(interpolate(text, host)) or [""]
-    written = (_WRITTEN_PARTS.findall(text) or [text])[0]
+    source, *rest = _DRIVE_OR_COLON.split(interpolate(text, host))
     if not rest:
         return Volume("an anonymous volume", None, _target(source), read_only=False)
     modes = [mode for mode in ",".join(rest[1:]).split(",") if mode in ("ro", "rw")]
     is_path = source.startswith((".", "/", "~", "\\\\")) or source[1:2] == ":"
     path = resolve(source, host) if is_path else None
-    return Volume(written, path, _target(rest[0]), read_only=modes[-1:] == ["ro"])
+    return Volume(_written_parts(text)[0], path, _target(rest[0]), read_only=modes[-1:] == ["ro"])
 
 
-#: the parts between colons; a drive letter's colon belongs to its part
-_SHORT_PARTS = re.compile(r"(?:(?<![^:])[A-Za-z]:(?=[^:]))?[^:]+")
-#: the same where ``${VAR:-x}`` is still as written
-_WRITTEN_PARTS = re.compile(r"(?:(?<![^:])[A-Za-z]:(?=[^:]))?(?:\$\{[^}]*\}|[^:])+")
+#: the colons between parts; a drive letter's colon is none of them
+_DRIVE_OR_COLON = re.compile(r"(?<!\A[A-Za-z]):|(?<=\A[A-Za-z]):\Z")
+
+
+def _written_parts(text: str) -> list[str]:
+    """The parts as they are written, colons in ``${VAR:-x}`` left alone."""
+    hidden = re.sub(r"\$\{[^}]*\}", lambda found: found[0].replace(":", _UNKNOWN), text)
+    return [part.replace(_UNKNOWN, ":") for part in _DRIVE_OR_COLON.split(hidden)]
 
 
 def from_long(fields: Mapping[str, str], host: Host) -> Volume:
@@ -215,6 +218,6 @@ def entry(mount: Mount) -> str | dict[str, Any]:
 
 def made_read_only(text: str) -> str:
     """An entry in short syntax with its mode changed and nothing else."""
-    source, target, *rest = _WRITTEN_PARTS.findall(text)
+    source, target, *rest = _written_parts(text)
     kept = [mode for mode in ":".join(rest).split(",") if mode not in ("", "ro", "rw")]
     return ":".join((source, target, ",".join(["ro", *kept])))

@@ -72,7 +72,7 @@ class Draft:
             raise Refused(node.line, "what is to be replaced may hold a comment")
         said = list(signatures(value, flow=parent.flow, as_json=self.as_json))
         self.swaps.append((node.first, node.last + 1, said))
-        self._swap_text(node.start, node.end, self._item_text(node, value, flow=parent.flow))
+        self.cuts.append((node.start, node.end, self._item_text(node, value, flow=parent.flow)))
 
     def _item_text(self, node: Node, value: Any, *, flow: bool) -> str:
         if not isinstance(value, Mapping):
@@ -81,13 +81,6 @@ class Draft:
             return flow_text(value, as_json=self.as_json)
         column = node.start - self._line_start(node.start)
         return self._line_ending(node.end).join(block_lines(value, column, Style())).lstrip(" ")
-
-    def _swap_text(self, start: int, end: int, new: str) -> None:
-        """Replace a span, sparing what is the same at its beginning and its end."""
-        old = self.document.text[start:end]
-        head = _common(old, new)
-        tail = _common(old[head:][::-1], new[head:][::-1])
-        self.cuts.append((start + head, end - tail, new[head : len(new) - tail]))
 
     def remove_item(self, seq: Node, index: int) -> None:
         """Take an item out of a list that keeps others."""
@@ -272,11 +265,6 @@ EMPTY: Signature = ("scalar", "", "", "", True)
 _COMMENT_LINE = re.compile(r"( *)#")
 _COMMA = re.compile(r"(?:\s|(?<=\s)#[^\n]*)*,")
 _AFTER_LEAF = re.compile(r"[ \t]*:?[ \t]*(?:(?<=[ \t])(#[^\n]*)|\r?)")
-
-
-def _common(one: str, other: str) -> int:
-    """How many characters two texts share at their beginning."""
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _leaves(node: Node) -> Iterator[Node]:

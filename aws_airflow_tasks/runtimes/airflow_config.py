@@ -64,9 +64,9 @@ class Place:
         return self.home / "airflow.db"
 
     @property
-    def passwords(self) -> Path:
-        """The file that holds the password of the user ``admin``, as Airflow's own ``standalone`` keeps it."""
-        return self.home / "simple_auth_manager_passwords.json.generated"
+    def password_file(self) -> Path:
+        """The file that holds the password of the user ``admin``; Airflow 3 reads it itself."""
+        return self.home / "passwords.json"
 
 
 def keys(state: Path) -> Keys:
@@ -140,7 +140,7 @@ def _pinned_3(place: Place, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__AUTH_MANAGER": simple,
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(place.passwords),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(place.password_file),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
@@ -149,7 +149,16 @@ def _pinned_3(place: Place, port: int) -> dict[str, str]:
 
 
 def _pinned_2(place: Place, port: int) -> dict[str, str]:
-    return {}
+    basic, session = "airflow.providers.fab.auth_manager.api.auth.backend.basic_auth", "airflow.api.auth.backend.session"
+    return {
+        "AIRFLOW__CORE__EXECUTOR": "SequentialExecutor",  # the only one that Airflow 2 allows with SQLite
+        "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
+        "AIRFLOW__API__AUTH_BACKENDS": f"{basic},{session}",
+        "AIRFLOW__WEBSERVER__CONFIG_FILE": str(place.home / "webserver_config.py"),
+        "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
+        "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(port),
+        "AIRFLOW__WEBSERVER__BASE_URL": f"http://127.0.0.1:{port}",
+    }
 
 
 def airflow_cfg(place: Place, keys: Keys) -> str:
@@ -179,9 +188,39 @@ def _choices_3(keys: Keys) -> dict[str, dict[str, str]]:
 
 
 def _choices_2(keys: Keys) -> dict[str, dict[str, str]]:
-    return {}
+    return {
+        "core": {"load_examples": "False", "fernet_key": keys.fernet},
+        "database": {"load_default_connections": "False"},
+        "webserver": {"secret_key": keys.signing},
+        "scheduler": {
+            "dag_dir_list_interval": "1",
+            "min_file_process_interval": "2",
+            "parsing_processes": "1",
+            "scheduler_heartbeat_sec": "2",
+        },
+        "logging": {"colored_console_log": "False"},
+        "usage_data_collection": {"enabled": "False"},
+    }
 
 
-def passwords(keys: Keys) -> str:
-    """The file that Airflow 3's simple auth manager reads its users' passwords from."""
-    return json.dumps({"admin": keys.password})
+def password_file(keys: Keys) -> str:
+    """The text of :attr:`Place.password_file`, in the form of Airflow 3's simple auth manager."""
+    return json.dumps({"admin": keys.password}) + "\n"
+
+
+def database_script(major: int, keys: Keys) -> str:
+    """Python for Airflow's interpreter: makes the metadata database or brings it up to date, with the user ``admin``.
+
+    Airflow 3 has its user in the configuration; Airflow 2's command line for it would show the password to everybody.
+    """
+    migrate = "from airflow.utils import db\ndb.initdb()\n"
+    if major == 3:
+        return migrate
+    return f"""{migrate}
+from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+
+with get_application_builder() as builder:
+    if not builder.sm.find_user("admin"):
+        role = builder.sm.find_role("Admin")
+        builder.sm.add_user("admin", "Admin", "User", "admin@localhost", role, {keys.password!r})
+"""

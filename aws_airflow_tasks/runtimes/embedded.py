@@ -18,15 +18,18 @@ log = logging.getLogger("aws_airflow_tasks")
 #: by major version: service -> the arguments of `airflow` that run it; no log servers, as those listen everywhere
 COMMANDS: dict[int, dict[str, tuple[str, ...]]] = {
     3: {
-        "scheduler": ("scheduler", "--skip-serve-logs"),
-        "dag-processor": ("dag-processor",),
-        "api-server": ("api-server",),
-        "triggerer": ("triggerer", "--skip-serve-logs"),
+        "api-server": ("airflow", "api-server"),
+        "scheduler": ("airflow", "scheduler", "--skip-serve-logs"),
+        "dag-processor": ("airflow", "dag-processor"),
+        "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
     },
     2: {
-        "scheduler": ("scheduler", "--skip-serve-logs"),
-        "webserver": ("webserver",),
-        "triggerer": ("triggerer", "--skip-serve-logs"),
+        "webserver": (
+            *("python", "-m", "gunicorn", "--preload", "--workers", "1", "--timeout", "120"),
+            *("--config", "python:airflow.www.gunicorn_config", "airflow.www.app:cached_app()"),
+        ),
+        "scheduler": ("airflow", "scheduler", "--skip-serve-logs"),
+        "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
     },
 }
 #: seconds that Airflow's processes get to end by themselves
@@ -121,7 +124,7 @@ class Embedded:
     def login(self) -> Login:
         """The API of the web service, and the password of its only user."""
         password = airflow_config.keys(self.state).password
-        return Login(self._url(), "admin", password, self._major, str(self.place.passwords))
+        return Login(self._url(), "admin", password, self._major, str(self.place.password_file))
 
     def log(self, service: str) -> Path:
         """The file that a component's output goes to."""
@@ -150,7 +153,7 @@ class Embedded:
         keys, port = airflow_config.keys(self.state), processes.free_port(self._port())
         self._write(self.state / "port", str(port))
         self._write(self.place.home / "airflow.cfg", airflow_config.airflow_cfg(self.place, keys))
-        self._write(self.place.passwords, airflow_config.passwords(keys))
+        self._write(self.place.password_file, airflow_config.password_file(keys))
         return airflow_config.environment(self.place, port, environment, os.environ)
 
     def _write(self, path: Path, text: str) -> None:
@@ -169,15 +172,16 @@ class Embedded:
                 left.unlink()
         log.info("making Airflow's database")
         marker.unlink(missing_ok=True)
-        done = cli.run([*self._program("airflow"), "db", "migrate"], env=variables, cwd=self.project, timeout=600)
+        script = airflow_config.database_script(self._major, airflow_config.keys(self.state))
+        done = cli.run([*self._program("python"), "-"], env=variables, cwd=self.project, input=script, timeout=600)
         if done.code:
-            raise TaskError("airflow db migrate failed")
+            raise TaskError("airflow db migrate failed"+done.stderr[-3000:])
         self._write(marker, wanted)
 
     def _start(self, name: str, arguments: Sequence[str], variables: Mapping[str, str]) -> None:
         self.log(name).unlink(missing_ok=True)
         processes.start(
-            [*self._program("airflow"), *arguments],
+            [*self._program(arguments[0]), *arguments[1:]],
             env=variables,
             cwd=self.project,
             log=self.log(name),

@@ -16,6 +16,8 @@ from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import env, secrets
 from aws_airflow_tasks.world.aws import Identity
 
+#: what is asked of each service, from the ground up
+LAYERS = ("files-readable", "environment", "identity-in-service", "raw-secret")
 #: where tasks run with the LocalExecutor
 SCHEDULER = "scheduler"
 

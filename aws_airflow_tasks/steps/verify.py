@@ -6,6 +6,7 @@ so a green task proves little. Each layer is probed where it counts, and the fir
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,7 +18,7 @@ from aws_airflow_tasks.core import Check, Plan, TaskError
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import creds, dag, env, mount, secrets, start
-from aws_airflow_tasks.steps.probing import SCHEDULER, Expected, backend_check, service_checks
+from aws_airflow_tasks.steps.probing import LAYERS, SCHEDULER, Expected, backend_check, service_checks
 from aws_airflow_tasks.world import airflow_api, aws, identity
 
 
@@ -98,8 +99,8 @@ def _in_services(
         probes = [pool.submit(_probed, settings, runtime, service.name, expected) for service in running]
         try:
             yield from _mounts(settings, state, runtime, running)
-            for probe in probes:
-                yield from probe.result()
+            found = [check for probe in probes for check in probe.result()]
+            yield from sorted(found, key=lambda check: LAYERS.index(check.check))
             yield backend.result()
             yield proof.result()
         except BaseException:

@@ -107,12 +107,12 @@ def _allowed(error: Exception, said: str, subject: Subject) -> dict[str, str]:
     service = {"GetCallerIdentity": "sts", "AssumeRole": "sts"}.get(operation, "secretsmanager")
     action = re.search(r"not authorized to perform: ([\w-]+:\w+)", said)
     resource = re.search(r"on resource: ([^\s,]+)", said)
-    reason = re.search(r"(?:because|with an explicit deny)[^.:]*", said)
+    reason = re.search(r"because (no [\w -]+ policy allows)|with (an explicit deny in an? [\w -]+)", said)
     return {
         "operation": operation,
         "action": action[1] if action else f"{service}:{operation}",
         "resource": resource[1] if resource else subject.resource,
-        "why": f" ({reason[0].strip()})" if reason else "",
+        "why": f" ({reason[1] + ' it' if reason[1] else reason[2]})" if reason else "",
     }
 
 

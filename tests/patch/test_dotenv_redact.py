@@ -30,7 +30,7 @@ SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
         ("hunter2\n", "***\n"),
         ("not an assignment\n", "***\n"),
         ("AWS_PROFILE='never closed\n", "***\n"),
-        ('DB="hun\nter2\n"\n', 'DB=***\n*** (2)\n*** (3)\n'),
+        ('DB="hun\nter2\n"\n', "DB=***\n*** (2)\n*** (3)\n"),
         ('AWS_PROFILE="de\nDB=hunter2"\n', "AWS_PROFILE=***\n*** (2)\n"),
         ("AWS_PROFILE='dev' DB=hunter2\n", "AWS_PROFILE=***\n"),
         ("AWS_PROFILE='dev' DB='hun\n# ter2'\n", "AWS_PROFILE=***\n***\n"),

@@ -114,12 +114,20 @@ def test_a_denied_call_names_the_action_and_the_smallest_statement_that_allows_i
     )
     explained_error = explain(refused("AccessDeniedException", said, "CreateSecret"), KEYS)
     assert explained_error.message == (
-        "not allowed: secretsmanager:CreateSecret on airflow/variables/x "
-        "(because no identity-based policy allows the secretsmanager)"
+        "not allowed: secretsmanager:CreateSecret on airflow/variables/x (no identity-based policy allows it)"
     )
     assert explained_error.hint.splitlines()[1] == (
         '{"Effect": "Allow", "Action": "secretsmanager:CreateSecret", "Resource": "airflow/variables/x"}'
     )
+
+
+def test_a_denial_by_an_explicit_deny_says_where_it_is() -> None:
+    said = (
+        "User: arn:aws:iam::1:user/me is not authorized to perform: secretsmanager:GetSecretValue on resource: x "
+        "with an explicit deny in a service control policy"
+    )
+    explained_error = explain(refused("AccessDeniedException", said, "GetSecretValue"), KEYS)
+    assert explained_error.message.endswith("on x (an explicit deny in a service control policy)")
 
 
 def test_a_denied_call_that_aws_does_not_explain_still_names_action_and_resource() -> None:

@@ -3,8 +3,8 @@
     python -m benchmarks.patch
 
 Prints two tables: by size with ten services patched, and by the number of services patched in one file of 100 KB that
-holds a thousand. Each row gives milliseconds for the bare parse and for plan + edit + proof, their ratio, and the exponent
-of growth from the row above (1 is linear). Each figure is the best of several runs, the two measured in turn.
+holds about a thousand. Each row gives milliseconds for the bare parse and for plan + edit + proof, their ratio, and the
+exponent of growth from the row above (1 is linear). Each figure is the best of several runs, the two measured in turn.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SERVICE = """\
 #: the least of a service that can be patched, about 100 bytes
 SMALL_SERVICE = """\
   {name}:
-    image: "registry.example.com/team/{name}:1.2.3"
+    image: registry.example.com/{name}:1.2.3
     volumes:
       - ./dags:/dags
 """

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from aws_airflow_tasks.world import cli
 
 _COMMON: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
 settings.register_profile("dev", max_examples=200, **_COMMON)
@@ -19,21 +21,28 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 #: the person's own cache directory, where Airflow's virtual environments are shared; taken before HOME is moved
 USER_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+#: variables that would lead a test into the person's own world
+FOREIGN = ("AIRFLOW_", "ASTRO", "AWS_", "INVOKE_", "XDG_")
 
 
 @pytest.fixture(autouse=True)
-def closed_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A HOME of the test's own, no AWS_* variable, and an endpoint where nobody answers."""
+def closed_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A HOME of the test's own, an endpoint where nobody answers, and no external command."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
-        if name.startswith(("AWS_", "AIRFLOW_", "INVOKE_", "XDG_")) and name != "AWS_CA_BUNDLE":
+        if name.startswith(FOREIGN) and name != "AWS_CA_BUNDLE":
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(cli, "spawn", _unprepared)
     monkeypatch.setattr(socket.socket, "connect", _loopback_only(socket.socket.connect))
     monkeypatch.setattr(socket.socket, "connect_ex", _loopback_only(socket.socket.connect_ex))
-    yield home
+    return home
+
+
+def _unprepared(argv: Sequence[str], **_: Any) -> NoReturn:
+    raise AssertionError(f"a test ran an external command that it had not prepared: {argv[0]}")
 
 
 def _loopback_only(connect: Any) -> Any:

@@ -89,7 +89,7 @@ def run(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
 
 def test_dependencies_run_first_and_once(run, world: World, capsys) -> None:
     assert run("everything", "second") == 0
-    assert [name for name in world.values] == ["first", "second", "other"]
+    assert list(world.values) == ["first", "second", "other"]
     assert "recap: ok=0 changed=3 skipped=0 failed=0" in capsys.readouterr().out
 
 

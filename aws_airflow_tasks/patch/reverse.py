@@ -11,6 +11,9 @@ from aws_airflow_tasks.core import Edit, Trace
 from aws_airflow_tasks.patch import Patch, dotenv_reverse, splice
 from aws_airflow_tasks.patch.dotenv_readers import BOM
 
+#: how long a line is, in bytes, that can be told from others' lines
+_TELLING = 16
+
 
 def unproven(before: bytes, after: bytes) -> str:
     """No objection."""
@@ -56,9 +59,9 @@ def reverse(
             raise ValueError(cause)
     except ValueError as error:
         return Patch("refusal", data, data, reason=f"it was edited since, and {error}", by_hand=_by_hand(data, traces))
-    if not edits:
-        return Patch("satisfied", data, data, reason="nothing of ours is left in it", warnings=warnings)
     gone = before is None and not rest.removeprefix(BOM.encode()).strip()
+    if not edits and not gone:
+        return Patch("satisfied", data, data, reason="nothing of ours is left in it", warnings=warnings)
     reason = "takes our lines out of a file that was edited since"
     return Patch("edits", data, None if gone else rest, edits, reason, warnings=warnings)
 
@@ -78,23 +81,30 @@ def _found(data: bytes, traces: Sequence[Trace]) -> tuple[tuple[Edit, ...], tupl
     Raises:
         ValueError: one cannot be told for certain.
     """
-    edits: list[Edit] = []
-    blocks = Counter(trace.new for trace in traces if _is_block(trace))
-    for new, count in blocks.items():
-        starts = list(_blocks(data, new or b""))
+    edits = _blocks_out(data, [trace.new or b"" for trace in traces if _is_block(trace)])
+    within = [trace for trace in traces if not _is_block(trace)]
+    lines = Counter((trace.line, trace.column) for trace in within)
+    for trace in within:
+        starts = list(_windows(data, trace))
+        if len(starts) != lines[trace.line, trace.column]:
+            raise ValueError("the lines that we changed cannot be found again")
+        edits += [Edit(start, data[start : start + trace.length], trace.old) for start in starts]
+    return tuple(sorted(set(edits), key=lambda edit: edit.start)), ()
+
+
+def _blocks_out(data: bytes, blocks: Sequence[bytes]) -> list[Edit]:
+    """The edits that take out what is left of the blocks that we put in."""
+    edits, missing = [], []
+    for new, count in Counter(blocks).items():
+        starts = list(_blocks(data, new))
         if len(starts) > count:
             raise ValueError("our lines are in it more often than we wrote them")
-        if not starts and any(line in data for line in _lines(new)):
-            raise ValueError("our lines were changed")
-        edits += [Edit(start, new or b"", b"") for start in starts]
-    lines = Counter((trace.line, trace.column) for trace in traces if not _is_block(trace))
-    for trace in traces:
-        if not _is_block(trace):
-            starts = list(_windows(data, trace))
-            if len(starts) != lines[trace.line, trace.column]:
-                raise ValueError("the lines that we changed cannot be found again")
-            edits += [Edit(start, data[start : start + trace.length], trace.old) for start in starts]
-    return tuple(sorted(set(edits), key=lambda edit: edit.start)), ()
+        edits += [Edit(start, new, b"") for start in starts]
+        missing += [new] if len(starts) < count else []
+    rest = splice(data, tuple(sorted(edits, key=lambda edit: edit.start)))
+    if any(_left(rest, new) for new in missing):
+        raise ValueError("our lines were changed")
+    return edits
 
 
 def _is_block(trace: Trace) -> bool:
@@ -126,14 +136,17 @@ def _windows(data: bytes, trace: Trace) -> Iterator[int]:
         offset += len(lines[index]) + 1
 
 
-def _lines(new: bytes | None) -> list[bytes]:
-    return [line.strip() for line in (new or b"").split(b"\n") if line.strip()]
+def _left(data: bytes, new: bytes) -> list[bytes]:
+    """The lines of ``new`` that are in ``data``; short ones such as ``volumes:`` count only where all are short."""
+    lines = [line.strip() for line in new.split(b"\n") if line.strip()]
+    telling = [line for line in lines if len(line) >= _TELLING] or lines
+    return [line for line in telling if line in data]
 
 
 def _by_hand(data: bytes, traces: Sequence[Trace]) -> str:
     """Our lines that are still there, to be taken out by the person."""
-    ours = [line.decode(errors="replace") for trace in traces for line in _lines(trace.new) if line in data]
-    return "\n".join(["take these lines out:", *ours]) if ours else ""
+    left = dict.fromkeys(line for trace in traces for line in _left(data, trace.new or b""))
+    return "\n".join(["take these lines out:", *(line.decode(errors="replace") for line in left)]) if left else ""
 
 
 def _hash(data: bytes | None) -> str | None:

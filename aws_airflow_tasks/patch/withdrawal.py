@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aws_airflow_tasks.patch.mounts import Verdict
 from aws_airflow_tasks.patch.services import Plan, hits, variables
-from aws_airflow_tasks.patch.yaml_positions import Node, editable
+from aws_airflow_tasks.patch.yaml_positions import Node, Refused, editable, merge_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,18 @@ def _our_variables(plan: Plan, environment: Node) -> list[Node]:
     return [v.node for key, v in there.items() if key in wanted and v.value == wanted[key] and v.owner is environment]
 
 
+def _inherits_nothing(service: Node, part: Part) -> None:
+    """Refuse to take a key out where a merge key would then give the service another value for it."""
+    for source in merge_order(service)[1:]:
+        if inherited := source.own(part.key.value):
+            line = inherited[0].line
+            raise Refused(part.key.line, f"{part.key.value} would come from the merge key instead (line {line})")
+
+
 def _take_parts(plan: Plan, service: Node, parts: list[Part]) -> None:
     for part in parts:
         if part.whole:
+            _inherits_nothing(service, part)
             plan.draft.remove_pair(service, part.key, part.value)
             continue
         for node in part.ours:

@@ -156,7 +156,18 @@ def parse(text: str) -> Document:
         raise
     except Exception as error:  # a foreign parser on any text whatever: it also raises what is not a YAMLError
         raise _unreadable(text, error) from None
+    _breaks_only_in_quotes(text, builder.quoted)
     return Document(text, builder.root(), builder.signatures)
+
+
+def _breaks_only_in_quotes(text: str, quoted: list[tuple[int, int]]) -> None:
+    """Refuse what YAML 1.1 takes for the end of a line and YAML 1.2 does not, such as NEL: readers differ on it."""
+    for found in _OLD_BREAKS.finditer(text):
+        if not any(start <= found.start() < end for start, end in quoted):
+            raise Refused(text.count("\n", 0, found.start()) + 1, f"a character {found[0]!a} outside quotes")
+
+
+_OLD_BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
 
 
 def events(text: str) -> Iterator[Any]:
@@ -188,6 +199,7 @@ class _Builder:
         self.open: list[Node] = []
         self.keys: list[set[str]] = []
         self.anchors: dict[str, Node] = {}
+        self.quoted: list[tuple[int, int]] = []  # spans of quoted scalars
         self.end = 0  # past the last thing that was really written
 
     def feed(self, event: Any) -> None:
@@ -222,6 +234,8 @@ class _Builder:
         node.value, node.style = event.value, event.style or ""
         if node.style in ("|", ">"):
             node.end = _block_scalar_end(self.text, node)
+        elif node.style:
+            self.quoted.append((node.start, node.end))
         elif start.index == end.index:
             node.start = node.end = self._after_indicator(start.index)
         self._add(node)

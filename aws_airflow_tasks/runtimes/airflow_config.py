@@ -155,6 +155,7 @@ def _pinned_2(place: Place, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
         "AIRFLOW__API__AUTH_BACKENDS": f"{basic},{session}",
         "AIRFLOW__WEBSERVER__CONFIG_FILE": str(place.home / "webserver_config.py"),
+        "GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port}",
         "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
         "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(port),
         "AIRFLOW__WEBSERVER__BASE_URL": f"http://127.0.0.1:{port}",

@@ -53,9 +53,12 @@ def read(path: Path) -> bytes | None:
                     f"{path} is a symlink to {target}, which does not exist", hint=f"ls -l '{path}'"
                 ) from None
             return None
-        with os.fdopen(handle, "rb") as file:
+        try:
             _regular(path, os.fstat(handle))
-            data = file.read(MAX_SIZE + 1)
+            with os.fdopen(handle, "rb", closefd=False) as file:
+                data = file.read(MAX_SIZE + 1)
+        finally:
+            os.close(handle)
     if len(data) > MAX_SIZE:
         raise TaskError(f"{path} is larger than {MAX_SIZE >> 20} MB, which is no file for us", hint=f"ls -lh '{path}'")
     return data

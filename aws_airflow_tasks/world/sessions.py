@@ -38,8 +38,8 @@ def session(settings: Settings) -> Session:
     with explained(Subject(name)):
         if made.get_config_variable("profile") and name not in made.available_profiles:
             raise _not_found(name, made)
+        _bound(made, settings.endpoint_url)  # first: the resolver keeps hold of what makes clients
         _resolve_quietly(made, name)
-    _bound(made, settings.endpoint_url)
     return made
 
 

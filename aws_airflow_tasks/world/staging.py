@@ -122,7 +122,7 @@ def _from_command_line(account: aws.Account) -> Keys | None:
     """`aws configure export-credentials`; None when it is not there, too old, or fails: botocore says why then."""
     profile = ["--profile", account.settings.profile] if account.settings.profile else []
     quiet = {} if account.credentials.source == "metadata" else {"AWS_EC2_METADATA_DISABLED": "true"}
-    with contextlib.suppress(TaskError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(TaskError, ValueError, KeyError, TypeError, AttributeError):
         argv = ["aws", "configure", "export-credentials", "--format", "process", *profile]
         done = cli.run(argv, env=os.environ | quiet, timeout=60)
         return _parsed(json.loads(done.stdout)) if done.code == 0 else None

@@ -301,7 +301,10 @@ def without(text: str, *services: str, **options: Any) -> Patch:
 @pytest.mark.parametrize(
     ("text", "rest"),
     [
-        (f"services:\n  webserver:\n    volumes:\n      - {LINE}\n  a:\n    image: x\n", "services:\n  a:\n    image: x\n"),
+        (
+            f"services:\n  webserver:\n    volumes:\n      - {LINE}\n  a:\n    image: x\n",
+            "services:\n  a:\n    image: x\n",
+        ),
         (f"# head\nservices:\n  webserver:\n    volumes:\n      - {LINE}\n", "# head\n"),
         (f"services:\n  a:\n    image: x\n  webserver:\n    volumes: ['{LINE}']", "services:\n  a:\n    image: x"),
         (
@@ -338,7 +341,9 @@ def test_what_is_not_ours_stays() -> None:
 
 
 def test_what_we_add_to_a_file_we_can_take_out_to_the_byte() -> None:
-    text = "# mine\nservices:\n  a:\n    image: x  # pinned\n\n  b:\n    volumes:\n      - ./b:/b\n    ports: [1]\nx-y: 1\n"
+    text = (
+        "# mine\nservices:\n  a:\n    image: x  # pinned\n\n  b:\n    volumes:\n    - ./b:/b\n    ports: [1]\nx-y: 1\n"
+    )
     options = {"environment": {"AWS_PROFILE": "dev"}}
     with_ours = after(wants(text, "a", "b", "c", mount=STAGED, **options))
     patch = remove(with_ours.encode(), ["a", "b", "c"], STAGED, host=HOST, **options)

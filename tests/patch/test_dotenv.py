@@ -253,7 +253,7 @@ def test_json_values_survive_every_reader(value: Any) -> None:
     text = json_value({"v": value})
     assert text.isascii()
     for reader in ("compose", "standalone", "docker"):
-        assert json.loads(dotenv.read(f"K={text}\n".encode(), reader)["K"]) == {"v": value}  # type: ignore[arg-type]
+        assert json.loads(dotenv.read(f"K={text}\n".encode(), reader)["K"]) == {"v": value}
 
 
 def test_what_json_cannot_hold_is_an_error() -> None:

@@ -152,7 +152,8 @@ def test_the_remembered_answer_is_read_without_botocore(settings: Settings) -> N
     script = (
         "import sys; from pathlib import Path; from aws_airflow_tasks.settings import Settings\n"
         "from aws_airflow_tasks.steps import creds\nfrom aws_airflow_tasks.world import state\n"
-        f"s = Settings(project=Path({str(settings.project)!r}), endpoint_url={settings.endpoint_url!r}, runtime='embedded')\n"
+        f"s = Settings(project=Path({str(settings.project)!r}), endpoint_url={settings.endpoint_url!r},"
+        " runtime='embedded')\n"
         "print(creds.plan(s, state.locate(s.project)).reason); print(creds.facts(s, state.locate(s.project)).region)\n"
         "heavy = {'boto3', 'botocore', 'docker', 'ruamel', 'rich', 'moto', 'requests', 'filelock', 'psutil'}\n"
         "print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}))\n"

@@ -1,0 +1,184 @@
+"""The probe as a service would run it: real botocore against moto, and answers that can be no as well as yes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from aws_airflow_tasks.core import Check, TaskError
+from aws_airflow_tasks.runtimes import Outcome
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import probing
+from aws_airflow_tasks.steps.probing import Expected, backend_check, service_checks
+from aws_airflow_tasks.world.aws import Identity
+from tests.world.server import Embedded, embedded
+
+__all__ = ["embedded"]
+
+SECRET = "airflow/variables/aws_airflow_check"
+
+
+class Service:
+    """Runs the probe in a process of its own with an environment that the test chooses."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = dict(environment)
+
+    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
+        command = [sys.executable, *argv[1:]]
+        base = {name: os.environ[name] for name in ("PATH", "HOME")}
+        done = subprocess.run(command, input=stdin, env=base | self.environment, capture_output=True, text=True)
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def environment(embedded: Embedded) -> dict[str, str]:
+    """What `.env` says, and so what a service that is as it should be has."""
+    return {
+        "AWS_CONFIG_FILE": str(embedded.home / ".aws" / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(embedded.home / ".aws" / "credentials"),
+        "AWS_PROFILE": "default",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": embedded.url,
+    }
+
+
+@pytest.fixture
+def expected(embedded: Embedded, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("AWS_CONFIG_FILE", environment["AWS_CONFIG_FILE"])
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", environment["AWS_SHARED_CREDENTIALS_FILE"])
+    client = boto3.client("secretsmanager", endpoint_url=embedded.url)
+    arn = client.create_secret(Name=SECRET, SecretString="nonce")["ARN"]
+    who = boto3.client("sts", endpoint_url=embedded.url).get_caller_identity()
+    yield Expected(Identity(who["Account"], who["Arn"], who["UserId"]), environment, "nonce", "host")
+    client.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+
+
+def found(environment: Mapping[str, str], expected: Expected, url: str) -> dict[str, Check]:
+    settings = Settings(endpoint_url=url)
+    checks = service_checks(settings, Service(environment), "scheduler", expected)  # type: ignore[arg-type]
+    return {check.check: check for check in checks}
+
+
+def statuses(checks: Mapping[str, Check]) -> dict[str, str]:
+    return {name: check.status for name, check in checks.items()}
+
+
+def test_a_service_that_is_as_it_should_be_passes_every_layer(
+    environment: dict[str, str], expected: Expected, embedded: Embedded
+) -> None:
+    assert statuses(found(environment, expected, embedded.url)) == dict.fromkeys(probing.LAYERS, "ok")
+
+
+def test_other_keys_are_another_identity(
+    environment: dict[str, str], expected: Expected, embedded: Embedded, tmp_path: Path
+) -> None:
+    iam = boto3.client("iam", endpoint_url=embedded.url)
+    iam.create_user(UserName="somebody-else")
+    key = iam.create_access_key(UserName="somebody-else")["AccessKey"]
+    other = tmp_path / "credentials"
+    other.write_text(
+        f"[default]\naws_access_key_id={key['AccessKeyId']}\naws_secret_access_key={key['SecretAccessKey']}\n"
+    )
+    checks = found(environment | {"AWS_SHARED_CREDENTIALS_FILE": str(other)}, expected, embedded.url)
+    assert checks["identity-in-service"].status == "failed"
+    assert "user/somebody-else, but this host is" in checks["identity-in-service"].detail
+    assert checks["environment"].status == "failed"
+
+
+def test_another_value_of_the_same_name_is_not_ours(
+    environment: dict[str, str], expected: Expected, embedded: Embedded
+) -> None:
+    stale = Expected(expected.identity, expected.environment, "another nonce", "host")
+    checks = found(environment, stale, embedded.url)
+    assert checks["raw-secret"].status == "failed"
+    assert "nonce" not in checks["raw-secret"].detail
+
+
+def test_no_credentials_and_no_secret_are_told_apart(
+    environment: dict[str, str], expected: Expected, embedded: Embedded, tmp_path: Path
+) -> None:
+    none = environment | {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none")}
+    checks = found(none, expected, embedded.url)
+    assert "NoCredentialsError" in checks["identity-in-service"].detail
+    settings = Settings(endpoint_url=embedded.url, check_variable="absent")
+    absent = service_checks(settings, Service(environment), "scheduler", expected)  # type: ignore[arg-type]
+    assert "ResourceNotFoundException" in {check.check: check for check in absent}["raw-secret"].detail
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+def test_a_file_that_the_services_user_cannot_read_is_named_with_mode_and_uid(
+    environment: dict[str, str], expected: Expected, embedded: Embedded, tmp_path: Path
+) -> None:
+    class AnotherUser(Service):
+        def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
+            question = json.loads(argv[2])
+            code = (
+                "import hashlib, json, os, sys; os.setgroups([]); os.setgid(50000); os.setuid(50000);"
+                "sys.argv = ['-', sys.argv[1]]; exec(sys.stdin.read(), {'__name__': 'probe'})"
+            )
+            command = [sys.executable, "-B", "-c", code, json.dumps(question | {"files": [str(secret), str(secret)]})]
+            done = subprocess.run(command, input=stdin, env=self.environment, capture_output=True, text=True)
+            return Outcome(done.returncode, done.stdout, done.stderr)
+
+    secret = Path("/tmp") / f"aws-airflow-test-{os.getpid()}"
+    secret.write_text("x")
+    secret.chmod(0o600)
+    try:
+        checks = service_checks(
+            Settings(endpoint_url=embedded.url),
+            AnotherUser(environment),
+            "scheduler",
+            expected,  # type: ignore[arg-type]
+        )
+        first = next(iter(checks))
+    finally:
+        secret.unlink()
+    assert first.status == "failed"
+    assert "(mode 0600, uid 0) cannot be read by uid 50000" in first.detail
+
+
+class Answering(Service):
+    """Answers the backend's probe with what the test chose."""
+
+    def __init__(self, stdout: str, stderr: str = "") -> None:
+        super().__init__({})
+        self.outcome = Outcome(0, stdout, stderr)
+
+    def exec(self, *_: Any, **__: Any) -> Outcome:
+        return self.outcome
+
+
+def backend(answer: Mapping[str, Any], expected: Expected) -> Check:
+    runtime: Any = Answering("a warning\n" + json.dumps(answer))
+    return backend_check(Settings(), runtime, expected)
+
+
+def test_the_backend_must_find_this_very_variable_and_host(expected: Expected) -> None:
+    import hashlib
+
+    good = {
+        "backend": "SecretsManagerBackend",
+        "variable": {"value": hashlib.sha256(b"nonce").hexdigest()},
+        "connection": {"value": "host"},
+    }
+    assert backend(good, expected).status == "ok"
+    assert backend(good | {"variable": {"value": None}}, expected).status == "failed"
+    assert backend(good | {"variable": {"value": "stale"}}, expected).status == "failed"
+    assert "no backend" in backend(good | {"backend": None, "variable": {"error": "x"}}, expected).detail
+    assert "NoRegionError" in backend(good | {"connection": {"error": "NoRegionError: …"}}, expected).detail
+
+
+def test_a_probe_that_cannot_run_is_an_error_with_its_last_line(expected: Expected) -> None:
+    runtime: Any = Answering("", "Traceback\nAirflowConfigException: the backend key")
+    with pytest.raises(TaskError, match="AirflowConfigException: the backend key"):
+        backend_check(Settings(), runtime, expected)

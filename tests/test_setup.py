@@ -1,0 +1,330 @@
+"""Whole command lines against a real AWS stand-in (moto server over HTTP); only Airflow itself is a stand-in."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.project import Done, StandInAirflow, airflow, astro_project, embedded, run, tree
+from tests.world.server import Embedded, serving
+
+__all__ = ["airflow", "astro_project", "embedded", "run"]
+
+Run = Callable[..., Done]
+VARIABLE, CONNECTION = "airflow/variables/aws_airflow_check", "airflow/connections/aws_airflow_check"
+
+
+@pytest.fixture
+def secrets(embedded: Embedded, astro_project: Path) -> Iterator[Any]:
+    """Secrets Manager itself, empty before and after."""
+    client = boto3.client("secretsmanager", endpoint_url=embedded.url)
+    yield client
+    for entry in client.list_secrets()["SecretList"]:
+        client.delete_secret(SecretId=entry["ARN"], ForceDeleteWithoutRecovery=True)
+
+
+@pytest.fixture
+def project(astro_project: Path, airflow: StandInAirflow, secrets: Any) -> Path:
+    return astro_project
+
+
+def names(secrets: Any) -> set[str]:
+    return {entry["Name"] for entry in secrets.list_secrets()["SecretList"]}
+
+
+def test_check_shows_every_diff_writes_nothing_anywhere_and_exits_3(
+    project: Path, closed_world: Path, secrets: Any, run: Run
+) -> None:
+    before = tree(project, closed_world)
+    done = run("setup", "--check", "--diff")
+    assert done.code == 3
+    assert "+AWS_PROFILE=default" in done.out
+    assert "+++ b/dags/example_secrets_dag.py" in done.out
+    assert tree(project, closed_world) == before
+    assert names(secrets) == set()
+
+
+def test_setup_converges_and_a_second_run_changes_nothing(project: Path, airflow: StandInAirflow, run: Run) -> None:
+    first = run("setup", "--json")
+    assert (first.code, first.statuses()) == (
+        0,
+        {
+            "creds": "ok",
+            "init": "ok",
+            "mount": "skipped",
+            "env": "changed",
+            "secrets": "changed",
+            "dag": "changed",
+            "start": "changed",
+        },
+    )
+    second = run("setup", "--json")
+    assert second.document["recap"] == {"ok": 6, "changed": 0, "skipped": 1, "failed": 0}
+    assert run("setup", "--check").code == 0
+    assert airflow.started == ["start"]
+
+
+def test_status_says_what_each_step_would_do_and_changes_nothing(project: Path, closed_world: Path, run: Run) -> None:
+    before = tree(project, closed_world)
+    done = run("status")
+    assert done.code == 0
+    assert [line.split()[:2] for line in done.out.splitlines()[:4]] == [
+        ["ok", "creds"],
+        ["ok", "init"],
+        ["skipped", "mount"],
+        ["changed", "env"],
+    ]
+    assert tree(project, closed_world) == before
+
+
+def test_undo_gives_every_byte_back_and_deletes_what_we_created(
+    project: Path, closed_world: Path, airflow: StandInAirflow, secrets: Any, run: Run
+) -> None:
+    (project / ".env").write_bytes(b"# mine\r\nA=1\r\n")
+    secrets.create_secret(Name="airflow/variables/theirs", SecretString="x")
+    before = tree(project)
+    assert run("setup").code == 0
+    assert names(secrets) == {VARIABLE, CONNECTION, "airflow/variables/theirs"}
+    assert run("undo", "--check", "--diff").code == 3
+    assert run("undo").code == 0
+    assert tree(project) == before
+    assert names(secrets) == {"airflow/variables/theirs"}
+    assert airflow.environment is None
+    assert not list((closed_world / ".local" / "state" / "aws-airflow").glob("*/"))
+    again = run("undo", "--json")
+    assert again.document["recap"]["changed"] == 0
+
+
+def test_undo_before_anything_was_done_changes_nothing(project: Path, closed_world: Path, run: Run) -> None:
+    before = tree(project, closed_world)
+    assert run("undo").code == 0
+    assert tree(project, closed_world) == before
+
+
+def test_undo_leaves_what_was_there_before_us_and_what_another_project_made(
+    project: Path, secrets: Any, run: Run
+) -> None:
+    tags = [{"Key": "aws-airflow-tasks", "Value": "another-project"}]
+    secrets.create_secret(Name=VARIABLE, SecretString="theirs", Tags=tags)
+    assert run("secrets").code == 0
+    assert run("undo").code == 0
+    assert names(secrets) == {VARIABLE}
+
+
+def test_undo_takes_out_our_lines_from_a_file_that_was_edited_since(project: Path, run: Run) -> None:
+    run("env")
+    edited = b"MINE=1\n" + (project / ".env").read_bytes() + b"MORE=2\n"
+    (project / ".env").write_bytes(edited)
+    assert run("undo").code == 0
+    assert (project / ".env").read_bytes() == b"MINE=1\nMORE=2\n"
+
+
+def test_an_entry_without_our_tag_is_a_conflict_and_is_not_touched(project: Path, secrets: Any, run: Run) -> None:
+    secrets.create_secret(Name=VARIABLE, SecretString="theirs")
+    done = run("setup", "--json")
+    assert done.code == 1
+    assert done.statuses() | {"secrets": "failed", "start": "changed"} == done.statuses()
+    assert secrets.get_secret_value(SecretId=VARIABLE)["SecretString"] == "theirs"
+
+
+def test_the_value_carries_a_nonce_of_its_own_each_time(project: Path, secrets: Any, run: Run) -> None:
+    values = []
+    for _ in range(2):
+        run("secrets")
+        values.append(secrets.get_secret_value(SecretId=VARIABLE)["SecretString"])
+        run("undo")
+    assert values[0] != values[1]
+
+
+@contextlib.contextmanager
+def denying(url: str, action: str) -> Iterator[str]:
+    """AWS that refuses one action and answers all others."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if self.headers.get("X-Amz-Target", "").endswith(f".{action}"):
+                said = f"User: me is not authorized to perform: secretsmanager:{action} on resource: x"
+                self._answer(400, json.dumps({"__type": "AccessDeniedException", "Message": said}).encode())
+                return
+            headers = {name: value for name, value in self.headers.items() if name not in ("Host", "Content-Length")}
+            try:
+                with urllib.request.urlopen(urllib.request.Request(url + self.path, body, headers)) as answer:
+                    self._answer(answer.status, answer.read())
+            except urllib.error.HTTPError as error:
+                with error:
+                    self._answer(error.code, error.read())
+
+        def _answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test's output its own."""
+
+    with serving(Handler) as proxy:
+        yield proxy
+
+
+def test_a_denied_create_names_the_iam_action_and_the_other_steps_go_on(
+    project: Path, embedded: Embedded, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    with denying(embedded.url, "CreateSecret") as proxy:
+        monkeypatch.setenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL", proxy)
+        done = run("setup", "--json")
+    assert done.code == 1
+    failed = next(step for step in done.document["steps"] if step["step"] == "secrets")
+    assert "secretsmanager:CreateSecret" in failed["error"]["message"]
+    assert done.statuses()["start"] == "changed"
+
+
+def test_someone_elses_value_is_a_conflict_with_both_named_and_override_replaces_it_until_undone(
+    project: Path, run: Run
+) -> None:
+    (project / ".env").write_text("AWS_PROFILE=work  # mine\n")
+    done = run("env", "--yes")
+    assert done.code == 1
+    assert "work" in done.out
+    assert (project / ".env").read_text() == "AWS_PROFILE=work  # mine\n"
+    assert run("env", "--override").code == 0
+    assert "AWS_PROFILE=default" in (project / ".env").read_text()
+    assert run("undo").code == 0
+    assert (project / ".env").read_text() == "AWS_PROFILE=work  # mine\n"
+
+
+def test_backend_arguments_that_say_the_same_and_more_are_fine_but_not_a_role(project: Path, run: Run) -> None:
+    run("env")
+    text = (project / ".env").read_text()
+    more = text.replace('"region_name"', '"connections_lookup_pattern": "^aws_", "region_name"')
+    (project / ".env").write_text(more)
+    assert run("env").code == 0
+    assert (project / ".env").read_text() == more
+    (project / ".env").write_text(text.replace('"region_name"', '"role_arn": "arn:aws:iam::1:role/x", "region_name"'))
+    assert run("env", "--check").code == 1
+
+
+def test_an_edited_example_dag_is_the_persons_own(project: Path, run: Run) -> None:
+    run("dag")
+    file = project / "dags" / "example_secrets_dag.py"
+    file.write_text(file.read_text() + "# mine\n")
+    assert run("dag", "--json").statuses()["dag"] == "ok"
+    assert file.read_text().endswith("# mine\n")
+
+
+def test_another_file_of_the_example_dags_name_is_a_conflict(project: Path, run: Run) -> None:
+    file = project / "dags" / "example_secrets_dag.py"
+    file.write_text("# something else\n")
+    assert run("dag").code == 1
+    assert file.read_text() == "# something else\n"
+
+
+def test_a_changed_env_file_restarts_airflow_and_names_what_differs(
+    project: Path, airflow: StandInAirflow, run: Run
+) -> None:
+    run("setup")
+    (project / ".env").write_text((project / ".env").read_text() + "MINE=canary-value\n")
+    done = run("start")
+    assert airflow.started == ["start", "restart"]
+    assert "scheduler: MINE not as in .env" in done.out
+    assert "canary-value" not in done.out + done.err
+
+
+BAD_INPUT: dict[str, tuple[dict[str, str], dict[str, str], tuple[str, ...], int, str]] = {
+    "a setting that is no number": ({}, {"INVOKE_AWS_AIRFLOW_WAIT": "soon"}, ("setup",), 2, "whole number"),
+    "an unknown setting": ({}, {"INVOKE_AWS_AIRFLOW_PROFIL": "x"}, ("setup",), 2, "INVOKE_AWS_AIRFLOW_PROFILE"),
+    "an unknown setting in invoke.yaml": ({"invoke.yaml": "aws_airflow: {profil: x}"}, {}, ("setup",), 2, "profil"),
+    "a section that is no mapping": ({"invoke.yaml": "aws_airflow: [1]"}, {}, ("setup",), 2, "aws_airflow"),
+    "invoke.yaml that is no YAML": ({"invoke.yaml": "a: [\n"}, {}, ("setup",), 2, "invoke.yaml"),
+    "a profile that is not there": ({}, {}, ("setup", "--profile", "nobody"), 1, "no profile nobody"),
+    "a profile that is no name": ({}, {}, ("setup", "--profile", "a'b"), 2, "profile"),
+    "a runtime that is none": ({}, {}, ("setup", "--runtime", "podman"), 2, "docker"),
+    "an endpoint where nobody is": (
+        {},
+        {"INVOKE_AWS_AIRFLOW_ENDPOINT_URL": "http://127.0.0.1:9"},
+        ("secrets",),
+        1,
+        ":9",
+    ),
+    "an env file that is no text": ({".env": "\0\1"}, {}, ("env",), 1, ".env"),
+    "a sandbox of no version": ({}, {}, ("sandbox", "--airflow", "4"), 2, "--airflow 3"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_a_cause_and_a_hint_and_touches_nothing(
+    case: str, project: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    contents, variables, argv, code, said = BAD_INPUT[case]
+    for name, text in contents.items():
+        (project / name).write_text(text)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    before = tree(project)
+    done = run(*argv)
+    assert (done.code, said in done.out + done.err) == (code, True), done
+    assert "-> " in done.out + done.err
+    if argv[0] != "setup" or code == 2:
+        assert tree(project) == before
+
+
+def test_without_a_project_and_without_astro_the_hint_says_how_to_install_it(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(empty)
+    done = run("init")
+    assert done.code == 1
+    assert "`astro` is not installed" in done.out
+    assert "-> " in done.out
+    assert not list(empty.iterdir())
+
+
+def test_the_home_directory_is_never_made_a_project(
+    project: Path, closed_world: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.chdir(closed_world)
+    done = run("init", "--yes")
+    assert done.code == 1
+    assert "no place for an Astro project" in done.out
+    assert [path.name for path in closed_world.iterdir()] == [".aws"]
+
+
+def test_aws_that_cannot_be_reached_is_a_warning_and_file_steps_go_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL", "http://127.0.0.1:9")
+    done = run("setup", "--json")
+    assert done.statuses() | {"creds": "ok", "env": "changed", "dag": "changed", "secrets": "failed"} == done.statuses()
+    assert done.document["steps"][0]["warnings"]
+
+
+def test_no_key_appears_in_anything_that_is_printed_or_kept(
+    project: Path, closed_world: Path, embedded: Embedded, run: Run
+) -> None:
+    secret = (closed_world / ".aws" / "credentials").read_text().split("aws_secret_access_key = ")[1].strip()
+    (project / ".env").write_text("MY_TOKEN=canary-token\n")
+    said = ""
+    for argv in (
+        ["setup", "--check", "--diff"],
+        ["setup", "--diff"],
+        ["setup", "--json"],
+        ["undo", "--check", "--diff"],
+    ):
+        done = run(*argv)
+        said += done.out + done.err
+    for path in (closed_world / ".local").rglob("*"):
+        said += path.read_text(errors="replace") if path.is_file() else ""
+    assert secret not in said
+    assert "canary-token" not in said

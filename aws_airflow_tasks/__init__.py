@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ __all__ = ["ns"]
 def __getattr__(name: str) -> Any:
     """The namespace, loaded when it is asked for: a part of the package does not need the whole menu."""
     if name == "ns":
+        # invoke turns bytecode off for the sake of the person's tasks.py; our own modules would be compiled every time
+        sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
         from aws_airflow_tasks.menu import ns
 
         return ns

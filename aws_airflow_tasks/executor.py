@@ -19,7 +19,6 @@ from typing import Any
 import invoke.executor
 from invoke.exceptions import Exit
 from invoke.tasks import Call, Task
-from invoke.tasks import task as invoke_task
 from platformdirs import user_cache_path
 
 from aws_airflow_tasks import settings as settings_
@@ -55,9 +54,22 @@ CHANGING: dict[str, tuple[str | bool, str]] = {
 COMMON = EVERYWHERE | CHANGING
 
 
+class PlayTask(Task[Any]):
+    """A task of ours: ``run`` takes a :class:`Play`; its body as invoke knows it only refuses.
+
+    It never changes, so that invoke's deep copies of a namespace need not copy it.
+    """
+
+    run: Callable[..., None]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PlayTask:
+        """Itself."""
+        return self
+
+
 def task(
     *pre: Task[Any], default: bool = False, changes: bool = True, **own: str
-) -> Callable[[Callable[..., None]], Task[Any]]:
+) -> Callable[[Callable[..., None]], PlayTask]:
     """Make a function of a :class:`Play` a task of ours: the common flags, its dependencies, the guard.
 
     Args:
@@ -68,16 +80,17 @@ def task(
     """
     common = EVERYWHERE | (CHANGING if changes else {})
 
-    def decorate(function: Callable[..., None]) -> Task[Any]:
+    def decorate(function: Callable[..., None]) -> PlayTask:
         @functools.wraps(function)
         def guard(*_: Any, **__: Any) -> None:
             raise Exit(NEEDS_EXECUTOR, code=2)
 
-        guard.run = function  # type: ignore[attr-defined]
         guard.__doc__ = _documented(function, pre)
         guard.__signature__ = _signature(function, common)  # type: ignore[attr-defined]
         helps = {name: text for name, (_, text) in common.items()} | own
-        return invoke_task(pre=list(pre), help=helps, default=default, auto_shortflags=False)(guard)  # type: ignore[no-any-return]
+        made = PlayTask(guard, pre=list(pre), help=helps, default=default, auto_shortflags=False)  # type: ignore[arg-type]
+        made.run = function
+        return made
 
     return decorate
 
@@ -164,7 +177,7 @@ class Executor(invoke.executor.Executor):
 
 
 def _is_ours(call: Call) -> bool:
-    return hasattr(call.task.body, "run")
+    return isinstance(call.task, PlayTask)
 
 
 def _flags(asked: Sequence[Call]) -> dict[str, str | bool]:

@@ -7,9 +7,7 @@ from functools import partial
 
 from invoke.collection import Collection
 
-from aws_airflow_tasks import sandbox as sandboxes
 from aws_airflow_tasks import steps
-from aws_airflow_tasks import undo as undoing
 from aws_airflow_tasks.executor import task
 from aws_airflow_tasks.play import Play
 
@@ -127,7 +125,9 @@ def undo(play: Play) -> None:
 
     Stops what we started, deletes what we created in AWS, restores the files, and touches nothing else.
     """
-    play.converge("undo", undoing.plan)
+    from aws_airflow_tasks.undo import plan
+
+    play.converge("undo", plan)
 
 
 @task(default=True, airflow="Airflow's major version: 3 or 2.")
@@ -136,19 +136,25 @@ def up(play: Play, airflow: str = "3") -> None:
 
     Runs setup and verify in .sandbox/, on real Airflow from PyPI and an embedded AWS.
     """
-    sandboxes.run(play, airflow, setup, verify)
+    from aws_airflow_tasks import sandbox as in_sandbox
+
+    in_sandbox.run(play, airflow, setup, verify)
 
 
 @task()
 def down(play: Play) -> None:
     """Stop the sandbox's Airflow and AWS."""
-    sandboxes.stop(play)
+    from aws_airflow_tasks import sandbox as in_sandbox
+
+    in_sandbox.stop(play)
 
 
 @task()
 def clean(play: Play) -> None:
     """Stop the sandbox and remove .sandbox/ whole."""
-    sandboxes.clean(play)
+    from aws_airflow_tasks import sandbox as in_sandbox
+
+    in_sandbox.clean(play)
 
 
 ns = Collection(creds, init, mount, env, secrets, dag, start, verify, setup, status, refresh, stop, undo)

@@ -112,7 +112,7 @@ class Play:
             self._blocked[task.name] = cause
             self._add(Result(task.name, "skipped", reason=f"{cause} failed"), Stopwatch())
             return
-        task.body.run(self, **own)
+        task.run(self, **own)
         if any(result.status == "failed" for result in self.results if result.step == task.name):
             self._blocked[task.name] = task.name
 

@@ -44,7 +44,8 @@ def run(play: Play, airflow: str, *tasks: Any) -> None:
     play.settings = replace(play.settings, project=root / f"airflow-{major}")
     with ThreadPoolExecutor(max_workers=1) as pool:
         # the longest step goes on beside the others; nothing that it makes depends on them
-        built = None if play.settings.check else pool.submit(venv.ensure, major, cache)
+        wanted = not play.settings.check and not venv.is_ready(venv.folder(major, cache))
+        built = [pool.submit(venv.ensure, major, cache)] if wanted else []
         play.converge("project", lambda settings, _: _project(settings.project, major))
         play.converge("aws", lambda _, __: _aws(root))
         play.converge("airflow", lambda settings, _: _airflow(settings, major, built))
@@ -162,12 +163,12 @@ def _start_aws(directory: Path, home: Path) -> None:
     moto.ensure(directory, home)
 
 
-def _airflow(settings: Settings, major: int, built: Future[Path] | None) -> Plan:
+def _airflow(settings: Settings, major: int, built: list[Future[Path]]) -> Plan:
     folder = venv.folder(major, settings.cache)
     change = Change(
         target=f"Airflow {venv.version(major)}",
         action="create",
-        before="installed\n" if venv.is_ready(folder) and (built is None or built.done()) else None,
+        before="installed\n" if venv.is_ready(folder) and not built else None,
         after="installed\n",
         apply=lambda: _wait_for(built),
         reason=f"from PyPI, into {folder}",
@@ -175,9 +176,9 @@ def _airflow(settings: Settings, major: int, built: Future[Path] | None) -> Plan
     return Plan((change,), target=change.target, reason=f"in {folder}")
 
 
-def _wait_for(built: Future[Path] | None) -> None:
-    if built:
-        built.result()
+def _wait_for(built: list[Future[Path]]) -> None:
+    while built:
+        built.pop().result()
 
 
 def _say_what_next(play: Play, airflow: str) -> None:

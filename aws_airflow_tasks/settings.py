@@ -127,8 +127,7 @@ def _one_of(*allowed: str) -> Callable[[str], str | None]:
 
 
 def _matching(pattern: str, wanted: str) -> Callable[[str], str | None]:
-    compiled = re.compile(pattern)
-    return lambda value: None if compiled.fullmatch(value) else wanted
+    return lambda value: None if re.fullmatch(pattern, value) else wanted
 
 
 def _seconds(value: str) -> str | None:

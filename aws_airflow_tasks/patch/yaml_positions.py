@@ -162,9 +162,11 @@ def parse(text: str) -> Document:
 
 def _breaks_only_in_quotes(text: str, quoted: list[tuple[int, int]]) -> None:
     """Refuse what YAML 1.1 takes for the end of a line and YAML 1.2 does not, such as NEL: readers differ on it."""
-    for found in _OLD_BREAKS.finditer(text):
-        if not any(start <= found.start() < end for start, end in quoted):
+    at = 0 if _OLD_BREAKS.search(text) else len(text)
+    for start, end in [*quoted, (len(text), len(text))]:
+        if found := _OLD_BREAKS.search(text, at, start):
             raise Refused(text.count("\n", 0, found.start()) + 1, f"a character {found[0]!a} outside quotes")
+        at = max(at, end)
 
 
 _OLD_BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
@@ -276,6 +278,8 @@ class _Builder:
         start, end = event.start_mark, event.end_mark
         if target is None:
             raise Refused(start.line + 1, f"alias *{event.anchor} without an anchor")
+        if any(node is target for node in self.open):
+            raise Refused(start.line + 1, f"alias *{event.anchor} inside what it stands for")
         target.shared = True
         self.signatures.append(("alias", event.anchor))
         index = len(self.signatures) - 1

@@ -149,13 +149,15 @@ def _pinned_3(place: Place, port: int) -> dict[str, str]:
 
 
 def _pinned_2(place: Place, port: int) -> dict[str, str]:
-    basic, session = "airflow.providers.fab.auth_manager.api.auth.backend.basic_auth", "airflow.api.auth.backend.session"
+    basic, session = (
+        "airflow.providers.fab.auth_manager.api.auth.backend.basic_auth",
+        "airflow.api.auth.backend.session",
+    )
     return {
         "AIRFLOW__CORE__EXECUTOR": "SequentialExecutor",  # the only one that Airflow 2 allows with SQLite
         "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
         "AIRFLOW__API__AUTH_BACKENDS": f"{basic},{session}",
         "AIRFLOW__WEBSERVER__CONFIG_FILE": str(place.home / "webserver_config.py"),
-        "GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port}",
         "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
         "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(port),
         "AIRFLOW__WEBSERVER__BASE_URL": f"http://127.0.0.1:{port}",

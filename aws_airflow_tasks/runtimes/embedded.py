@@ -4,36 +4,50 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.patch import dotenv_redact
 from aws_airflow_tasks.runtimes import Login, Outcome, Service, airflow_config, venv
 from aws_airflow_tasks.runtimes.airflow_config import Place
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
 
 log = logging.getLogger("aws_airflow_tasks")
 
-#: by major version: service -> the arguments of `airflow` that run it; no log servers, as those listen everywhere
+#: by major version: service -> how it is run; no log servers, as those listen on every address
 COMMANDS: dict[int, dict[str, tuple[str, ...]]] = {
     3: {
-        "api-server": ("airflow", "api-server"),
+        # what `airflow api-server` runs, without its look at the database before: that is still being made
+        "api-server": (
+            *("python", "-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log"),
+            "airflow.api_fastapi.main:app",
+        ),
         "scheduler": ("airflow", "scheduler", "--skip-serve-logs"),
         "dag-processor": ("airflow", "dag-processor"),
         "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
     },
     2: {
+        # what `airflow webserver` runs, without the monitor that waits for it
         "webserver": (
             *("python", "-m", "gunicorn", "--preload", "--workers", "1", "--timeout", "120"),
-            *("--config", "python:airflow.www.gunicorn_config", "airflow.www.app:cached_app()"),
+            *("--bind", "127.0.0.1:{port}", "--config", "python:airflow.www.gunicorn_config"),
+            "airflow.www.app:cached_app()",
         ),
         "scheduler": ("airflow", "scheduler", "--skip-serve-logs"),
         "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
     },
 }
+#: started beside the making of the database: it takes longest and asks the database nothing until it is asked itself
+EARLY = ("api-server",)
+#: the name under which a process is reported that a killed run of ours has left and nobody recorded
+LEFT = "left by a killed run"
 #: seconds that Airflow's processes get to end by themselves
 GRACE = 15
+#: seconds for making the database, on a slow machine
+PATIENCE = 600
 
 
 class Embedded:
@@ -68,6 +82,10 @@ class Embedded:
         """Airflow's components, each a process."""
         return tuple(COMMANDS[self._major])
 
+    def pinned(self) -> frozenset[str]:
+        """The variables that this runtime sets whatever ``.env`` says."""
+        return frozenset(airflow_config.pinned(self.place, 0))
+
     def credentials(self, host: Path) -> str:
         """The same path: these processes see this host's files."""
         return str(host)
@@ -75,7 +93,9 @@ class Embedded:
     def running(self) -> tuple[Service, ...]:
         """The components that live, with the health that Airflow's own endpoint reports."""
         found = {name: process for name in self.services() if (process := processes.running(self._record(name)))}
-        health = airflow_api.health(self._url(), self._major) if found else {}
+        if not found:
+            return tuple(Service(LEFT, healthy=False, identity=str(one.pid)) for one in processes.marked(*self._mark()))
+        health = airflow_api.health(self._url(), self._major)
         return tuple(
             Service(
                 name,
@@ -92,33 +112,30 @@ class Embedded:
         Raises:
             TaskError: it did not come up; nothing of it runs then.
         """
-        deadline = time.monotonic() + wait
         venv.ensure(self._major, self.cache)
         self.stop()
         try:
-            variables = self._prepare(environment)
-            self._migrate(variables)
-            for name, arguments in COMMANDS[self._major].items():
-                self._start(name, arguments, variables)
-            self._wait(deadline, wait, environment)
+            self._start(environment)
+            self._wait(wait, environment)
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
-        """Stop every process of this Airflow, whoever started it."""
-        mark = (airflow_config.MARK, str(self.state))
-        processes.stop_all(self.state.glob("*.pid.json"), mark=mark, seconds=GRACE)
+        """Stop every process of this Airflow, those that a killed run has left included."""
+        processes.stop_all(self.state.glob("*.pid.json"), mark=self._mark(), seconds=GRACE)
 
     def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
-        """Run ``argv`` with the environment of the running ``service``; `python` and `airflow` are Airflow's own."""
+        """Run ``argv`` with the environment of the running ``service``; `python` and `airflow` are Airflow's own.
+
+        Raises:
+            TaskError: the service does not run, or the command takes longer than ``timeout`` seconds.
+        """
         process = processes.running(self._record(service))
-        if process is None:
+        variables = processes.environ(process) if process else {}
+        if not variables:
             raise TaskError(f"{service} does not run", hint="invoke start")
-        variables = processes.environ(process)
-        done = cli.run(
-            [*self._program(argv[0]), *argv[1:]], env=variables, cwd=self.project, input=stdin, timeout=timeout
-        )
+        done = cli.run(self._argv(argv), env=variables, cwd=self.project, input=stdin, timeout=timeout)
         return Outcome(done.code, done.stdout, done.stderr)
 
     def login(self) -> Login:
@@ -130,14 +147,17 @@ class Embedded:
         """The file that a component's output goes to."""
         return self.state / f"{service}.log"
 
+    def _mark(self) -> tuple[str, str]:
+        return airflow_config.MARK, str(self.state)
+
     def _record(self, service: str) -> Path:
         return self.state / f"{service}.pid.json"
 
-    def _program(self, name: str) -> list[str]:
-        """`python` and `airflow` of the virtual environment; anything else as PATH has it."""
+    def _argv(self, argv: Sequence[str]) -> list[str]:
+        """``argv`` with `python` and `airflow` of the virtual environment; anything else as PATH has it."""
         scripts = self.place.venv / "bin"
         known = {"python": [str(scripts / "python")], "airflow": [str(scripts / "python"), str(scripts / "airflow")]}
-        return known.get(name, [name])
+        return [*known.get(argv[0], [argv[0]]), *argv[1:]]
 
     def _port(self) -> int:
         text = (files.read(self.state / "port") or b"").decode(errors="replace")
@@ -146,62 +166,107 @@ class Embedded:
     def _url(self) -> str:
         return f"http://127.0.0.1:{self._port()}"
 
-    def _prepare(self, environment: Mapping[str, str]) -> dict[str, str]:
+    def _start(self, environment: Mapping[str, str]) -> None:
+        variables = self._configure(environment)
+        fresh = self._is_current()
+        if not fresh:
+            self._discard_half_made()
+        early = () if fresh else tuple(name for name in self.services() if name in EARLY)
+        log.info("starting Airflow %s", venv.version(self._major))
+        for name in early:
+            self._launch(name, variables)
+        if not fresh:
+            self._make_database(variables, environment)
+        for name in self.services():
+            if name not in early:
+                self._launch(name, variables)
+
+    def _configure(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Write the configuration and return the environment of all processes."""
-        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.place.home.mkdir(mode=0o700, exist_ok=True)
+        try:
+            for folder in (self.state, self.place.home):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise TaskError(
+                f"cannot write {error.filename}: {error.strerror}", hint=f"ls -ld '{self.state.parent}'"
+            ) from None
         keys, port = airflow_config.keys(self.state), processes.free_port(self._port())
-        self._write(self.state / "port", str(port))
-        self._write(self.place.home / "airflow.cfg", airflow_config.airflow_cfg(self.place, keys))
-        self._write(self.place.password_file, airflow_config.password_file(keys))
+        _write(self.state / "port", str(port))
+        _write(self.place.home / "airflow.cfg", airflow_config.airflow_cfg(self.place, keys))
+        _write(self.place.password_file, airflow_config.password_file(keys))
         return airflow_config.environment(self.place, port, environment, os.environ)
 
-    def _write(self, path: Path, text: str) -> None:
-        before, after = files.read(path), text.encode()
-        if before != after:
-            files.replace(path, before, after, mode=0o600)
+    @property
+    def _marker(self) -> Path:
+        """Says for which installation the database was made; it is not there while that goes on."""
+        return self.place.home / "database"
 
-    def _migrate(self, variables: Mapping[str, str]) -> None:
-        """Bring the database to this version's schema, once; one that was left half made is made anew."""
-        marker, wanted = self.place.home / "migrated", self.place.venv.name
-        found = (files.read(marker) or b"").decode(errors="replace")
-        if found == wanted:
-            return
-        if not found:
-            for left in self.place.home.glob("airflow.db*"):
+    def _is_current(self) -> bool:
+        return files.read(self._marker) == self.place.venv.name.encode() and self.place.database.is_file()
+
+    def _discard_half_made(self) -> None:
+        if files.read(self._marker) is None:
+            for left in self.place.home.glob(f"{self.place.database.name}*"):
                 left.unlink()
-        log.info("making Airflow's database")
-        marker.unlink(missing_ok=True)
-        script = airflow_config.database_script(self._major, airflow_config.keys(self.state))
-        done = cli.run([*self._program("python"), "-"], env=variables, cwd=self.project, input=script, timeout=600)
-        if done.code:
-            raise TaskError("airflow db migrate failed"+done.stderr[-3000:])
-        self._write(marker, wanted)
 
-    def _start(self, name: str, arguments: Sequence[str], variables: Mapping[str, str]) -> None:
+    def _make_database(self, variables: Mapping[str, str], environment: Mapping[str, str]) -> None:
+        """Make the database, or bring one of another version up to date."""
+        self._marker.unlink(missing_ok=True)
+        script = airflow_config.database_script(self._major, airflow_config.keys(self.state))
+        done = cli.run(self._argv(["python", "-"]), env=variables, cwd=self.project, input=script, timeout=PATIENCE)
+        output = self.log("database")
+        _write(output, self._redacted(done.stdout + done.stderr, environment))
+        if done.code:
+            raise self._failure("database", "could not be made", environment)
+        _write(self._marker, self.place.venv.name)
+
+    def _launch(self, name: str, variables: Mapping[str, str]) -> None:
         self.log(name).unlink(missing_ok=True)
+        argv = [word.format(port=self._port()) for word in COMMANDS[self._major][name]]
         processes.start(
-            [*self._program(arguments[0]), *arguments[1:]],
-            env=variables,
-            cwd=self.project,
-            log=self.log(name),
-            record=self._record(name),
+            self._argv(argv), env=variables, cwd=self.project, log=self.log(name), record=self._record(name)
         )
 
-    def _wait(self, deadline: float, wait: int, environment: Mapping[str, str]) -> None:
+    def _wait(self, wait: int, environment: Mapping[str, str]) -> None:
+        """Wait until all are healthy; one that ends by itself ends the waiting."""
+        deadline = time.monotonic() + wait
         while True:
-            running = self.running()
-            alive = {service.name for service in running}
-            for name in self.services():
-                if name not in alive:
-                    raise self._failure(name, "ended by itself", environment)
-            sick = [service.name for service in running if not service.healthy]
-            if not sick:
+            found = {service.name: service.healthy for service in self.running()}
+            ended = [name for name in self.services() if name not in found]
+            if ended:
+                raise self._failure(ended[0], "ended by itself", environment)
+            if all(found.values()):
                 return
-            if not processes.wait_until(deadline, 0.1):
-                raise self._failure(sick[0], f"was not healthy within {wait} seconds", environment)
+            if not processes.wait_until(deadline):
+                sick = next(name for name, healthy in found.items() if not healthy)
+                raise self._failure(sick, f"was not healthy within {wait} seconds", environment)
 
     def _failure(self, service: str, what: str, environment: Mapping[str, str]) -> TaskError:
-        return TaskError(
-            f"{service} {what}: {processes.tail(self.log(service), 3)}", hint=f"less '{self.log(service)}'"
-        )
+        said = self._redacted(telling(processes.tail(self.log(service), 40)), environment)
+        return TaskError(f"Airflow's {service} {what}: {said}", hint=f"less '{self.log(service)}'")
+
+    def _redacted(self, text: str, environment: Mapping[str, str]) -> str:
+        """``text`` without our keys and without any value of ``.env`` that is not known to be harmless."""
+        keys = airflow_config.keys(self.state)
+        hidden = [value for name, value in environment.items() if dotenv_redact.shown_value(name, value) is None]
+        return without([keys.password, keys.fernet, keys.signing, *hidden], text)
+
+
+def without(secrets: Iterable[str], text: str) -> str:
+    """``text`` with ``***`` for each of ``secrets``; those too short to be any are left alone."""
+    for secret in sorted(filter(lambda secret: len(secret) > 4, secrets), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return re.sub(r"\b(?:A[KS]IA\w{12,}|eyJ[\w.-]{20,})|(?<=://)[^/@\s]+(?=@)", "***", text)
+
+
+def telling(lines: str) -> str:
+    """The line of a log that tells most: the last that names an error, else the last."""
+    said = [line.strip() for line in lines.splitlines() if line.strip()]
+    errors = [line for line in said if re.search(r"\b\w*(Error|Exception)\b|\berror\b|\[Errno", line)]
+    return (errors or said or ["it said nothing"])[-1][:400]
+
+
+def _write(path: Path, text: str) -> None:
+    before, after = files.read(path), text.encode()
+    if before != after:
+        files.replace(path, before, after, mode=0o600)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 from aws_airflow_tasks.core import Edit, Pending, Plan, TaskError
@@ -41,7 +40,7 @@ def plan(settings: Settings, state: Path) -> Plan:
 
 def text(settings: Settings) -> str:
     """The DAG's source with the names of the check variable and connection filled in."""
-    template = resources.files("aws_airflow_tasks").joinpath("steps/example_secrets_dag.py.txt").read_text("utf-8")
+    template = Path(__file__).with_name("example_secrets_dag.py.txt").read_text(encoding="utf-8")
     return template.replace("{{variable}}", settings.check_variable).replace(
         "{{connection}}", settings.check_connection
     )

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from aws_airflow_tasks.core import Check, TaskError
@@ -40,7 +40,7 @@ class Expected:
 
 
 def _script(name: str) -> str:
-    return resources.files("aws_airflow_tasks").joinpath(f"steps/{name}.py.txt").read_text("utf-8")
+    return Path(__file__).with_name(f"{name}.py.txt").read_text(encoding="utf-8")
 
 
 def _ask(runtime: Runtime, service: str, script: str, question: dict[str, Any]) -> dict[str, Any]:

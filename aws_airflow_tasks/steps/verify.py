@@ -132,7 +132,7 @@ def _mounts(settings: Settings, state: Path, runtime: Runtime, running: tuple[Se
 
 
 def _dag_run(settings: Settings, runtime: Runtime, expected: Expected) -> Check:
-    """Trigger the example DAG, wait, and search its task's log for what it must have printed: our values, not others."""
+    """Run the example DAG and search its task's log for what it must have printed: our values, not others."""
     api = airflow_api.connect(runtime.login())
     run = airflow_api.run(api, dag.DAG_ID, wait=settings.wait)
     lines = api.log(dag.DAG_ID, run.run_id, dag.TASK_ID).splitlines()

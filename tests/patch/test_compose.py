@@ -344,9 +344,9 @@ def test_what_we_add_to_a_file_we_can_take_out_to_the_byte() -> None:
     text = (
         "# mine\nservices:\n  a:\n    image: x  # pinned\n\n  b:\n    volumes:\n    - ./b:/b\n    ports: [1]\nx-y: 1\n"
     )
-    options = {"environment": {"AWS_PROFILE": "dev"}}
-    with_ours = after(wants(text, "a", "b", "c", mount=STAGED, **options))
-    patch = remove(with_ours.encode(), ["a", "b", "c"], STAGED, host=HOST, **options)
+    profile = {"AWS_PROFILE": "dev"}
+    with_ours = after(wants(text, "a", "b", "c", mount=STAGED, environment=profile))
+    patch = remove(with_ours.encode(), ["a", "b", "c"], STAGED, host=HOST, environment=profile)
     assert after(patch) == text
 
 

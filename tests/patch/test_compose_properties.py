@@ -56,6 +56,9 @@ class Writer:
     def comment(self) -> str:
         return str(self.pick("", "", "", "", "  # a note", " # - x: y", "  #"))
 
+    def end(self) -> str:
+        return str(self.pick("", ",", " # end", ", # end"))
+
     def volumes(self, step: int) -> str:
         items = self.some(3, VOLUMES)
         if self.ours:
@@ -65,14 +68,14 @@ class Writer:
         if form == "flow":
             return f"volumes: [{', '.join(single)}]"
         if form == "flow lines" and single:
-            return f"volumes: [\n  {',\n  '.join(single)}" + str(self.pick("", ",", " # end", ", # end")) + "\n]"
+            return "volumes: [\n  " + ",\n  ".join(single) + self.end() + "\n]"
         if form == "alias":
             return "volumes: *items" + self.comment()
         if form != "block" or not items:
             return "volumes:" + {"~": " ~", "[]": " []"}.get(form, "") + self.comment()
         pad, gap = " " * self.pick(step, 0), " " * self.pick(1, 1, 3)
         lines = [self.item(item, pad, gap) for item in items]
-        return "volumes:" + self.comment() + "\n" + "\n".join(lines) + self.pick("", f"\n{pad}# - ./old:/old")
+        return "volumes:" + self.comment() + "\n" + "\n".join([*lines, *self.pick([], [f"{pad}# - ./old:/old"])])
 
     def item(self, item: str, pad: str, gap: str) -> str:
         if item.startswith("&"):

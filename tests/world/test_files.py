@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -60,9 +61,10 @@ def test_what_is_no_plain_file_is_an_error(tmp_path: Path, make: Callable[[Path]
     """Reading it and writing it is an error that names it and says what to look at; it stays as it is."""
     path = tmp_path / ".env"
     make(path)
-    for attempt in (lambda: read(path), lambda: replace(path, None, b"x")):
+    attempts: list[Callable[[Path], object]] = [read, partial(replace, before=None, after=b"x")]
+    for attempt in attempts:
         with pytest.raises(TaskError) as caught:
-            attempt()
+            attempt(path)
         assert said in caught.value.message
         assert str(path) in caught.value.message
         assert str(path) in caught.value.hint

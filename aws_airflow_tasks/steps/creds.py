@@ -40,7 +40,7 @@ def plan(settings: Settings, state: Path, *, sso: bool = False) -> Plan:
         needed = _with_sso(error) if sso else error
         if settings.check or settings.json or settings.yes or not cli.terminal():
             raise needed from None
-        return Plan((_login(needed, settings),))
+        return Plan((_login(needed, settings, state),))
     checked = identity.age(time.time() - known.checked)
     credentials, who = known.credentials, f"{known.identity.arn} in {known.credentials.region or 'no region'}"
     return Plan(
@@ -104,15 +104,22 @@ def _with_sso(needed: LoginNeeded) -> LoginNeeded:
     return LoginNeeded(needed.message, ("aws", "configure", "sso", *needed.command[2:]))
 
 
-def _login(needed: LoginNeeded, settings: Settings) -> Change:
+def _login(needed: LoginNeeded, settings: Settings, state: Path) -> Change:
     return Change(
         target=f"profile {settings.profile or os.environ.get('AWS_PROFILE') or 'default'}",
         action="run",
         before=None,
         after="a working identity\n",
-        apply=lambda: _run(needed, settings),
+        apply=lambda: _log_in(needed, settings, state),
         reason=f"{needed.message}: {shlex.join(needed.command)}",
     )
+
+
+def _log_in(needed: LoginNeeded, settings: Settings, state: Path) -> None:
+    """Log in, and stage what could not be before."""
+    _run(needed, settings)
+    for change in _changes(settings, state, identity.known(settings, state).credentials):
+        change.apply()
 
 
 def _run(needed: LoginNeeded, settings: Settings) -> None:

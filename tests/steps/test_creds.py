@@ -1,0 +1,241 @@
+"""The credentials step: a working identity, a login where somebody can do it, and never a write to ``~/.aws`` of ours."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aws_airflow_tasks.core import Result, TaskError, converge
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import creds
+from aws_airflow_tasks.world import cli, state
+from aws_airflow_tasks.world.causes import LoginNeeded
+from tests.world.server import REAL_SPAWN, Embedded, embedded
+
+__all__ = ["embedded"]
+
+USER = "arn:aws:iam::123456789012:user/airflow-sandbox"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """An empty HOME, and Airflow on this host: nothing has to be staged."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    project = tmp_path / "dwh"
+    project.mkdir()
+    return Settings(project=project, endpoint_url=embedded.url, runtime="embedded")
+
+
+@pytest.fixture
+def keys(embedded: Embedded, closed_world: Path) -> Path:
+    """The keys of the embedded AWS's user in HOME; its ``.aws``."""
+    return written(closed_world, embedded)
+
+
+def written(home: Path, embedded: Embedded) -> Path:
+    (home / ".aws").mkdir(exist_ok=True)
+    for name in ("config", "credentials"):
+        (home / ".aws" / name).write_text((embedded.home / ".aws" / name).read_text())
+    return home / ".aws"
+
+
+def run(settings: Settings, **flags: bool) -> Result:
+    folder = state.locate(settings.project)
+    return converge(
+        "creds",
+        lambda: creds.plan(settings, folder, **flags),
+        check=settings.check,
+        hold=lambda: state.make(settings.project) and None,
+        apply=lambda change: change.apply(),
+    )
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "terminal", lambda: True)
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[str, ...]]]:
+    """What is handed the terminal is written down, and does ``effect`` instead."""
+
+    def prepared(effect: Callable[[], object], code: int = 0) -> list[tuple[str, ...]]:
+        seen: list[tuple[str, ...]] = []
+
+        def interactive(argv: tuple[str, ...], **_: object) -> int:
+            seen.append(argv)
+            effect()
+            return code
+
+        monkeypatch.setattr(cli, "interactive", interactive)
+        return seen
+
+    return prepared
+
+
+def test_a_working_profile_is_named_with_its_identity_and_region(settings: Settings, keys: Path) -> None:
+    result = run(settings)
+    assert (result.status, result.target, result.warnings) == ("ok", "profile default", ())
+    assert result.reason == f"{USER} in eu-west-1, identity checked just now; live: Airflow runs on this host"
+
+
+def test_nothing_is_written_to_the_persons_files(settings: Settings, keys: Path) -> None:
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in keys.iterdir()}
+    run(replace(settings, runtime="docker"))
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in keys.iterdir()} == before
+
+
+def test_a_missing_region_is_warned_of_with_the_command(settings: Settings, keys: Path) -> None:
+    (keys / "config").unlink()
+    assert run(settings).warnings == ("no region is set for profile default; type: aws configure set region eu-west-1",)
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("flag", ["check", "json", "yes"])
+def test_nobody_is_asked_to_log_in_when_the_flags_forbid_it(flag: str, settings: Settings) -> None:
+    with pytest.raises(TaskError, match="profile default has no credentials") as caught:
+        run(replace(settings, **{flag: True}))  # type: ignore[arg-type]
+    assert caught.value.hint == "aws configure"
+
+
+def test_without_a_terminal_the_exact_command_is_the_hint(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "terminal", lambda: False)
+    (Path.home() / ".aws").mkdir()
+    (Path.home() / ".aws" / "config").write_text("[profile dev]\nregion = eu-west-1\n")
+    with pytest.raises(LoginNeeded, match="profile dev has no credentials") as caught:
+        run(replace(settings, profile="dev"))
+    assert caught.value.hint == "aws configure --profile dev"
+    with pytest.raises(LoginNeeded) as caught:
+        run(replace(settings, profile="dev"), sso=True)
+    assert caught.value.hint == "aws configure sso --profile dev"
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("runtime", ["embedded", "docker"])
+def test_without_credentials_aws_configure_is_handed_the_terminal(
+    runtime: str,
+    settings: Settings,
+    embedded: Embedded,
+    closed_world: Path,
+    typed: Callable[..., list[tuple[str, ...]]],
+) -> None:
+    asked = typed(lambda: written(closed_world, embedded))
+    result = run(replace(settings, runtime=runtime))
+    assert asked == [("aws", "configure")]
+    assert (result.status, result.reason) == ("changed", "profile default has no credentials: aws configure")
+    assert (state.locate(settings.project) / "aws").exists() == (runtime == "docker")
+    assert run(replace(settings, runtime=runtime)).status == "ok"
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_login_that_fails_is_an_error_with_the_command_to_repeat(
+    settings: Settings, typed: Callable[..., list[tuple[str, ...]]]
+) -> None:
+    typed(lambda: None, code=255)
+    with pytest.raises(TaskError, match="`aws configure` ended with exit code 255") as caught:
+        run(settings)
+    assert caught.value.hint == "aws configure"
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_login_that_brings_nothing_is_an_error_and_is_not_repeated_for_ever(
+    settings: Settings, typed: Callable[..., list[tuple[str, ...]]]
+) -> None:
+    asked = typed(lambda: None)
+    with pytest.raises(TaskError, match="profile default has no credentials"):
+        run(settings)
+    assert len(asked) == 1
+
+
+@pytest.mark.usefixtures("terminal")
+def test_an_sso_login_needs_version_2_and_says_how_to_get_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, typed: Callable[..., list[tuple[str, ...]]]
+) -> None:
+    monkeypatch.setattr(cli, "spawn", REAL_SPAWN)  # the `aws` of version 1 that is installed beside us
+    monkeypatch.setattr(sys, "platform", "darwin")
+    asked = typed(lambda: None)
+    with pytest.raises(TaskError, match=r"`aws configure sso` needs version 2\.0\.0") as caught:
+        run(settings, sso=True)
+    assert caught.value.hint == "brew install awscli"
+    assert asked == []
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_missing_aws_command_line_is_said_with_how_to_install_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli.shutil, "which", lambda *_, **__: None)
+    with pytest.raises(TaskError, match="`aws` is not installed"):
+        run(settings)
+
+
+@pytest.mark.usefixtures("terminal")
+def test_the_real_aws_configure_is_driven_through_a_terminal(
+    settings: Settings, embedded: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`aws configure` reads its four answers itself; ours only hands it the stream."""
+    words = (embedded.home / ".aws" / "credentials").read_text().split()
+    read_end, write_end = os.pipe()
+    os.write(write_end, f"{words[3]}\n{words[6]}\neu-west-1\njson\n".encode())
+    os.close(write_end)
+
+    def spawn(argv: list[str], **how: object) -> object:
+        return REAL_SPAWN(argv, **{**how, "stdin": read_end, "stdout": -3})  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cli, "spawn", spawn)
+    try:
+        assert run(settings).status == "changed"
+    finally:
+        os.close(read_end)
+    assert run(settings).reason.startswith(f"{USER} in eu-west-1")
+
+
+def test_when_aws_cannot_be_reached_it_warns_and_the_file_steps_have_their_facts(
+    settings: Settings, keys: Path
+) -> None:
+    silent = replace(settings, endpoint_url="http://127.0.0.1:9")
+    result = run(silent)
+    assert (result.status, result.target, result.reason) == ("ok", "profile default", "not checked")
+    assert result.warnings == (
+        "AWS cannot be reached: no answer from http://127.0.0.1:9/; steps that need only files go on",
+    )
+    facts = creds.facts(silent, state.locate(silent.project))
+    assert (facts.region, facts.directory) == ("eu-west-1", keys)
+
+
+def test_when_aws_cannot_be_reached_keys_at_hand_are_staged_all_the_same(settings: Settings, keys: Path) -> None:
+    silent = replace(settings, endpoint_url="http://127.0.0.1:9", runtime="docker")
+    assert run(silent).status == "changed"
+    assert (state.locate(silent.project) / "aws" / "credentials").exists()
+
+
+def test_a_definite_no_fails(settings: Settings, closed_world: Path) -> None:
+    (closed_world / ".aws").mkdir()
+    (closed_world / ".aws" / "credentials").write_text("[default]\naws_access_key_id = AKIA\n")
+    with pytest.raises(TaskError, match="has only half of its credentials"):
+        run(settings)
+
+
+def test_switching_between_live_and_export_converges_and_leaves_nothing_behind(settings: Settings, keys: Path) -> None:
+    folder = state.locate(settings.project)
+    for way, exists in (("export", True), ("live", False), ("export", True)):
+        chosen = replace(settings, credentials=way)
+        result = run(chosen)
+        assert result.status == ("ok" if way == "live" and not folder.exists() else "changed")
+        assert (folder / "aws").exists() == exists
+        assert run(chosen).status == "ok"
+        delivered = creds.delivered(chosen, folder)
+        assert delivered.directory == (folder / "aws" if exists else keys)
+        assert delivered.staged == exists
+
+
+def test_check_mode_says_what_would_be_staged_and_stages_nothing(settings: Settings, keys: Path) -> None:
+    result = run(replace(settings, runtime="docker", check=True))
+    assert result.status == "changed"
+    assert result.target.endswith("/dwh/aws")
+    assert not state.root().exists()

@@ -1,0 +1,118 @@
+"""The way that credentials take to Airflow: what is chosen, why, and how paths are written on every system."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+
+import pytest
+
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import delivery
+from aws_airflow_tasks.steps.delivery import Way
+from aws_airflow_tasks.world.profiles import Credentials, Kind
+
+
+def of(kind: Kind, home: Path = Path("/nowhere"), source: Kind | None = None) -> Credentials:
+    return Credentials(
+        "dev", kind, source or kind, "eu-west-1", "the profile", "", ("dev",), home / "config", home / "credentials"
+    )
+
+
+ONLY_DEV = "exported: Airflow is to see profile dev only"
+
+
+@pytest.mark.parametrize(
+    ("setting", "runtime", "kind", "source", "way"),
+    [
+        ("auto", "auto", "static", None, Way("export", ONLY_DEV)),
+        ("auto", "docker", "assume-role", "static", Way("export", ONLY_DEV)),
+        (
+            "auto",
+            "docker",
+            "assume-role",
+            "sso",
+            Way("export", "exported: an SSO token cannot be refreshed on a read-only mount"),
+        ),
+        ("auto", "docker", "process", None, Way("export", "exported: the credential helper is not in Airflow's image")),
+        ("auto", "docker", "mfa", "static", Way("export", "exported: Airflow cannot be asked for an MFA code")),
+        ("auto", "embedded", "static", None, Way("live", "live: Airflow runs on this host")),
+        ("auto", "embedded", "sso", None, Way("live", "live: Airflow runs on this host")),
+        ("auto", "standalone", "process", None, Way("live", "live: Airflow runs on this host")),
+        ("auto", "embedded", "mfa", "static", Way("export", "exported: Airflow cannot be asked for an MFA code")),
+        ("auto", "embedded", "login", None, Way("export", "exported: Airflow has no login session")),
+        (
+            "auto",
+            "embedded",
+            "environment",
+            None,
+            Way("export", "exported: keys in environment variables are in no file"),
+        ),
+        ("live", "docker", "process", None, Way("live", "live, as set")),
+        ("export", "embedded", "static", None, Way("export", "exported, as set")),
+    ],
+)
+def test_the_way_follows_setting_runtime_and_kind_and_says_why(
+    setting: str, runtime: str, kind: Kind, source: Kind | None, way: Way
+) -> None:
+    assert delivery.way(Settings(credentials=setting, runtime=runtime), of(kind, source=source)) == way
+
+
+@pytest.fixture
+def mode_0600(tmp_path: Path) -> Credentials:
+    for name in ("config", "credentials"):
+        (tmp_path / name).write_text("")
+        (tmp_path / name).chmod(0o600)
+    return of("static", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("platform", "reason"),
+    [
+        ("linux", "config is mode 0600, which Airflow's user 50000 cannot read"),
+        ("darwin", ""),
+        ("win32", ""),
+    ],
+)
+def test_files_that_airflows_user_cannot_read_hinder_on_linux_only(
+    platform: str, reason: str, mode_0600: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    assert delivery.hindrance(Settings(), mode_0600) == reason
+    assert delivery.hindrance(Settings(runtime="embedded"), mode_0600) == ""
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o604, 0o400, 0o000])
+@pytest.mark.parametrize("owner", [(0, 0), (0, 7), (50000, 7), (7, 7)])
+def test_who_can_read_a_file_is_told_as_the_kernel_decides_it(
+    mode: int, owner: tuple[int, int], tmp_path: Path
+) -> None:
+    path = tmp_path / "credentials"
+    path.write_text("")
+    os.chown(path, *owner)
+    path.chmod(mode)
+    asked = subprocess.run(
+        ["cat", "credentials"], cwd=tmp_path, user=50000, group=0, extra_groups=[], capture_output=True
+    )
+    assert bool(delivery.unreadable([path])) == (asked.returncode != 0)
+
+
+@pytest.mark.parametrize(
+    ("directory", "home", "written"),
+    [
+        (PurePosixPath("/home/me/.aws"), PurePosixPath("/home/me"), "~/.aws"),
+        (PurePosixPath("/home/me"), PurePosixPath("/home/me"), "~"),
+        (PurePosixPath("/home/meanwhile/.aws"), PurePosixPath("/home/me"), "/home/meanwhile/.aws"),
+        (PurePosixPath("/Users/me/Library/aws"), PurePosixPath("/Users/me"), "~/Library/aws"),
+        (PurePosixPath("/opt/aws"), PurePosixPath("/home/me"), "/opt/aws"),
+        (PurePosixPath("/mnt/c/Users/me/.aws"), PurePosixPath("/home/me"), "/mnt/c/Users/me/.aws"),
+        (PureWindowsPath(r"C:\Users\Me\.aws"), PureWindowsPath(r"C:\Users\me"), "~/.aws"),
+        (PureWindowsPath(r"D:\Keys\aws"), PureWindowsPath(r"C:\Users\me"), "/d/Keys/aws"),
+        (PureWindowsPath(r"\\server\share\aws"), PureWindowsPath(r"C:\Users\me"), "//server/share/aws"),
+    ],
+)
+def test_a_mounts_source_reads_alike_for_every_teammate(directory: PurePath, home: PurePath, written: str) -> None:
+    assert delivery.source(directory, home) == written

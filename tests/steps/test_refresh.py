@@ -1,0 +1,219 @@
+"""Fresh credentials: exported again in time, once or for as long as somebody watches."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import refresh
+from aws_airflow_tasks.world import state
+
+
+class Stopped(Exception):
+    """The watching ends: a test has seen enough."""
+
+
+@dataclass
+class Clock:
+    """The time that everything of ours sees; sleeping moves it, and does what a test has put there."""
+
+    now: float
+    naps: list[Callable[[], None]]
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        if not self.naps:
+            raise Stopped
+        self.naps.pop(0)()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock(time.time(), [])
+    monkeypatch.setattr(time, "time", made.time)
+    return made
+
+
+@dataclass
+class Helper:
+    """A credential helper whose answer a test decides."""
+
+    answer: Path
+
+    def gives(self, key: str, minutes: float) -> None:
+        ends = datetime.fromtimestamp(time.time() + minutes * 60, UTC).isoformat()
+        keys = {"Version": 1, "AccessKeyId": key, "SecretAccessKey": "canary-secret", "SessionToken": "canary-token"}
+        self.answer.write_text(json.dumps(keys | {"Expiration": ends}))
+
+
+@pytest.fixture
+def helper(closed_world: Path) -> Helper:
+    (closed_world / ".aws").mkdir()
+    made = Helper(closed_world / "answer.json")
+    config = f"[default]\nregion = eu-west-1\ncredential_process = cat '{made.answer}'\n"
+    (closed_world / ".aws" / "config").write_text(config)
+    return made
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "dwh").mkdir()
+    return Settings(project=tmp_path / "dwh", endpoint_url="http://127.0.0.1:9")
+
+
+def key(settings: Settings) -> str:
+    """The access key that Airflow has now."""
+    return str(json.loads((folder(settings) / "aws" / "creds.json").read_text())["AccessKeyId"])
+
+
+def folder(settings: Settings) -> Path:
+    return state.make(settings.project)
+
+
+def apply(settings: Settings, **how: float) -> bool:
+    needed = refresh.plan(settings, folder(settings), **how).needed
+    for change in needed:
+        change.apply()
+    return bool(needed)
+
+
+def test_keys_are_exported_again_when_little_time_is_left(settings: Settings, helper: Helper, clock: Clock) -> None:
+    helper.gives("ONE", 60)
+    assert apply(settings)
+    helper.gives("TWO", 120)
+    clock.now += 44 * 60
+    assert not apply(settings)
+    plan = refresh.plan(settings, folder(settings))
+    assert (plan.target, plan.reason) == ("profile default", "the credentials are good for another 16 min")
+    clock.now += 2 * 60
+    assert apply(settings)
+    assert key(settings) == "TWO"
+    assert not apply(settings)
+
+
+def test_what_is_left_of_them_does_not_matter_when_they_are_asked_for(settings: Settings, helper: Helper) -> None:
+    helper.gives("ONE", 60)
+    apply(settings)
+    helper.gives("TWO", 60)
+    asked = time.time()
+    assert apply(settings, renew_before=asked)
+    assert key(settings) == "TWO"
+    assert not apply(settings, renew_before=asked)
+
+
+def test_live_credentials_need_no_refresh(settings: Settings, helper: Helper) -> None:
+    plan = refresh.plan(replace(settings, credentials="live"), folder(settings))
+    assert (plan.skipped, plan.reason) == (True, "live, as set; there is nothing to refresh")
+
+
+def test_keys_of_the_environment_are_said_not_to_be_renewable(
+    settings: Settings, closed_world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
+    assert refresh.plan(settings, folder(settings)).warnings == (refresh.NOT_RENEWABLE,)
+
+
+def watch(settings: Settings, clock: Clock, *naps: Callable[[], None]) -> list[str]:
+    said: list[str] = []
+    clock.naps.extend(naps)
+    with pytest.raises(Stopped):
+        refresh.watch(settings, folder(settings), said.append, clock.sleep)
+    return said
+
+
+def nothing() -> None:
+    """A nap in which nothing happens."""
+
+
+def test_watching_renews_in_time_and_says_so(settings: Settings, helper: Helper, clock: Clock) -> None:
+    helper.gives("ONE", 20)
+    first = clock.now
+
+    def turn() -> None:
+        helper.gives("TWO", 60)
+
+    said = watch(settings, clock, turn, *[nothing] * 9)
+    assert key(settings) == "TWO"
+    assert clock.now - first < 20 * 60
+    assert [line.split(";")[1] for line in said] == [
+        " the credentials are good for another 20 min",
+        " the credentials are good for another 50 min",
+    ]
+
+
+def test_after_a_laptops_sleep_the_first_look_finds_that_they_have_ended(
+    settings: Settings, helper: Helper, clock: Clock
+) -> None:
+    helper.gives("ONE", 60)
+
+    def asleep() -> None:
+        clock.now += 8 * 3600
+        helper.gives("TWO", 60)
+
+    watch(settings, clock, asleep, nothing)
+    assert key(settings) == "TWO"
+
+
+def test_errors_are_said_once_tried_again_ever_more_slowly_and_do_not_end_it(
+    settings: Settings, helper: Helper, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[float] = []
+    export = refresh.staging.export
+
+    def counted(settings: Settings) -> object:
+        tries.append(clock.now)
+        return export(settings)
+
+    monkeypatch.setattr(refresh.staging, "export", counted)
+    said = watch(settings, clock, *[nothing] * 30, lambda: helper.gives("ONE", 60), *[nothing] * 10)
+    assert key(settings) == "ONE"
+    assert [line.splitlines()[0] for line in said[:1]] == [
+        "the credential helper (credential_process) of profile default gives no credentials; next try follows"
+    ]
+    assert len(said) == 2
+    waits = [round(later - earlier) for earlier, later in zip(tries, tries[1:], strict=False)]
+    assert waits == [60, 60, 120, 240, 480, 600, 600]
+    assert "canary" not in "".join(said)
+
+
+def test_a_login_that_is_needed_is_said_with_its_command_and_noticed_once_it_is_made(
+    settings: Settings, closed_world: Path, clock: Clock
+) -> None:
+    (closed_world / ".aws").mkdir()
+    (closed_world / ".aws" / "config").write_text("[default]\nregion = eu-west-1\n")
+
+    def logged_in() -> None:
+        keys = "[default]\naws_access_key_id = AKIA\naws_secret_access_key = canary\n"
+        (closed_world / ".aws" / "credentials").write_text(keys)
+
+    said = watch(settings, clock, nothing, nothing, logged_in, nothing)
+    assert said[0] == "profile default has no credentials; next try follows\n-> aws configure"
+    assert said[1].endswith("exported afresh; the credentials do not say when they end")
+    assert len(said) == 2
+
+
+def test_an_interrupt_ends_it(settings: Settings, helper: Helper) -> None:
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    helper.gives("ONE", 60)
+    with pytest.raises(KeyboardInterrupt):
+        refresh.watch(settings, folder(settings), lambda _: None, interrupted)
+    assert key(settings) == "ONE"
+
+
+def test_a_broken_configuration_is_an_error(settings: Settings, closed_world: Path) -> None:
+    with pytest.raises(TaskError, match="there is no profile gone"):
+        refresh.plan(replace(settings, profile="gone"), folder(settings))

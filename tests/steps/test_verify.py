@@ -1,0 +1,49 @@
+"""The last layer: the example DAG's run must have printed this very value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aws_airflow_tasks.core import Check
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import verify
+from aws_airflow_tasks.steps.probing import Expected
+from aws_airflow_tasks.world import airflow_api
+from aws_airflow_tasks.world.airflow_api import DagRun
+from aws_airflow_tasks.world.aws import Identity
+
+EXPECTED = Expected(Identity("1", "arn:aws:iam::1:user/me", "A"), {}, "the nonce", "the-host")
+GOOD = "INFO - variable aws_airflow_check = the nonce\nINFO - connection aws_airflow_check has host = the-host\n"
+
+
+class Runtime:
+    def login(self) -> Any:
+        return type("Login", (), {"url": "http://127.0.0.1:1"})()
+
+
+def dag_run(monkeypatch: pytest.MonkeyPatch, state: str, log: str) -> Check:
+    api: Any = type("Api", (), {"log": lambda *_: log})()
+    monkeypatch.setattr(airflow_api, "connect", lambda login: api)
+    monkeypatch.setattr(airflow_api, "run", lambda api, dag_id, wait: DagRun(dag_id, "manual__1", state))
+    runtime: Any = Runtime()
+    return verify._dag_run(Settings(), runtime, EXPECTED)
+
+
+def test_a_run_that_printed_our_values_is_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = dag_run(monkeypatch, "success", GOOD)
+    assert (check.status, check.detail) == ("ok", "printed: variable aws_airflow_check = the nonce")
+
+
+@pytest.mark.parametrize("log", [GOOD.replace("the nonce", "a stale value"), GOOD.replace("the-host", "h"), ""])
+def test_a_green_run_that_printed_another_value_does_not_pass(monkeypatch: pytest.MonkeyPatch, log: str) -> None:
+    check = dag_run(monkeypatch, "success", log)
+    assert check.status == "failed"
+    assert "another value" in check.detail
+
+
+def test_a_failed_run_is_told_by_the_error_in_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = "INFO - start\nNoCredentialsError: Unable to locate credentials\nINFO - done\n"
+    check = dag_run(monkeypatch, "failed", log)
+    assert (check.status, check.detail) == ("failed", "failed: NoCredentialsError: Unable to locate credentials")

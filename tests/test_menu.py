@@ -1,0 +1,87 @@
+"""The menu: what a newcomer sees, what depends on what, and what loading it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aws_airflow_tasks import ns
+from aws_airflow_tasks.patch import dotenv
+from aws_airflow_tasks.settings import KEYS, Settings
+from aws_airflow_tasks.steps import env
+from aws_airflow_tasks.world import state
+from tests.project import StandInAirflow, airflow, astro_project, embedded
+
+__all__ = ["airflow", "astro_project", "embedded"]
+
+ROOT = Path(__file__).parent.parent
+HEAVY = ("boto3", "botocore", "docker", "ruamel", "ruamel.yaml", "rich", "moto")
+DEPENDS = {
+    "creds": [],
+    "init": [],
+    "mount": ["creds", "init"],
+    "env": ["mount"],
+    "secrets": ["creds"],
+    "dag": ["init"],
+    "start": ["mount", "env", "dag"],
+    "verify": ["start", "secrets"],
+    "setup": ["creds", "init", "mount", "env", "secrets", "dag", "start"],
+    "status": [],
+    "refresh": ["creds"],
+    "stop": [],
+    "undo": [],
+}
+
+
+def test_every_task_declares_what_it_depends_on() -> None:
+    assert {name: [other.name for other in task.pre] for name, task in ns.tasks.items()} == DEPENDS
+
+
+def test_the_sandbox_and_its_two_commands_are_there() -> None:
+    assert set(ns.task_names) >= {"sandbox.up", "sandbox.stop", "sandbox.clean"}
+    assert ns["sandbox"].name == "up"
+
+
+@pytest.mark.parametrize("name", [*DEPENDS, "sandbox.up", "sandbox.stop", "sandbox.clean"])
+def test_a_tasks_first_line_fits_a_terminal(name: str) -> None:
+    first = (ns[name].__doc__ or "").splitlines()[0]
+    assert 10 < len(first) <= 53
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_listing_the_tasks_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from invoke.program import Program\n"
+        "try:\n    Program().run(['invoke', '--list'])\nexcept SystemExit as end:\n    assert not end.code\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    assert run_python(code).splitlines()[-1] == "[]"
+
+
+def test_env_example_is_exactly_the_lines_that_env_maintains(
+    astro_project: Path, airflow: StandInAirflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    airflow.mounts = True
+    settings = Settings(project=astro_project, endpoint_url="http://host.docker.internal:5000", credentials="live")
+    lines = {name: value for name, value in env.wanted(settings, state.locate(astro_project)).items() if value}
+    text = (ROOT / ".env.example").read_bytes()
+    assert dotenv.read(text, "docker") == lines == dotenv.read(text, "compose") == dotenv.read(text, "standalone")
+
+
+def test_every_line_of_env_example_is_explained() -> None:
+    paragraphs = (ROOT / ".env.example").read_text().strip().split("\n\n")[1:]
+    assert all(paragraph.startswith("# ") and "=" in paragraph.splitlines()[-1] for paragraph in paragraphs)
+
+
+def test_the_readme_names_every_setting_and_task() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert [key for key in KEYS if f"`{key}`" not in text] == []
+    assert [name for name in DEPENDS if f"`{name}`" not in text] == []

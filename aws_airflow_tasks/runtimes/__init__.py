@@ -10,6 +10,7 @@ from typing import Protocol
 from aws_airflow_tasks.core import Pending, TaskError
 from aws_airflow_tasks.runtimes import dockerfile
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world.airflow_api import Login as Login
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +39,6 @@ class Outcome:
     code: int
     stdout: str
     stderr: str
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Where Airflow's REST API is and how to log in; ``password`` is a secret.
-
-    ``password_file`` is the file that a person finds it in; empty: there is none.
-    """
-
-    url: str
-    user: str
-    password: str = field(repr=False)
-    major: int
-    password_file: str = ""
 
 
 class Runtime(Protocol):

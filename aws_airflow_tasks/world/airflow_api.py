@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -15,8 +15,6 @@ from aws_airflow_tasks.world import processes
 
 if TYPE_CHECKING:
     import requests
-
-    from aws_airflow_tasks.runtimes import Login
 
 log = logging.getLogger("aws_airflow_tasks")
 
@@ -32,6 +30,20 @@ TIMEOUT = 30
 PAUSE = 0.25
 #: seconds after which an import error is taken to be of the file as it is now
 STALE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where Airflow's REST API is and how to log in; ``password`` is a secret.
+
+    ``password_file`` is the file that a person finds it in; empty: there is none.
+    """
+
+    url: str
+    user: str
+    password: str = field(repr=False)
+    major: int
+    password_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,12 +174,16 @@ class Play:
     def _hold(self) -> None:
         """Take the project's lock for the rest of this command line; another run is waited for."""
         if not self._holding:
+            from aws_airflow_tasks.world import files
             from aws_airflow_tasks.world.lock import locked
 
             state.make(self.settings.project)
             doing = f"{self.command} {self.asked}"
             self._lock.enter_context(locked(self.state, wait=self.settings.wait, doing=doing))
             self._holding = True
+            state.make(self.settings.project)  # another run's undo may have removed it while we waited
+            for folder in (self.settings.project, self.settings.project / "dags"):
+                files.sweep(folder)
 
     def _typed(self, text: str) -> str:
         """The commands in a hint as this person types them: with ``aws-airflow`` for ``invoke``, if that is it."""

@@ -75,7 +75,7 @@ def _restored(settings: Settings, state: Path, group: list[Receipt]) -> bytes | 
     """What a file was before all of its changes, taken back from the newest to the oldest."""
     name = str(group[0].content["path"])
     data = files.read(settings.project / name)
-    for receipt in group:
+    for receipt in receipts.of_file(group[::-1], name):
         back = reverse(
             data,
             receipts.traces(state, receipt),

@@ -41,6 +41,13 @@ def closed_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     return home
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that run a whole Airflow share one worker: two at a time are slower than one after the other."""
+    for item in items:
+        if item.get_closest_marker("e2e"):
+            item.add_marker(pytest.mark.xdist_group("airflow"))
+
+
 def _unprepared(argv: Sequence[str], **_: Any) -> NoReturn:
     raise AssertionError(f"a test ran an external command that it had not prepared: {argv[0]}")
 

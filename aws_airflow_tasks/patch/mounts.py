@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from aws_airflow_tasks.patch.yaml_positions import shown
+
 
 @dataclass(frozen=True, slots=True)
 class Mount:
@@ -54,7 +56,7 @@ class Volume:
     """One entry of ``volumes`` as it is in the file.
 
     Attributes:
-        source: as written, for messages.
+        source: for messages, as written.
         path: the directory on the host, absolute and normalised; None when it is not one or cannot be told.
         target: the path in the container, normalised; empty when it cannot be told.
         read_only: whether the container may not write.
@@ -112,7 +114,7 @@ def from_short(text: str, host: Host) -> Volume:
     modes = [mode for mode in ",".join(rest[1:]).split(",") if mode in ("ro", "rw")]
     is_path = source.startswith((".", "/", "~", "\\\\")) or source[1:2] == ":"
     path = resolve(source, host) if is_path else None
-    return Volume(_written_parts(text)[0], path, _target(rest[0]), read_only=modes[-1:] == ["ro"])
+    return Volume(shown(_written_parts(text)[0]), path, _target(rest[0]), read_only=modes[-1:] == ["ro"])
 
 
 #: the colons between parts; a drive letter's colon is none of them
@@ -130,8 +132,8 @@ def from_long(fields: Mapping[str, str], host: Host) -> Volume:
     source = interpolate(fields.get("source", ""), host)
     path = resolve(source, host) if fields.get("type") == "bind" and source else None
     read_only = interpolate(fields.get("read_only", ""), host).lower() in _TRUE
-    shown = fields.get("source") or f"a {fields.get('type') or 'volume'} mount"
-    return Volume(shown, path, _target(interpolate(fields.get("target", ""), host)), read_only)
+    written = fields.get("source") or f"a {fields.get('type') or 'volume'} mount"
+    return Volume(shown(written), path, _target(interpolate(fields.get("target", ""), host)), read_only)
 
 
 #: compose-go's ``toBoolean``

@@ -23,7 +23,13 @@ class Refused(Exception):  # noqa: N818
     """Something about the file that cannot be patched; the text says what, ``line`` (from 1) where."""
 
     def __init__(self, line: int, why: str) -> None:
-        super().__init__(f"line {line}: {why}")
+        super().__init__(f"line {line}: {shown(why, most=200)}")
+
+
+def shown(text: str, *, most: int = 80) -> str:
+    """``text`` for a message: on one line, without control characters, at most ``most`` characters of it."""
+    plain = text if text.isprintable() else ascii(text)[1:-1]
+    return plain if len(plain) <= most else plain[: most - 1] + "…"
 
 
 @dataclass(slots=True, eq=False)
@@ -298,6 +304,8 @@ class _Builder:
         if parent.kind == "map" and len(parent.children) % 2 == 0 and node.kind == "scalar":
             if node.value in self.keys[-1]:
                 raise Refused(node.line, f"duplicate key {node.value!r}")
+            if node.tag not in ("", "tag:yaml.org,2002:str"):
+                raise Refused(node.line, f"the key {node.value!r} is tagged {node.tag}")
             self.keys[-1].add(node.value)
         parent.children.append(node)
 

@@ -26,6 +26,8 @@ PASSED = (
 )
 #: in the environment of every process of an embedded Airflow, and of no other: its directory
 MARK = "EMBEDDED_AIRFLOW_STATE"
+#: there too: the values of ``.env`` that ours overrule, JSON, so that what was asked for can still be told
+OVERRULED = "EMBEDDED_AIRFLOW_OVERRULED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,13 @@ def environment(place: Place, port: int, dotenv: Mapping[str, str], ours: Mappin
     passed = {name: ours[name] for name in PASSED if name in ours}
     made = passed | {"PYTHONPATH": str(place.project)} | dict(dotenv) | pinned(place, port)
     made["PATH"] = f"{place.venv / 'bin'}:{made.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
-    return made | _no_proxy(made)
+    made |= _no_proxy(made)
+    return made | {OVERRULED: json.dumps({name: value for name, value in dotenv.items() if made[name] != value})}
+
+
+def as_asked(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process with what ``.env`` asked for where ours overruled it."""
+    return dict(environment) | json.loads(environment.get(OVERRULED, "{}"))
 
 
 def _no_proxy(environment: Mapping[str, str]) -> dict[str, str]:
@@ -125,6 +133,7 @@ def pinned(place: Place, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(place.project / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(place.project / "plugins"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{place.database}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": f"sqlite+aiosqlite:///{place.database}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(place.home / "logs"),
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
     }

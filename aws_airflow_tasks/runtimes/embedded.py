@@ -82,10 +82,6 @@ class Embedded:
         """Airflow's components, each a process."""
         return tuple(COMMANDS[self._major])
 
-    def pinned(self) -> frozenset[str]:
-        """The variables that this runtime sets whatever ``.env`` says."""
-        return frozenset(airflow_config.pinned(self.place, 0))
-
     def credentials(self, host: Path) -> str:
         """The same path: these processes see this host's files."""
         return str(host)
@@ -100,7 +96,7 @@ class Embedded:
             Service(
                 name,
                 airflow_api.is_healthy(health, name, since=process.created),
-                processes.environ(process),
+                airflow_config.as_asked(processes.environ(process)),
                 f"{process.pid}:{process.created}",
             )
             for name, process in found.items()
@@ -229,12 +225,15 @@ class Embedded:
 
     def _wait(self, wait: int, environment: Mapping[str, str]) -> None:
         """Wait until all are healthy; one that ends by itself ends the waiting."""
-        deadline = time.monotonic() + wait
+        deadline, serves = time.monotonic() + wait, self._major == 2
         while True:
             found = {service.name: service.healthy for service in self.running()}
             ended = [name for name in self.services() if name not in found]
             if ended:
                 raise self._failure(ended[0], "ended by itself", environment)
+            if not serves and found["api-server"]:
+                serves = airflow_api.serves_tasks(self._url())  # takes seconds; the others start meanwhile
+                continue
             if all(found.values()):
                 return
             if not processes.wait_until(deadline):

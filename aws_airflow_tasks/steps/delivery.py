@@ -64,14 +64,16 @@ def hindrance(settings: Settings, credentials: Credentials) -> str:
 
 
 def unreadable(paths: Iterable[Path], uid: int = AIRFLOW_UID, gid: int = AIRFLOW_GID) -> str:
-    """Which of ``paths`` another user id may not read, in a clause; empty when it may read all.
+    """Which of ``paths``, or of their directories, another user id may not read, in a clause; empty when it may all.
 
-    On Linux a mounted file keeps its owner and mode; Docker Desktop makes both of no account.
+    On Linux a mounted directory keeps owners and modes; Docker Desktop makes them of no account. The way to the
+    directory does not count: a mount is entered from inside.
     """
-    for path in paths:
+    wanted = [(path, 4) for path in paths]
+    for path, right in [*((folder, 1) for folder in {path.parent for path, _ in wanted}), *wanted]:
         found = path.stat()
-        bits = stat.S_IRUSR if found.st_uid == uid else stat.S_IRGRP if found.st_gid == gid else stat.S_IROTH
-        if not found.st_mode & bits:
+        shift = 6 if found.st_uid == uid else 3 if found.st_gid == gid else 0
+        if not found.st_mode >> shift & right:
             return f"{path.name} is mode {stat.S_IMODE(found.st_mode):04o}, which Airflow's user {uid} cannot read"
     return ""
 
@@ -148,7 +150,7 @@ def source(directory: PurePath, home: PurePath) -> str:
     Elsewhere it is absolute, for Windows in the form that both Compose and the tutorial have: ``/c/Users/me/.aws``.
     """
     if directory.is_relative_to(home):
-        return f"~/{directory.relative_to(home).as_posix()}"
+        return "~" if directory == home else f"~/{directory.relative_to(home).as_posix()}"
     if isinstance(directory, PureWindowsPath) and directory.drive.endswith(":"):
         return f"/{directory.drive[0].lower()}/{directory.relative_to(directory.anchor).as_posix()}"
     return directory.as_posix()

@@ -102,6 +102,21 @@ def is_healthy(found: Mapping[str, Any], service: str, *, since: float = 0) -> b
     return part.get("status") == "healthy" and bool(beat) and datetime.fromisoformat(beat).timestamp() >= since
 
 
+def serves_tasks(url: str) -> bool:
+    """Whether Airflow 3's API answers tasks too. The first question makes it build that part, which takes seconds.
+
+    Args:
+        url: of the API server, without a path.
+    """
+    import requests
+
+    with _session() as session:
+        try:
+            return session.get(f"{url}/execution/health", timeout=4 * TIMEOUT).ok
+        except requests.RequestException:
+            return False
+
+
 def connect(login: Login) -> Api:
     """Log in.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import profiles, sessions
-from aws_airflow_tasks.world.causes import explained
+from aws_airflow_tasks.world.causes import Unreachable, explained, profile_option
 from aws_airflow_tasks.world.profiles import Credentials
 
 if TYPE_CHECKING:
@@ -110,10 +110,22 @@ def caller_identity(account: Account) -> Identity:
         TaskError: AWS refuses them.
     """
     region = account.credentials.region or ANY_REGION
-    with account.explained(), _parsed():
-        answer = account.session.client("sts", region_name=region).get_caller_identity()
-        expires = getattr(account.session.get_credentials(), "_expiry_time", None)
+    try:
+        with account.explained(), _parsed():
+            answer = account.session.client("sts", region_name=region).get_caller_identity()
+            expires = getattr(account.session.get_credentials(), "_expiry_time", None)
+    except Unreachable:
+        if account.settings.endpoint_url or _is_region(account, region):
+            raise
+        hint = f"aws configure set region eu-west-1{profile_option(account.credentials.profile)}"
+        raise TaskError(f"AWS has no region {region} (from {account.credentials.region_origin})", hint=hint) from None
     return Identity(answer["Account"], answer["Arn"], answer["UserId"], expires.timestamp() if expires else None)
+
+
+def _is_region(account: Account, region: str) -> bool:
+    """Whether botocore knows the region; only asked after silence, as a region may be newer than botocore."""
+    session = account.session
+    return any(region in session.get_available_regions("ec2", each) for each in session.get_available_partitions())
 
 
 def describe_secret(account: Account, name: str) -> Secret | None:

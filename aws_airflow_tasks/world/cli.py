@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -74,6 +75,8 @@ def run(
     cwd: Path | None = None,
     input: str = "",
     timeout: float | None = None,
+    tick: Callable[[], None] | None = None,
+    every: float = 1.0,
 ) -> Completed:
     """Run a command line to its end with its output captured; a non-zero exit code is not an error here.
 
@@ -83,6 +86,8 @@ def run(
         cwd: where it runs; None: here.
         input: what it reads on standard input; it never gets the terminal.
         timeout: seconds it may take; None: as long as it likes.
+        tick: is called while it runs; an exception of it stops the child and is passed on.
+        every: seconds between two calls of ``tick``.
 
     Raises:
         TaskError: the program is not installed, cannot be started or takes longer than ``timeout``.
@@ -91,7 +96,7 @@ def run(
     child = _start(argv, env, cwd, subprocess.PIPE)
     with child:
         try:
-            out, err = child.communicate(input, timeout=timeout)
+            out, err = _communicate(child, input, timeout, tick, every)
         except subprocess.TimeoutExpired:
             _stop(child)
             raise TaskError(f"`{_shown(argv)}` did not end within {timeout:g} seconds", hint=shlex.join(argv)) from None
@@ -99,6 +104,23 @@ def run(
             _stop(child)
             raise
     return Completed(child.returncode, out, err)
+
+
+def _communicate(
+    child: subprocess.Popen[str], input: str, timeout: float | None, tick: Callable[[], None] | None, every: float
+) -> tuple[str, str]:
+    """As ``child.communicate``, with a call of ``tick`` now and then."""
+    deadline = time.monotonic() + timeout if tick and timeout is not None else None
+    while tick:
+        left = every if deadline is None else min(every, max(0, deadline - time.monotonic()))
+        try:
+            return child.communicate(input, timeout=left)
+        except subprocess.TimeoutExpired:  # nothing of what was read is lost
+            if deadline is not None and time.monotonic() >= deadline:
+                raise
+            input = ""  # it is on its way
+            tick()
+    return child.communicate(input, timeout=timeout)
 
 
 def said(done: Completed) -> str:

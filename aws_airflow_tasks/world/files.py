@@ -26,7 +26,7 @@ _PREFIX, _SUFFIX = ".aws-airflow-", ".tmp"
 _HINTS = {
     errno.EACCES: "ls -ld '{folder}' '{path}'",
     errno.EPERM: "ls -ld '{folder}' '{path}'",
-    errno.EROFS: "mount | grep ' ro[,)]'",
+    errno.EROFS: "mount | grep '[(,]ro[,)]'",
     errno.ENOSPC: "df -h '{folder}'",
     errno.EDQUOT: "quota",
     errno.EFBIG: "ulimit -f",
@@ -94,7 +94,8 @@ def replace(path: Path, before: bytes | None, after: bytes | None, *, mode: int 
     with _explained("write", path):
         _unchanged(path, before)
         if after is None:
-            _delete(path)
+            if before is not None:
+                _delete(path)
             return
         target = path.resolve() if path.is_symlink() else path
         _replaceable(path, target)
@@ -137,7 +138,7 @@ def _unchanged(path: Path, before: bytes | None) -> None:
 def _delete(path: Path) -> None:
     if path.is_symlink():
         raise TaskError(f"{path} has become a symlink; it stays", hint=f"ls -l '{path}'")
-    path.unlink(missing_ok=True)
+    path.unlink()
     _sync(path.parent)
 
 
@@ -151,6 +152,8 @@ def _replaceable(path: Path, target: Path) -> None:
         raise TaskError(
             f"{path} has {found.st_nlink} names (hard links), which replacing it would part", hint=f"ls -li '{target}'"
         )
+    if os.statvfs(target).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
     if not os.access(target, os.W_OK):
         raise TaskError(f"{path} is read-only", hint=f"chmod u+w '{target}'")
 

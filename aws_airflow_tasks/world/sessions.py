@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,8 +68,14 @@ def _quieten() -> None:
 def _readable(made: Session) -> None:
     """botocore takes a file that it may not read for an empty one, and says nothing."""
     for path in locations(made):
-        if path.exists() and not (path.is_file() and os.access(path, os.R_OK)):
-            raise TaskError(f"{path} is not a file that you can read", hint=f"ls -ld '{path}'")
+        try:
+            is_file = stat.S_ISREG(path.stat().st_mode)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            is_file = False
+        if not (is_file and os.access(path, os.R_OK)):
+            raise TaskError(f"{path} is not a file that you can read", hint=f"ls -ld '{path.parent}' '{path}'")
 
 
 def _not_found(name: str, made: Session) -> TaskError:

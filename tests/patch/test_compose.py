@@ -380,7 +380,10 @@ def test_a_refusal_to_take_out_says_what_to_take_out() -> None:
         (b"\xef\xbb\xbfa: 1\nb: \xed\xa0\x80\n", 2),
         (b"services: " + b"[" * 5_000, 1),
         (b"- " * 5_000, 1),
-        (b"services: &a\n  b: *a\n  c: *nobody\n", 3),
+        (b"services:\n  b: {}\n  c: *nobody\n", 3),
+        (b"services: &a\n  b: *a\n", 2),
+        (b"!x services:\n", 1),
+        ("a: x\nb: y \x85# z\n".encode(), 2),
         (b"x" * (MAX_SIZE + 1), 1),
         (b"services:\n  scheduler: !override {}\n", 2),
         (b"[]\n", 1),
@@ -390,7 +393,7 @@ def test_a_refusal_to_take_out_says_what_to_take_out() -> None:
         (b"x: &x\n  services: {}\n<<: *x\n", 2),
         (b"x: &x\n  scheduler: {}\nservices:\n  <<: *x\n", 2),
     ],
-    ids=range(15),
+    ids=range(18),
 )
 def test_what_cannot_be_patched_is_refused_at_its_line(data: bytes, line: int) -> None:
     patch = ensure(data, ["scheduler"], LIVE, host=HOST)

@@ -206,7 +206,7 @@ def test_undoing_and_deleting_what_was_inserted_gives_the_original(data: bytes, 
         kept += [after[at : back.start], edit.old]
         at = back.start + len(edit.new)
     assert b"".join([*kept, after[at:]]) == data
-    replaced = [edit.old.decode().strip("- \r\n'\"") for edit in patch.edits if edit.old]
+    replaced = [edit.old.decode().strip("-, \r\n'\"") for edit in patch.edits if edit.old]
     assert all(old in ("~", *READ_WRITE) for old in replaced)
 
 

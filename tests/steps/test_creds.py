@@ -1,4 +1,4 @@
-"""The credentials step: a working identity, a login where somebody can do it, and never a write to ``~/.aws`` of ours."""
+"""The credentials step: a working identity, or a login where somebody is there; `~/.aws` is not ours to write."""
 
 from __future__ import annotations
 

@@ -62,6 +62,7 @@ def test_the_way_follows_setting_runtime_and_kind_and_says_why(
 
 @pytest.fixture
 def mode_0600(tmp_path: Path) -> Credentials:
+    tmp_path.chmod(0o755)
     for name in ("config", "credentials"):
         (tmp_path / name).write_text("")
         (tmp_path / name).chmod(0o600)
@@ -87,11 +88,13 @@ def test_files_that_airflows_user_cannot_read_hinder_on_linux_only(
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o604, 0o400, 0o000])
 @pytest.mark.parametrize("owner", [(0, 0), (0, 7), (50000, 7), (7, 7)])
+@pytest.mark.parametrize("folder_mode", [0o755, 0o710, 0o700])
 def test_who_can_read_a_file_is_told_as_the_kernel_decides_it(
-    mode: int, owner: tuple[int, int], tmp_path: Path
+    mode: int, owner: tuple[int, int], folder_mode: int, tmp_path: Path
 ) -> None:
     path = tmp_path / "credentials"
     path.write_text("")
+    tmp_path.chmod(folder_mode)
     os.chown(path, *owner)
     path.chmod(mode)
     asked = subprocess.run(

@@ -152,6 +152,14 @@ def test_an_endpoint_where_nobody_listens_is_unreachable(closed_world: Path) -> 
         aws.caller_identity(aws.connect(Settings()))
 
 
+def test_a_region_that_aws_does_not_have_is_a_definite_no(closed_world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configured(closed_world, "[default]\nregion = eu-nowhere-1\n", KEYS)
+    with pytest.raises(TaskError, match=r"AWS has no region eu-nowhere-1 \(from the profile\)") as caught:
+        aws.caller_identity(aws.connect(Settings()))
+    assert not isinstance(caught.value, Unreachable)
+    assert caught.value.hint == "aws configure set region eu-west-1"
+
+
 @pytest.mark.parametrize(("status", "body"), [(200, "<html>hello</html>"), (404, "<html>not found</html>"), (200, "")])
 def test_an_endpoint_that_is_not_aws_is_an_error_without_traceback(
     status: int, body: str, stand_in: StandIn, closed_world: Path

@@ -260,6 +260,7 @@ def test_every_kind_works_in_airflow_from_the_staged_files_alone(
     set_up, kind, reason, files = case
     monkeypatch.setattr(sys, "platform", "linux")
     set_up(world)
+    (world.home / ".aws").chmod(0o755)
     for path in (world.home / ".aws").iterdir():
         path.chmod(0o700 if path.is_dir() else 0o600)
     (world.home / ".aws" / "config").chmod(0o644)

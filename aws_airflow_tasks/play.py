@@ -11,12 +11,15 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks import report
 from aws_airflow_tasks.core import Change, Check, Plan, Result, Stopwatch, TaskError, converge
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import state
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 log = logging.getLogger("aws_airflow_tasks")
 
@@ -45,15 +48,37 @@ class Play:
 
     def converge(self, step: str, plan: Callable[[Settings, Path], Plan]) -> None:
         """Bring one step to what it ensures, and report it; errors become its result."""
-        clock = Stopwatch()
-        try:
-            result = converge(
+        self._guarded(
+            step,
+            lambda: converge(
                 step,
                 lambda: plan(self.settings, self.state),
                 check=self.settings.check,
                 hold=self._hold,
                 apply=self._apply,
-            )
+            ),
+        )
+
+    def verify(self, checks: Callable[[Settings, Path], Iterator[Check]]) -> None:
+        """Run checks and report each as it is known; services that say the same share a line."""
+        self.notes.clear()
+        self._guarded("verify", lambda: self._verified(checks(self.settings, self.state)))
+
+    def _verified(self, checks: Iterator[Check]) -> Result | None:
+        if self.settings.check:
+            return Result("verify", "skipped", reason="check mode: the proof would run a DAG")
+        found = (replace(check, hint=self._typed(check.hint)) for check in checks)
+        for _, group in itertools.groupby(found, key=lambda check: replace(check, service="")):
+            alike = list(group)
+            self.checks += alike
+            self.say(report.check_lines(alike))
+        return None
+
+    def _guarded(self, step: str, work: Callable[[], Result | None]) -> None:
+        """Do a step's work; its result, or the error that ended it, is added to the play."""
+        clock = Stopwatch()
+        try:
+            result = work()
         except TaskError as error:
             result = Result(step, "failed", error=error)
         except KeyboardInterrupt:
@@ -64,19 +89,8 @@ class Play:
                 log.exception("unexpected error in %s", step)
             message = f"unexpected error: {type(error).__name__}"
             result = Result(step, "failed", error=TaskError(message, hint=f"invoke --debug {self.asked}"))
-        self._add(result, clock)
-
-    def verify(self, checks: Callable[[Settings, Path], Iterator[Check]]) -> None:
-        """Run checks and report each as it is known; services that say the same share a line."""
-        self.notes.clear()
-        if self.settings.check:
-            self._add(Result("verify", "skipped", reason="check mode: the proof would run a DAG"), Stopwatch())
-            return
-        found = (replace(check, hint=self._typed(check.hint)) for check in checks(self.settings, self.state))
-        for _, group in itertools.groupby(found, key=lambda check: replace(check, service="")):
-            alike = list(group)
-            self.checks += alike
-            self.say(report.check_lines(alike))
+        if result:
+            self._add(result, clock)
 
     def watch(self, watch: Callable[[Settings, Path, Callable[[str], None]], None], wanted: bool) -> None:
         """Go on watching until interrupted, if that is wanted and all went well; others may work meanwhile."""
@@ -196,7 +210,6 @@ class Play:
             _ask(change.ask, self.asked)
         if change.receipt:
             receipts.record(self.state, change.receipt)
-        log.info("%s %s", change.action, change.target)
         change.apply()
 
 
@@ -221,18 +234,21 @@ def _ask(question: str, asked: str) -> None:
 
 
 def _print(text: str, stream: Any) -> None:
-    """Print lines, coloured by their first word on a terminal."""
+    """Print lines, in colour on a terminal."""
     if stream.isatty() and "NO_COLOR" not in os.environ:
         from rich.console import Console
         from rich.text import Text
 
         console = Console(file=stream, highlight=False, soft_wrap=True)
         for line in text.split("\n"):
-            console.print(Text(line, style=_style(line)))
+            console.print(_coloured(Text(line), line))
     else:
         print(text, file=stream)
 
 
-def _style(line: str) -> str:
-    first = line.split(" ", 1)[0]
-    return report.COLOURS.get(first, "") or {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+def _coloured(text: Text, line: str) -> Text:
+    """A status word in its colour; a line of a diff as a whole."""
+    word = line.split(" ", 1)[0]
+    text.stylize(report.COLOURS.get(word, ""), 0, len(word))
+    text.stylize({"+": "green", "-": "red", "@": "cyan"}.get(line[:1] if not line.startswith("->") else "", ""))
+    return text

@@ -35,8 +35,8 @@ def error_lines(error: TaskError) -> str:
 
 
 def hint_lines(hint: str) -> list[str]:
-    """The hint, indented; its first line carries an arrow."""
-    return [f"{'-> ' if number == 0 else '   '}{line}".rjust(0) for number, line in enumerate(hint.splitlines())]
+    """The hint; its first line carries an arrow."""
+    return [("   " if number else "-> ") + line for number, line in enumerate(hint.splitlines())]
 
 
 def _row(status: str, name: str, text: str, width: int = 8) -> str:

@@ -25,7 +25,7 @@ class Embedded:
     home: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
     folder = tmp_path_factory.mktemp("moto")
     with pytest.MonkeyPatch.context() as patch:

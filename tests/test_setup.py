@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 
+from aws_airflow_tasks.world import state
 from tests.project import Done, StandInAirflow, airflow, astro_project, embedded, run, tree
 from tests.world.server import Embedded, serving
 
@@ -328,3 +329,64 @@ def test_no_key_appears_in_anything_that_is_printed_or_kept(
         said += path.read_text(errors="replace") if path.is_file() else ""
     assert secret not in said
     assert "canary-token" not in said
+
+
+@pytest.fixture
+def in_docker(project: Path, airflow: StandInAirflow, embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same project with Airflow in containers: a mount, and a copy of the one profile."""
+    airflow.mounts, airflow.name = True, "docker"
+    airflow.source = str(state.locate(project) / "aws")
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_RUNTIME", "docker")
+    monkeypatch.delenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", embedded.url)
+    return project
+
+
+def test_in_docker_every_service_carries_the_staged_copy_read_only(in_docker: Path, secrets: Any, run: Run) -> None:
+    mine = "# mine\nservices:\n  scheduler:\n      image: x   # odd\n"
+    (in_docker / "docker-compose.override.yml").write_text(mine)
+    before = tree(in_docker)
+    assert run("setup").code == 0
+    text = (in_docker / "docker-compose.override.yml").read_text()
+    assert text.startswith(mine)
+    assert text.count("read_only: true") == 4
+    assert "AWS_CONFIG_FILE=/home/astro/.aws/config\n" in (in_docker / ".env").read_text()
+    assert run("setup", "--json").document["recap"]["changed"] == 0
+    assert run("undo").code == 0
+    assert tree(in_docker) == before
+    assert names(secrets) == set()
+
+
+def test_in_docker_a_compose_file_that_cannot_be_proven_is_refused_with_the_lines_to_add(
+    in_docker: Path, run: Run
+) -> None:
+    refused = "x-a: &a {image: x}\nservices:\n  scheduler: *a\n"
+    (in_docker / "docker-compose.override.yml").write_text(refused)
+    done = run("mount")
+    assert done.code == 1
+    assert "line 3" in done.out
+    assert "target: /home/astro/.aws" in done.out
+    assert (in_docker / "docker-compose.override.yml").read_text() == refused
+
+
+def test_in_docker_switching_to_live_replaces_the_mount_and_removes_the_copy(in_docker: Path, run: Run) -> None:
+    run("mount")
+    assert run("mount", "env", "--json").document["recap"]["changed"] == 1
+    environment = {"INVOKE_AWS_AIRFLOW_CREDENTIALS": "live"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        done = run("mount", "env", "--json")
+    assert done.code == 0
+    assert "~/.aws:/home/astro/.aws:ro" in (in_docker / "docker-compose.override.yml").read_text()
+    assert not (state.locate(in_docker) / "aws").exists()
+
+
+def test_in_docker_a_loopback_endpoint_is_an_error_that_names_another(
+    in_docker: Path, embedded: Embedded, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL", embedded.url)
+    done = run("env")
+    assert done.code == 1
+    assert "host.docker.internal" in done.out
+    assert (in_docker / ".env").read_bytes() == b""

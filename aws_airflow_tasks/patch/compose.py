@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from aws_airflow_tasks.core import Edit
 from aws_airflow_tasks.patch import Patch, splice
+from aws_airflow_tasks.patch.environment import ensure_environment
 from aws_airflow_tasks.patch.mounts import Host, Mount
 from aws_airflow_tasks.patch.services import KINDS, Plan, Service, Wanted
+from aws_airflow_tasks.patch.volumes import ensure_volume
 from aws_airflow_tasks.patch.withdrawal import withdraw
 from aws_airflow_tasks.patch.yaml_edits import EMPTY, Draft
 from aws_airflow_tasks.patch.yaml_positions import Document, Node, Refused, editable, effective, parse
@@ -153,7 +155,7 @@ def _plan_services(plan: Plan, root: Node, own: tuple[Node, Node], names: list[s
     missing = [name for name in names if name not in there]
     for name in names:
         if name in there:
-            Service(name, there[name][1], services, plan).ensure()
+            _ensure(Service(name, there[name][1], services, plan))
     withdraw(plan, root, own, {name: there[name] for name in gone if name in there}, stays=bool(missing))
     for name in missing:
         if inherited := effective(services, name):
@@ -163,6 +165,21 @@ def _plan_services(plan: Plan, root: Node, own: tuple[Node, Node], names: list[s
         plan.edits[plan.wanted.added] = missing
     if plan.draft.swaps:
         editable(("the document", root), ("services", own[1]))
+
+
+def _ensure(service: Service) -> None:
+    plan, real = service.plan, service.node.real
+    if real.null:
+        service.fill()
+        return
+    if real.kind != "map":
+        raise Refused(service.node.line, f"{service.name} is a {KINDS[real.kind]}, not a map")
+    if plan.wanted.mount:
+        ensure_volume(service, plan.wanted.mount)
+    if plan.wanted.environment:
+        ensure_environment(service)
+    if service.additions:
+        plan.draft.append(service.node, service.additions, service.style)
 
 
 def _style_of_services(plan: Plan, services: Node) -> Style:

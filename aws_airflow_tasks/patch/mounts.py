@@ -22,7 +22,7 @@ class Mount:
     Attributes:
         source: the directory on the host as it is to be written: absolute, or below ``~``; a ``$`` in it is itself.
         target: the absolute path in the container.
-        read_only: whether the container may not write.
+        read_only: whether the container must not write; when False, a mount that is there may be of either kind.
         long: write it in the long syntax, which fails on a missing source instead of making it, owned by root.
     """
 
@@ -141,7 +141,7 @@ _TRUE = ("true", "y", "yes", "on")
 
 
 def _target(text: str) -> str:
-    return posixpath.normpath(text) if text and _UNKNOWN not in text else ""
+    return re.sub(r"\A//", "/", posixpath.normpath(text)) if text and _UNKNOWN not in text else ""
 
 
 def resolve(source: str, host: Host) -> str | None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from aws_airflow_tasks.patch.environment import variables
 from aws_airflow_tasks.patch.mounts import Verdict
-from aws_airflow_tasks.patch.services import Plan, hits, variables
+from aws_airflow_tasks.patch.services import Plan
+from aws_airflow_tasks.patch.volumes import hits
 from aws_airflow_tasks.patch.yaml_positions import Node, Refused, editable, merge_order
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is ours in one key of a service: all of it, or some of its children."""
+    """What is ours in one key of a service: items of a list, keys of a mapping; all of them or some."""
 
     key: Node
     value: Node
@@ -28,7 +30,7 @@ def withdraw(
     plan: Plan, root: Node, services: tuple[Node, Node], gone: Mapping[str, tuple[Node, Node]], *, stays: bool
 ) -> None:
     """Take what is ours out of the services ``gone``; ``stays``: others are added, ``services`` is not left empty."""
-    empty = []
+    empty: list[Node] = []
     for name, (key, service) in gone.items():
         parts = list(_parts(plan, service))
         if not parts:
@@ -36,17 +38,17 @@ def withdraw(
         editable((name, service), *((part.key.value, part.value) for part in parts))
         plan.edits.setdefault("taken out", []).append(name)
         if len(parts) * 2 == len(service.children) and all(part.whole for part in parts):
-            empty.append((key, service))
+            empty.append(key)
         else:
             _take_parts(plan, service, parts)
-    if len(empty) * 2 == len(services[1].children) and empty and not stays:
-        if len(root.children) == 2:
-            plan.draft.clear(*services)
-        else:
-            plan.draft.remove_pair(root, *services)
+    if not empty:
+        return
+    if stays or len(empty) * 2 < len(services[1].children):
+        _remove_keys(plan, services[1], empty)
+    elif len(root.children) > 2:
+        _remove_keys(plan, root, [services[0]])
     else:
-        for pair in empty:
-            plan.draft.remove_pair(services[1], *pair)
+        plan.draft.clear(*services)
 
 
 def _parts(plan: Plan, service: Node) -> Iterator[Part]:
@@ -65,29 +67,30 @@ def _parts(plan: Plan, service: Node) -> Iterator[Part]:
 
 
 def _our_variables(plan: Plan, environment: Node) -> list[Node]:
-    """Items or values; those that come through a merge key are not this service's own."""
+    """Items or keys; those that come through a merge key are not this service's own."""
     wanted = plan.wanted.environment
     there = variables(environment, plan.wanted.host)
-    return [v.node for key, v in there.items() if key in wanted and v.value == wanted[key] and v.owner is environment]
+    ours = [v for key, v in there.items() if key in wanted and v.value == wanted[key] and v.owner is environment]
+    return [v.node if environment.kind == "seq" else _key_of(v.node, environment) for v in ours]
 
 
-def _inherits_nothing(service: Node, part: Part) -> None:
-    """Refuse to take a key out where a merge key would then give the service another value for it."""
-    for source in merge_order(service)[1:]:
-        if inherited := source.own(part.key.value):
-            line = inherited[0].line
-            raise Refused(part.key.line, f"{part.key.value} would come from the merge key instead (line {line})")
+def _key_of(value: Node, mapping: Node) -> Node:
+    return next(key for key, candidate in mapping.pairs() if candidate is value)
 
 
 def _take_parts(plan: Plan, service: Node, parts: list[Part]) -> None:
+    if whole := [part.key for part in parts if part.whole]:
+        _remove_keys(plan, service, whole)
     for part in parts:
-        if part.whole:
-            _inherits_nothing(service, part)
-            plan.draft.remove_pair(service, part.key, part.value)
-            continue
-        for node in part.ours:
-            index = part.value.children.index(node)
-            if part.value.kind == "seq":
-                plan.draft.remove_item(part.value, index)
-            else:
-                plan.draft.remove_pair(part.value, part.value.children[index - 1], node)
+        if not part.whole:
+            plan.draft.remove(part.value, part.ours)
+
+
+def _remove_keys(plan: Plan, mapping: Node, keys: list[Node]) -> None:
+    """Take keys out, but not where a merge key would then give another value for one."""
+    for key in keys:
+        for source in merge_order(mapping)[1:]:
+            if inherited := source.own(key.value):
+                line = inherited[0].line
+                raise Refused(key.line, f"{key.value} would come from the merge key instead (line {line})")
+    plan.draft.remove(mapping, keys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,27 +82,25 @@ class Draft:
         column = node.start - self._line_start(node.start)
         return self._line_ending(node.end).join(block_lines(value, column, Style())).lstrip(" ")
 
-    def remove_item(self, seq: Node, index: int) -> None:
-        """Take an item out of a list that keeps others."""
-        item = seq.children[index]
-        self.swaps.append((item.first, item.last + 1, []))
-        if seq.flow:
-            self._cut_from_flow(seq.children, index, index)
+    def remove(self, parent: Node, gone: Collection[Node]) -> None:
+        """Take items out of a list, or keys with their values out of a mapping, that keeps others."""
+        children, width, taken = parent.children, 2 if parent.kind == "map" else 1, {id(node) for node in gone}
+        places = [at for at in range(0, len(children), width) if id(children[at]) in taken]
+        for at in places:
+            self.swaps.append((children[at].first, children[at + width - 1].last + 1, []))
+        if parent.flow:
+            self._cut_from_flow(children, places, width)
             return
+        for at in places:
+            nodes = children[at : at + width]
+            self._cut_lines(nodes[0].start if width == 2 else self._dash(nodes[0]), nodes)
+
+    def _dash(self, item: Node) -> int:
         line = self._line_start(item.start)
         dash = re.search(r"-[ \t]*\Z", self.document.text[line : item.start])
         if not dash:
             raise Refused(item.line, "the item does not stand on the line of its dash")
-        self._cut_lines(line + dash.start(), [item])
-
-    def remove_pair(self, parent: Node, key: Node, value: Node) -> None:
-        """Take a key and its value out of a mapping that keeps others."""
-        self.swaps.append((key.first, value.last + 1, []))
-        if parent.flow:
-            index = parent.children.index(key)
-            self._cut_from_flow(parent.children, index, index + 1)
-        else:
-            self._cut_lines(key.start, [key, value])
+        return line + dash.start()
 
     def clear(self, key: Node, value: Node) -> None:
         """Take out the only pair of the document."""
@@ -111,6 +109,8 @@ class Draft:
         if root.flow:
             self.swaps.append((key.first, value.last + 1, []))
             self.cuts.append((key.start, value.end, ""))
+        elif re.search(r"^---", self.document.text, re.MULTILINE):
+            raise Refused(key.line, "a document of nothing but --- would be left, which Compose rejects")
         else:
             self.swaps.append((root.first, root.last + 1, [EMPTY]))
             self._cut_lines(key.start, [key, value])
@@ -188,14 +188,11 @@ class Draft:
     def _cut_word(self, null: Node) -> None:
         """Take out a null that is written out, with the space on one side of it."""
         text, start, end = self.document.text, null.end - len(null.value), null.end
-        rest = re.compile(r"[ \t]*").match(text, end)
-        assert rest is not None
-        if text[rest.end() : rest.end() + 1] == "#":
-            end = rest.end()
-        elif text[self._line_start(start) : start].strip():
-            start -= len(text[self._line_start(start) : start]) - len(
-                text[self._line_start(start) : start].rstrip(" \t")
-            )
+        line = self._line_start(start)
+        if comment := _BLANKS_AND_COMMENT.match(text, end):
+            end = comment.start(1)
+        elif before := text[line:start].rstrip(" \t"):
+            start = line + len(before)
         self.cuts.append((start, end, ""))
 
     def _append_flow(self, node: Node, values: Mapping[str, Any] | list[Any]) -> None:
@@ -221,14 +218,21 @@ class Draft:
         lines[-1] = lines[-1] if comma else lines[-1].removesuffix(",")
         self._insert_lines(end, lines, len(text))
 
-    def _cut_from_flow(self, children: list[Node], first: int, last: int) -> None:
-        """Take the children ``first`` to ``last`` out of a flow collection with one of the commas beside them."""
-        if last + 1 < len(children):
-            start, end = children[first].start, children[last + 1].start
-        else:
-            start, end = children[first - 1].end if first else children[first].start, children[last].end
+    def _cut_from_flow(self, children: list[Node], places: list[int], width: int) -> None:
+        """Take what begins at ``places`` out of a flow collection, each with the comma on one side of it."""
+        tail = len(children)  # from here on everything goes
+        for at in reversed(places):
+            if at + width == tail:
+                tail = at
+            else:
+                self._cut_without_comment(children[at].start, children[at + width].start, children[at].line)
+        if tail < len(children):
+            start = children[tail - 1].end if tail else children[0].start
+            self._cut_without_comment(start, children[-1].end, children[tail].line)
+
+    def _cut_without_comment(self, start: int, end: int, line: int) -> None:
         if "#" in self.document.text[start:end]:
-            raise Refused(children[first].line, "what is to be taken out may hold a comment")
+            raise Refused(line, "what is to be taken out may hold a comment")
         self.cuts.append((start, end, ""))
 
     def _cut_lines(self, start: int, nodes: list[Node]) -> None:
@@ -263,6 +267,7 @@ class Draft:
 #: what a document that holds nothing but ``---`` says
 EMPTY: Signature = ("scalar", "", "", "", True)
 _COMMENT_LINE = re.compile(r"( *)#")
+_BLANKS_AND_COMMENT = re.compile(r"[ \t]+(#)")
 _COMMA = re.compile(r"(?:\s|(?<=\s)#[^\n]*)*,")
 _AFTER_LEAF = re.compile(r"[ \t]*:?[ \t]*(?:(?<=[ \t])(#[^\n]*)|\r?)")
 

@@ -1,6 +1,6 @@
 """YAML as positions: a tree of nodes that knows where each piece stands in the text, built from a parser's events.
 
-Nothing is ever dumped: edits splice the text, and :func:`signatures` of the text before and after prove what they did.
+Nothing is ever dumped: edits splice the text, and the signatures of the text before and after prove what they did.
 Only ruamel.yaml's pure parser is used: its C parsers reject or mark some shapes differently.
 """
 

@@ -319,6 +319,14 @@ def without(text: str, *services: str, **options: Any) -> Patch:
             f"services:\n  webserver:\n    volumes: ['./a:/a', '{LINE}', './b:/b']\n",
             "services:\n  webserver:\n    volumes: ['./a:/a', './b:/b']\n",
         ),
+        (
+            f"services:\n  webserver:\n    volumes: ['{LINE}', './a:/a', '{LINE}', '{LINE}']\n",
+            "services:\n  webserver:\n    volumes: ['./a:/a']\n",
+        ),
+        (
+            f'{{"services": {{"a": {{"image": "x"}}, "webserver": {{"volumes": ["{LINE}"]}}}}}}',
+            '{"services": {"a": {"image": "x"}}}',
+        ),
         ('{"services": {"webserver": {"volumes": ["~/.aws:/home/astro/.aws"]}}}', "{}"),
     ],
 )
@@ -359,6 +367,20 @@ def test_lines_move_from_one_service_to_another_when_airflow_renames_it() -> Non
 def test_an_only_service_that_is_renamed_keeps_services() -> None:
     text = f"services:\n  webserver:\n    volumes:\n      - {LINE}\n"
     assert after(wants(text, "api-server", absent_from=["webserver"])) == text.replace("webserver", "api-server")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"x: &x\n  volumes: [./a:/a]\nservices:\n  webserver:\n    <<: *x\n    volumes: ['{LINE}']\n",
+        f"x: &x\n  webserver: {{image: x}}\nservices:\n  <<: *x\n  webserver:\n    volumes: ['{LINE}']\n",
+        f"---\nservices:\n  webserver:\n    volumes: ['{LINE}']\n",
+        f"services:\n  webserver:\n    volumes: [\n      '{LINE}' # a note\n    ]\n",
+    ],
+    ids=["volumes inherited", "service inherited", "an empty document left", "a comment within"],
+)
+def test_nothing_is_taken_out_where_that_would_change_more(text: str) -> None:
+    assert without(text).outcome == "refusal"
 
 
 def test_a_refusal_to_take_out_says_what_to_take_out() -> None:

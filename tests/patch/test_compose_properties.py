@@ -60,7 +60,7 @@ class Writer:
         return str(self.pick("", ",", " # end", ", # end"))
 
     def volumes(self, step: int) -> str:
-        items = self.some(3, VOLUMES)
+        items = [self.numbered(item) for item in self.some(3, VOLUMES)]
         if self.ours:
             items.insert(self.pick(0, len(items)), self.pick(f"'{LINE}'", LINE, *READ_WRITE))
         form = self.pick("block", "block", "block", "flow", "flow lines", "null", "~", "[]", "alias")
@@ -77,10 +77,12 @@ class Writer:
         lines = [self.item(item, pad, gap) for item in items]
         return "volumes:" + self.comment() + "\n" + "\n".join([*lines, *self.pick([], [f"{pad}# - ./old:/old"])])
 
+    def numbered(self, item: str) -> str:
+        """The second library, unlike Compose, takes no anchor twice."""
+        self.anchors += 1
+        return item.replace("&item", f"&item{self.anchors}")
+
     def item(self, item: str, pad: str, gap: str) -> str:
-        if item.startswith("&"):
-            self.anchors += 1
-            item = f"&item{self.anchors} ./anchored:/a"
         comment = self.comment() if "#" not in item else ""
         return f"{pad}-{gap}{item}".rstrip().replace("\n", "\n" + pad + " " + gap) + comment
 
@@ -122,7 +124,7 @@ VOLUMES = (
     "data:/data",
     "~/.aws:/root/.aws:ro",
     "~/.aws/config:/home/astro/.aws/config:ro",
-    "&item0 ./anchored:/a",
+    "&item ./anchored:/a",
     "!!str ./tagged:/t",
     "",
     "{type: bind, source: ./x, target: /x}",

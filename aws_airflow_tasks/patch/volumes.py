@@ -1,0 +1,150 @@
+"""The volume a service is to carry, and the edits that give it that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aws_airflow_tasks.patch.mounts import (
+    Host,
+    Mount,
+    Verdict,
+    Volume,
+    entry,
+    from_long,
+    from_short,
+    judge,
+    made_read_only,
+)
+from aws_airflow_tasks.patch.services import Service, Wanted
+from aws_airflow_tasks.patch.yaml_positions import Node, editable, effective
+from aws_airflow_tasks.patch.yaml_writing import Style, block_lines, in_style_of
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An entry of ``volumes`` that has to do with our mount."""
+
+    index: int
+    item: Node
+    volume: Volume
+    verdict: Verdict
+
+
+def hits(items: Sequence[Node], wanted: Wanted) -> list[Hit]:
+    """The entries of ``volumes`` that are at our target, or carry our source through a parent."""
+    if wanted.mount is None:
+        return []
+    found = []
+    for index, item in enumerate(items):
+        volume = _volume(item.real, wanted.host)
+        verdict = judge(volume, wanted.mount, wanted.host, wanted.ours) if volume else Verdict.UNRELATED
+        if volume and verdict is not Verdict.UNRELATED:
+            found.append(Hit(index, item, volume, verdict))
+    return found
+
+
+def _volume(item: Node, host: Host) -> Volume | None:
+    if item.kind == "scalar":
+        return from_short(item.value, host) if item.value else None
+    if item.kind != "map":
+        return None
+    fields = {name: effective(item, name) for name in ("type", "source", "target", "read_only")}
+    return from_long({name: found[1].real.value for name, found in fields.items() if found}, host)
+
+
+#: what is said of a volume that is put right, from its source and the wanted one
+_REPAIRS = {
+    Verdict.READ_WRITE: "read-write, wanted read-only",
+    Verdict.OURS: "{} gives way to {}",
+    Verdict.CONFLICT: "{} gives way to {}",
+}
+
+
+def ensure_volume(service: Service, mount: Mount) -> None:
+    """Plan that the service carries ``mount``."""
+    found = service.entries("volumes", "seq")
+    there = hits(found[1].real.children if found else [], service.plan.wanted)
+    at_target = [hit for hit in there if hit.verdict is not Verdict.PARENT]
+    conflict = next((hit for hit in at_target if hit.verdict is Verdict.CONFLICT), None)
+    if conflict and not service.plan.wanted.replace_conflicts:
+        _conflict(service, mount, conflict)
+        return
+    kept = next((hit for hit in at_target if hit.verdict is Verdict.SATISFIED), None)
+    stale = [hit for hit in at_target if hit is not kept]
+    if (kept or there) and not stale:
+        _is_fine(service, mount, kept or there[0])
+    else:
+        editable((service.name, service.node))
+        _edit_volumes(service, mount, found, stale, keeps=kept is not None)
+
+
+def _is_fine(service: Service, mount: Mount, hit: Hit) -> None:
+    what = f"carries {mount.source} at {mount.target}"
+    if hit.verdict is Verdict.PARENT:
+        what += f" within {hit.volume.source} at {hit.volume.target} (line {hit.item.line})"
+        if mount.read_only and not hit.volume.read_only:
+            service.plan.warnings.append(
+                f"{service.name}: {hit.volume.source} (line {hit.item.line}) is mounted read-write"
+            )
+    service.fine(what)
+
+
+def _conflict(service: Service, mount: Mount, hit: Hit) -> None:
+    source, line = hit.volume.source, hit.item.line
+    service.plan.conflicts.append(
+        f"{service.name}: line {line} mounts {source} at {mount.target}, wanted {mount.source}"
+    )
+    lines = "\n".join(block_lines([entry(mount)], 6, Style()))
+    service.plan.by_hand.append(f"in services.{service.name}.volumes, in the place of line {line}:\n{lines}")
+
+
+def _edit_volumes(
+    service: Service, mount: Mount, found: tuple[Node, Node] | None, stale: list[Hit], *, keeps: bool
+) -> None:
+    draft, new = service.plan.draft, [] if keeps else [entry(mount)]
+    for hit in stale[:1] if new else []:
+        service.note(f"{_REPAIRS[hit.verdict].format(hit.volume.source, mount.source)} (line {hit.item.line})")
+    for hit in stale[len(new) :]:
+        service.note(f"a further volume for {mount.target} taken out (line {hit.item.line})")
+    if not stale:
+        service.note(f"added {mount.source} at {mount.target}")
+    if found is None:
+        service.additions["volumes"] = new
+    elif found[0] is not service.node.real:
+        dropped = [hit.index for hit in stale]
+        items = [item for index, item in enumerate(found[1].real.children) if index not in dropped]
+        service.additions["volumes"] = [service.copy(item, "volumes") for item in items] + new
+        service.note(f"volumes of the merge key copied ({len(items)})")
+    elif found[1].null:
+        editable(("volumes", found[1]))
+        draft.fill(service.node, found[1], new, service.style)
+    else:
+        editable(("volumes", found[1]))
+        _edit_list(service, found[1], new, stale)
+
+
+def _edit_list(service: Service, volumes: Node, new: list[Any], stale: list[Hit]) -> None:
+    draft = service.plan.draft
+    if new and stale:
+        _repair(service, volumes, stale[0], new[0])
+        stale = stale[1:]
+    elif new:
+        draft.append(volumes, new, service.style)
+    if stale:
+        draft.remove(volumes, [hit.item for hit in stale])
+
+
+def _repair(service: Service, volumes: Node, hit: Hit, new: Any) -> None:
+    draft, item = service.plan.draft, hit.item
+    if hit.verdict is not Verdict.READ_WRITE:
+        draft.replace(volumes, item, in_style_of(item, new) if isinstance(new, str) else new)
+    elif item.kind == "scalar":
+        draft.replace(volumes, item, in_style_of(item, made_read_only(item.value)))
+    elif own := item.own("read_only"):
+        editable(("the mount", item))
+        draft.replace(item, own[1], True)
+    else:
+        editable(("the mount", item))
+        draft.append(item, {"read_only": True}, service.style)

@@ -106,7 +106,8 @@ def environment(place: Place, port: int, dotenv: Mapping[str, str], ours: Mappin
 
 def as_asked(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of a process with what ``.env`` asked for where ours overruled it."""
-    return dict(environment) | json.loads(environment.get(OVERRULED, "{}"))
+    asked: dict[str, str] = json.loads(environment.get(OVERRULED, "{}"))
+    return {**environment, **asked}
 
 
 def _no_proxy(environment: Mapping[str, str]) -> dict[str, str]:
@@ -132,14 +133,20 @@ def pinned(place: Place, port: int) -> dict[str, str]:
         "AIRFLOW_CONFIG": str(place.home / "airflow.cfg"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(place.project / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(place.project / "plugins"),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{place.database}",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": f"sqlite+aiosqlite:///{place.database}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_in_url(place)}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": f"sqlite+aiosqlite:///{_in_url(place)}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(place.home / "logs"),
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
     }
     if sys.platform == "darwin":
         common["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"  # Airflow forks, as its own documentation asks for
     return common | (_pinned_3(place, port) if place.major == 3 else _pinned_2(place, port))
+
+
+def _in_url(place: Place) -> str:
+    """The database's path as SQLAlchemy reads it in a URL: 2 decodes it, 1.4, which Airflow 2 has, does not."""
+    path = str(place.database)
+    return path.replace("%", "%25").replace("?", "%3F") if place.major == 3 else path
 
 
 def _pinned_3(place: Place, port: int) -> dict[str, str]:

@@ -22,8 +22,8 @@ COMMANDS: dict[int, dict[str, tuple[str, ...]]] = {
     3: {
         # what `airflow api-server` runs, without its look at the database before: that is still being made
         "api-server": (
-            *("python", "-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log"),
-            "airflow.api_fastapi.main:app",
+            *("python", "-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--workers", "1"),
+            *("--no-access-log", "airflow.api_fastapi.main:app"),
         ),
         "scheduler": ("airflow", "scheduler", "--skip-serve-logs"),
         "dag-processor": ("airflow", "dag-processor"),

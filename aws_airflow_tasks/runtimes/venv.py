@@ -14,6 +14,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError
@@ -104,9 +105,10 @@ def _interpreter(major: int) -> str:
 
 
 def _uv(cache: Path, *arguments: str) -> None:
-    done = cli.run([_find_uv(), "--quiet", "--no-progress", *arguments], env=_environment(cache), timeout=PATIENCE)
+    environment = _environment(cache)
+    done = cli.run([_find_uv(), "--quiet", "--no-progress", *arguments], env=environment, timeout=PATIENCE)
     if done.code:
-        raise explain(done.stderr, arguments)
+        raise explain(done.stderr, arguments, pythons=environment["UV_PYTHON_INSTALL_DIR"])
 
 
 def _find_uv() -> str:
@@ -127,23 +129,28 @@ def _environment(cache: Path) -> dict[str, str]:
     return places | {name: value for name, value in os.environ.items() if name not in foreign}
 
 
-def explain(said: str, arguments: tuple[str, ...] = ()) -> TaskError:
+def explain(said: str, arguments: Sequence[str], *, pythons: str) -> TaskError:
     """What uv's error output means: the cause and what to type.
 
     Args:
         said: what uv wrote on standard error.
         arguments: of the command that failed.
+        pythons: the directory where uv keeps the Pythons that it downloads.
     """
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    text = re.sub(r"(?<=://)[^/@\s]*@", "", " ".join(lines))
-    if re.search(r"dns error|error sending request|failed to lookup|[Cc]onnect|timed out|[Ff]ailed to fetch", text):
-        host = re.search(r"https?://([^/`\s]+)", text)
-        where = host[1] if host else "pypi.org"
-        return TaskError(f"cannot install Airflow: {where} cannot be reached", hint=f"curl -sSI https://{where}")
-    if arguments[:1] == ("venv",) and "--python" in arguments and re.search(r"[Pp]ython|interpreter", text):
-        wanted = arguments[arguments.index("--python") + 1]
-        return TaskError(f"cannot install Airflow: no Python {wanted} was found", hint=f"uv python install {wanted}")
+    text = re.sub(r"(?<=://)[^/@\s]*@", "", said)
+    causes = [line.strip().removeprefix("cause: ") for line in text.splitlines() if line.strip()]
+    causes = [line for line in causes if not line.startswith("hint:")] or ["it said nothing"]
+    if re.search(r"Request failed|error sending request|[Ff]ailed to (fetch|download)|dns error", text):
+        host = (re.findall(r"https?://([^/`\s]+)", text) or ["pypi.org"])[0]
+        return TaskError(f"cannot install Airflow: {host}: {causes[-1]}", hint=f"curl -sSI https://{host}")
     if "No space left" in text:
-        return TaskError("cannot install Airflow: the disk is full", hint="df -h ~/.cache")
-    last = next((line for line in reversed(lines) if not line.startswith(("hint:", "help:"))), "it said nothing")
-    return TaskError(f"cannot install Airflow: {last}", hint="uv cache clean   # then run it again")
+        return TaskError("cannot install Airflow: the disk is full", hint=f"df -h '{pythons}'")
+    if arguments[0] == "venv":
+        wanted = arguments[arguments.index("--python") + 1]
+        return TaskError(
+            f"cannot install Airflow: no Python {wanted} ({causes[0]})",
+            hint=f"UV_PYTHON_INSTALL_DIR='{pythons}' uv python install {wanted}",
+        )
+    return TaskError(
+        f"cannot install Airflow: {causes[-1]}", hint=f"uv pip install --dry-run --require-hashes -r '{arguments[-1]}'"
+    )

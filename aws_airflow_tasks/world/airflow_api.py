@@ -79,7 +79,7 @@ def health(url: str, major: int) -> Mapping[str, Any]:
 
     with _session() as session:
         try:
-            answer = session.get(url + HEALTH[major], timeout=TIMEOUT)
+            answer = session.get(url + HEALTH[major], timeout=TIMEOUT / 3)
             found = answer.json() if answer.ok else {}
         except (requests.RequestException, ValueError):
             return {}
@@ -147,9 +147,7 @@ def _token(session: requests.Session, login: Login) -> str:
     answer = _sent(session, login.url, "POST", "/auth/token", json=body)
     if not answer.ok:
         answer = _sent(session, login.url, "GET", "/auth/token")
-    if not answer.ok:
-        raise _refused(answer, login)
-    return str(answer.json()["access_token"])
+    return str(_json(answer, login)["access_token"])
 
 
 def _sent(session: requests.Session, url: str, method: str, path: str, **arguments: Any) -> requests.Response:
@@ -161,6 +159,15 @@ def _sent(session: requests.Session, url: str, method: str, path: str, **argumen
         raise TaskError(
             f"Airflow's API at {url} does not answer ({type(error).__name__})", hint="invoke start"
         ) from None
+
+
+def _json(answer: requests.Response, login: Login) -> dict[str, Any]:
+    if not answer.ok:
+        raise _refused(answer, login)
+    try:
+        return dict(answer.json())
+    except ValueError:
+        raise TaskError(f"{login.url} is not Airflow's API", hint=f"open {login.url}") from None
 
 
 def _refused(answer: requests.Response, login: Login) -> TaskError:
@@ -180,6 +187,11 @@ class Api:
         self._login = login
         self._session = session
 
+    @property
+    def url(self) -> str:
+        """Where it is; the UI is there too."""
+        return self._login.url
+
     def version(self) -> str:
         """Airflow's version, such as ``3.0.6``."""
         return str(self._json("GET", "/version")["version"])
@@ -189,7 +201,7 @@ class Api:
         answer = self._ask("GET", f"/dags/{quote(dag_id, safe='')}")
         if answer.status_code == 404:
             return False
-        return bool(self._checked(answer).get("is_active", True))
+        return bool(_json(answer, self._login).get("is_active", True))
 
     def import_errors(self) -> list[DagImportError]:
         """The DAG files that cannot be loaded."""
@@ -219,25 +231,16 @@ class Api:
         number = max(1, int(self._json("GET", task)["try_number"]))
         accepted = {"Accept": "text/plain" if self._login.major == 2 else "application/json"}
         answer = self._ask("GET", f"{task}/logs/{number}?full_content=true", headers=accepted)
-        if self._login.major == 2:
-            self._checked(answer, json=False)
+        if self._login.major == 2 and answer.ok:
             return answer.text
-        content = self._checked(answer)["content"]
+        content = _json(answer, self._login)["content"]
         return "\n".join(str(line["event"] if isinstance(line, dict) else line) for line in content)
 
     def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        return self._checked(self._ask(method, path, json=body))
+        return _json(self._ask(method, path, json=body), self._login)
 
     def _ask(self, method: str, path: str, **arguments: Any) -> requests.Response:
         return _sent(self._session, self._login.url, method, PREFIX[self._login.major] + path, **arguments)
-
-    def _checked(self, answer: requests.Response, *, json: bool = True) -> dict[str, Any]:
-        if not answer.ok:
-            raise _refused(answer, self._login)
-        try:
-            return dict(answer.json()) if json else {}
-        except ValueError:
-            raise TaskError(f"{self._login.url} is not Airflow's API", hint=f"open {self._login.url}") from None
 
 
 def _run_path(dag_id: str, run_id: str) -> str:
@@ -265,7 +268,9 @@ def run(api: Api, dag_id: str, *, wait: float) -> DagRun:
     log.info("triggered %s", dag_id)
     while (state := api.state(dag_id, run_id)) not in FINAL:
         if not processes.wait_until(deadline, PAUSE):
-            raise TaskError(f"the DAG run {run_id} of {dag_id} is still {state} after {wait:g} seconds")
+            raise TaskError(
+                f"the DAG run {run_id} of {dag_id} is still {state} after {wait:g} seconds", hint=f"open {api.url}"
+            )
     return DagRun(dag_id, run_id, state)
 
 

@@ -101,8 +101,6 @@ def stop_all(records: Iterable[Path], *, mark: tuple[str, str] | None = None, se
     Returns:
         Whether there was one to stop.
     """
-    import psutil
-
     records = list(records)
     leaders = [process.pid for record in records if (process := running(record))]
 
@@ -112,10 +110,10 @@ def stop_all(records: Iterable[Path], *, mark: tuple[str, str] | None = None, se
 
     members = family()
     _signal(members, signal.SIGTERM)
-    psutil.wait_procs(members, timeout=seconds)
+    _wait_for_end(members, seconds)
     left = family()  # who has not ended, and who was started or orphaned meanwhile
     _signal(left, signal.SIGKILL)
-    psutil.wait_procs(left, timeout=5)
+    _wait_for_end(left, 5)
     for record in records:
         record.unlink(missing_ok=True)
     return bool(members)
@@ -160,14 +158,35 @@ def _signal(members: Sequence[psutil.Process], number: int) -> None:
             member.send_signal(number)
 
 
+def _wait_for_end(members: Iterable[psutil.Process], seconds: float) -> None:
+    """Wait until all have ended. A zombie has: whoever adopted it may take its time to notice."""
+    deadline, alive = time.monotonic() + seconds, list(members)
+    while alive := [member for member in alive if _lives(member)]:
+        if not wait_until(deadline, 0.02):
+            return
+
+
+def _lives(member: psutil.Process) -> bool:
+    import psutil
+
+    with contextlib.suppress(OSError):
+        os.waitpid(member.pid, os.WNOHANG)  # takes note of the end of a child of ours
+    try:
+        return member.is_running() and member.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
 def _alive(process: Process) -> bool:
+    """Whether it lives: the same pid, the leader of a session as start() made it, and of the same age."""
     import psutil
 
     try:
         found = psutil.Process(process.pid)
+        leads = os.getsid(process.pid) == process.pid and found.status() != psutil.STATUS_ZOMBIE
         # seconds, as a step of the system clock moves the start times that the kernel's ticks are turned into
-        return abs(found.create_time() - process.created) < 5 and found.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
+        return leads and abs(found.create_time() - process.created) < 5
+    except (psutil.Error, OSError):
         return False
 
 

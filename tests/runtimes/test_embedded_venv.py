@@ -1,0 +1,182 @@
+"""Airflow's virtual environment: where it lies, that it is finished or not there, what goes wrong. `uv` is a fake."""
+
+from __future__ import annotations
+
+import builtins
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.runtimes import venv
+from aws_airflow_tasks.world import cli
+from tests.world.server import REAL_SPAWN
+
+#: notes every call; makes what `uv venv` and `uv pip sync` make; fails as `FAKE_UV` says
+UV = """#!/bin/sh
+echo "$*" >> "$NOTES"
+echo "$UV_CACHE_DIR" > "$NOTES.cache"
+for last; do :; done
+case "$*" in
+    *" venv "*) mkdir -p "$last/bin" && ln -s "$PYTHON" "$last/bin/python" ;;
+    *" pip sync "*) sleep 0.2; test -z "$FAKE_UV" || { printf '%b' "$FAKE_UV" >&2; exit 2; } ;;
+esac
+"""
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "uv").write_text(UV)
+    (tmp_path / "uv").chmod(0o755)
+    monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
+    monkeypatch.setattr(venv, "_find_uv", lambda: str(tmp_path / "uv"))
+    monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
+    monkeypatch.setenv("PYTHON", sys.executable)
+    monkeypatch.setenv("FAKE_UV", "")
+    monkeypatch.delenv("UV_CACHE_DIR", raising=False)
+    return tmp_path / "a cäche" / "aws-airflow-tasks"
+
+
+def calls(cache: Path) -> list[str]:
+    return (cache.parent.parent / "notes").read_text().splitlines()
+
+
+@pytest.mark.parametrize("major", [2, 3])
+def test_the_lock_files_pin_everything_with_hashes_and_name_no_place_of_ours(major: int) -> None:
+    text = venv.lock_file(major).read_text()
+    entries = re.split(r"\n(?=\S)", text.strip())
+    assert len(entries) > 100
+    assert [entry for entry in entries if not re.match(r"[a-z0-9-]+==\S+.*\\\n    --hash=sha256:", entry)] == []
+    assert venv.version(major).startswith(f"{major}.")
+    assert "apache-airflow-providers-amazon==" in text
+    assert "/" not in re.sub(r"--hash=\S+", "", text)
+
+
+def test_it_lies_in_the_cache_named_after_version_python_and_lock(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = f"{sys.version_info[0]}{sys.version_info[1]}"
+    folder = venv.folder(3, cache)
+    assert folder.parent == cache
+    assert re.fullmatch(rf"airflow-{re.escape(venv.version(3))}-py{python}-[0-9a-f]{{12}}", folder.name)
+    monkeypatch.setattr(venv, "lock_file", lambda _: Path(__file__))
+    assert venv.folder(3, cache).name[-12:] != folder.name[-12:]
+
+
+@pytest.mark.parametrize(
+    ("ours", "major", "named"),
+    [((3, 11), 2, "py311"), ((3, 13), 2, "py312"), ((3, 13), 3, "py313"), ((3, 99), 3, "py313")],
+)
+def test_python_is_ours_when_airflow_runs_on_it_else_the_newest_that_it_runs_on(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, ours: tuple[int, int], major: int, named: str
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (*ours, 0, "final", 0))
+    assert f"-{named}-" in venv.folder(major, cache).name
+
+
+def test_it_is_installed_once_from_the_lock_with_hashes(cache: Path) -> None:
+    folder = venv.ensure(3, cache)
+    assert venv.is_ready(folder)
+    assert venv.ensure(3, cache) == folder
+    made, synced = calls(cache)
+    assert f"--python {sys.executable}" in made
+    assert "--relocatable" in made
+    assert "--require-hashes" in synced
+    assert synced.endswith(str(venv.lock_file(3)))
+
+
+def test_uvs_downloads_stay_beside_our_cache_wherever_home_is(cache: Path) -> None:
+    venv.ensure(3, cache)
+    assert (cache.parent.parent / "notes.cache").read_text().strip() == str(cache.parent / "uv")
+
+
+def test_several_at_once_install_it_once(cache: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(lambda _: venv.ensure(3, cache), range(4)))) == 1
+    assert len(calls(cache)) == 2
+
+
+def test_what_fails_leaves_nothing_that_looks_finished_and_the_next_run_installs(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_UV", "error: something\\n")
+    with pytest.raises(TaskError, match="something"):
+        venv.ensure(3, cache)
+    assert not venv.is_ready(venv.folder(3, cache))
+    monkeypatch.setenv("FAKE_UV", "")
+    assert venv.is_ready(venv.ensure(3, cache))
+
+
+def test_a_killed_installation_is_swept_away_by_the_next(cache: Path) -> None:
+    code = "from pathlib import Path\nfrom aws_airflow_tasks.runtimes import venv\n"
+    code += f"venv._find_uv = lambda: {str(cache.parent.parent / 'uv')!r}\nvenv.ensure(3, Path({str(cache)!r}))\n"
+    with subprocess.Popen([sys.executable, "-c", code]) as killed:
+        while not any(cache.glob(".airflow-*")):
+            assert killed.poll() is None
+        killed.kill()
+    assert any(cache.glob(".airflow-*"))
+    assert venv.is_ready(venv.ensure(3, cache))
+    assert not any(cache.glob(".airflow-*"))
+
+
+def test_one_whose_python_was_uninstalled_is_made_anew(cache: Path) -> None:
+    folder = venv.ensure(3, cache)
+    (folder / "bin" / "python").unlink()
+    (folder / "bin" / "python").symlink_to(cache / "gone")
+    assert not venv.is_ready(folder)
+    assert venv.is_ready(venv.ensure(3, cache))
+
+
+def test_without_uv_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    real = builtins.__import__
+
+    def missing(name: str, *rest: Any) -> Any:
+        if name == "uv":
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(TaskError) as caught:
+        venv.ensure(3, tmp_path)
+    assert caught.value.hint == "pip install 'aws-airflow-tasks[sandbox]'"
+
+
+NO_NETWORK = """error: Request failed after 3 retries in 5.0s
+  cause: Failed to fetch: https://me:token@pypi.example/simple/aiohttp/
+  cause: error sending request for url (https://pypi.example/simple/aiohttp/)
+  cause: client error (Connect)
+  cause: dns error
+  cause: failed to lookup address information: Name or service not known
+"""
+NOT_FOUND = """error: No solution found when resolving dependencies
+  cause: Because a2wsgi was not found in the package registry, your requirements are unsatisfiable.
+
+hint: Packages were unavailable because the network was disabled.
+"""
+NO_PYTHON = "error: No interpreter found for Python 3.12 in managed installations or search path\n"
+FULL = "error: Failed to install: x\n  cause: No space left on device (os error 28)\n"
+SYNC = ("pip", "sync", "--require-hashes", "airflow-3.txt")
+VENV = ("venv", "--python", "3.12", "folder")
+
+
+@pytest.mark.parametrize(
+    ("said", "arguments", "message", "hint"),
+    [
+        (NO_NETWORK, SYNC, r"pypi\.example: failed to lookup address", "curl -sSI https://pypi.example"),
+        (NO_NETWORK, VENV, r"pypi\.example: failed to lookup address", "curl -sSI https://pypi.example"),
+        (NOT_FOUND, SYNC, "Airflow: Because a2wsgi was not found", "uv pip install --dry-run"),
+        (NO_PYTHON, VENV, r"no Python 3\.12 \(error: No interp", "UV_PYTHON_INSTALL_DIR='/c' uv python install 3.12"),
+        (FULL, SYNC, "the disk is full", "df -h '/c'"),
+        ("", SYNC, "it said nothing", "uv pip install --dry-run"),
+    ],
+)
+def test_what_uv_says_becomes_a_cause_and_a_command(
+    said: str, arguments: tuple[str, ...], message: str, hint: str
+) -> None:
+    error = venv.explain(said, arguments, pythons="/c")
+    assert re.search(message, error.message)
+    assert error.hint.startswith(hint)
+    assert "token" not in error.message + error.hint

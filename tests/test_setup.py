@@ -236,7 +236,7 @@ def test_a_changed_env_file_restarts_airflow_and_names_what_differs(
     (project / ".env").write_text((project / ".env").read_text() + "MINE=canary-value\n")
     done = run("start")
     assert airflow.started == ["start", "restart"]
-    assert "scheduler: MINE not as in .env" in done.out
+    assert "triggerer: MINE not as in .env" in done.out
     assert "canary-value" not in done.out + done.err
 
 

@@ -38,7 +38,7 @@ EVERYWHERE: dict[str, tuple[str | bool, str]] = {
     "project": ("", "The Astro project directory (default: the nearest one upwards, else here)."),
     "profile": ("", "The AWS profile whose identity Airflow gets (default: as the AWS CLI resolves it)."),
     "region": ("", "The region of the secrets backend (default: the profile's)."),
-    "runtime": ("", "How Airflow runs: auto, docker or embedded."),
+    "runtime": ("", "How Airflow runs: auto, docker, standalone or embedded."),
     "json": (False, "Print one JSON document on stdout, and nothing else there."),
     "fresh": (False, "Ask STS for the identity now, whatever was cached."),
     "diff": (False, "Show unified diffs of what changes (secrets redacted)."),

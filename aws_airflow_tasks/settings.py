@@ -151,7 +151,7 @@ _RULES: dict[str, Callable[[str], str | None]] = {
     "project": _matching(r"[^\0]*", "a directory"),
     "profile": _matching(r"[^\s\[\]$#'\"\\=]*([ ][^\s\[\]$#'\"\\=]+)*", "a profile name of ~/.aws/config"),
     "region": _matching(r"[a-z]{2,}(-[a-z]+)+-\d+|", "a region such as eu-west-1"),
-    "runtime": _one_of("auto", "docker", "embedded"),
+    "runtime": _one_of("auto", "docker", "standalone", "embedded"),
     "credentials": _one_of("auto", "live", "export"),
     "mount_path": _matching(r"/[A-Za-z0-9._/-]*[A-Za-z0-9._-]", "an absolute path in the containers"),
     "backend": _one_of("secrets-manager", "none"),

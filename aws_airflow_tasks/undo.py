@@ -12,6 +12,7 @@ from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Plan, TaskError
 from aws_airflow_tasks.patch import dotenv, yaml_positions
 from aws_airflow_tasks.patch.reverse import reverse, unproven
+from aws_airflow_tasks.runtimes import Runtime
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.steps.mount import OVERRIDE
@@ -33,6 +34,7 @@ def plan(settings: Settings, state: Path) -> Plan:
     restored = {group[0].content["path"]: _restored(settings, state, group) for group in _by_target(journal, "file")}
     changes += [_file(settings, group, restored) for group in _by_target(journal, "file")]
     changes += [_init(settings, group, restored) for group in _by_target(journal, "init")]
+    changes += [_restarted(settings, state, group) for group in _by_target(journal, "runtime")]
     changes.append(_state(state))
     return Plan(tuple(changes), target=str(settings.project), reason="nothing of ours is left")
 
@@ -48,10 +50,33 @@ def _by_target(journal: Sequence[Receipt], kind: str) -> list[list[Receipt]]:
 
 
 def _runtime(settings: Settings, state: Path, group: list[Receipt]) -> Change:
-    """What we started is stopped, in the runtime it was started with."""
-    runtime = runtimes.choose(replace(settings, runtime=group[0].content["runtime"]), state)
-    running = "".join(f"{service.name}: running\n" for service in runtime.running())
-    return Change("Airflow", "stop", running or None, None, runtime.stop)
+    """What we started is stopped, in the runtime it was started in; what that made is removed, but for its data."""
+    runtime, first = _started(settings, state, group), group[-1].content
+    there = "".join(f"{service.name}: running\n" for service in runtime.running())
+    if first.get("made"):
+        return Change("Airflow", "remove", there or _left(runtime), None, lambda: runtimes.discard(runtime))
+    return Change("Airflow", "stop", None if first.get("running") else there or None, None, runtime.stop)
+
+
+def _started(settings: Settings, state: Path, group: list[Receipt]) -> Runtime:
+    return runtimes.choose(replace(settings, runtime=group[0].content["runtime"]), state)
+
+
+def _left(runtime: Runtime) -> str | None:
+    return "its containers\n" if runtimes.found(runtime) else None
+
+
+def _restarted(settings: Settings, state: Path, group: list[Receipt]) -> Change:
+    """What ran before we came is started again with the files that it had."""
+    runtime, before = _started(settings, state, group), "running with our mount and environment\n"
+    ran = group[-1].content.get("running") and runtime.running()
+    return Change(
+        target="Airflow",
+        action="restart",
+        before=before if ran else None,
+        after="running with the files from before\n" if ran else None,
+        apply=lambda: runtime.start({}, restart=True, wait=settings.wait),
+    )
 
 
 def _secret(settings: Settings, state: Path, group: list[Receipt]) -> Change:
@@ -75,7 +100,7 @@ def _restored(settings: Settings, state: Path, group: list[Receipt]) -> bytes | 
     """What a file was before all of its changes, taken back from the newest to the oldest."""
     name = str(group[0].content["path"])
     data = files.read(settings.project / name)
-    for receipt in receipts.of_file(group[::-1], name):
+    for receipt in receipts.since(receipts.of_file(group[::-1], name), data):
         back = reverse(
             data,
             receipts.traces(state, receipt),

@@ -1,4 +1,4 @@
-"""How Airflow runs: in Docker through the Astro CLI, or embedded (Airflow from PyPI). One small protocol for all."""
+"""How Airflow runs: through the Astro CLI in Docker or standalone, or embedded (from PyPI). One protocol for all."""
 
 from __future__ import annotations
 
@@ -77,20 +77,50 @@ class Runtime(Protocol):
         """The REST API of the running Airflow."""
 
 
+def resolve(settings: Settings) -> str:
+    """The runtime's name by the settings; ``auto`` is the Astro CLI's, in the mode that is set for the project."""
+    if settings.runtime != "auto":
+        return settings.runtime
+    from aws_airflow_tasks.runtimes import astro
+
+    return "standalone" if astro.is_standalone(settings.project) else "docker"
+
+
 def choose(settings: Settings, state: Path) -> Runtime:
-    """The runtime that the settings ask for; ``auto`` is Docker through the Astro CLI.
+    """The runtime that the settings ask for; see :func:`resolve`.
 
     Args:
         settings: of the command line.
         state: the project's state directory, where the embedded runtime keeps its data.
     """
-    if settings.runtime == "embedded":
+    name = resolve(settings)
+    if name == "embedded":
         from aws_airflow_tasks.runtimes.embedded import Embedded
 
         return Embedded(settings.project, state / "airflow", settings.cache, declared_major(settings.project) or 3)
+    if name == "standalone":
+        from aws_airflow_tasks.runtimes.standalone import Standalone
+
+        return Standalone(settings.project)
     from aws_airflow_tasks.runtimes.docker import Docker
 
-    return Docker(settings.project, settings.mount_path)
+    return Docker(settings.project, settings.mount_path, state)
+
+
+def found(runtime: Runtime) -> bool:
+    """Whether something of this Airflow is there already, running or not: containers that an earlier start left."""
+    from aws_airflow_tasks.runtimes.docker import Docker
+
+    return bool(runtime.made()) if isinstance(runtime, Docker) else False
+
+
+def discard(runtime: Runtime) -> None:
+    """Stop Airflow and remove what its start made, but for its data."""
+    from aws_airflow_tasks.runtimes.docker import Docker
+
+    runtime.stop()
+    if isinstance(runtime, Docker):
+        runtime.remove()
 
 
 def declared_major(project: Path) -> int | None:
@@ -99,10 +129,18 @@ def declared_major(project: Path) -> int | None:
     Raises:
         Pending: there is no Dockerfile yet.
     """
+    return dockerfile.major(dockerfile_text(project))
+
+
+def dockerfile_text(project: Path) -> str:
+    """The text of the project's Dockerfile.
+
+    Raises:
+        Pending: there is none yet.
+    """
     try:
-        text = (project / "Dockerfile").read_text(encoding="utf-8", errors="replace")
+        return (project / "Dockerfile").read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         raise Pending("init") from None
     except OSError as error:
         raise TaskError(f"cannot read Dockerfile: {error.strerror}", hint=f"ls -l {project / 'Dockerfile'}") from None
-    return dockerfile.major(text)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import logging
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.runtimes import Login, Outcome, Service
-from aws_airflow_tasks.world import cli, containers
+from aws_airflow_tasks.runtimes import Login, Outcome, Service, astro, dockerfile
+from aws_airflow_tasks.runtimes.watching import Watch
+from aws_airflow_tasks.world import airflow_api, cli, containers, files, processes
 
 if TYPE_CHECKING:
+    from docker import DockerClient
     from docker.models.containers import Container
+
+log = logging.getLogger("aws_airflow_tasks")
 
 #: Airflow 3 renamed the webserver and took the DAG processor out of the scheduler
 SERVICES = {
@@ -20,83 +28,242 @@ SERVICES = {
     3: ("scheduler", "dag-processor", "api-server", "triggerer"),
 }
 WEB = {2: "webserver", 3: "api-server"}
+#: in the templates of all versions; the CLI gives each of them the label of a component
+ALL = tuple(dict.fromkeys(name for names in SERVICES.values() for name in names))
+#: seconds between two looks at what comes up
+PAUSE = 2.0
 
 
 class Docker:
-    """The Astro CLI's docker mode for one project."""
+    """The Astro CLI's docker mode for one project.
+
+    Args:
+        project: the Astro project.
+        mount_path: where the credentials directory appears in the containers.
+        state: the project's state directory, where the version that really ran is remembered.
+    """
 
     name = "docker"
     mounts = True
 
-    def __init__(self, project: Path, mount_path: str) -> None:
+    def __init__(self, project: Path, mount_path: str, state: Path) -> None:
         self.project = project
         self.mount_path = mount_path
+        self.memory = state / "runtime.json"
 
     def major(self) -> int:
-        """Airflow's major version, by the Dockerfile."""
-        found = runtimes.declared_major(self.project)
-        if found is None:
-            raise TaskError(
-                "the Dockerfile's base image does not tell Airflow's major version",
-                hint="FROM astrocrpublic.azurecr.io/runtime:3.1-12   # in the Dockerfile",
-            )
-        return found
+        """Airflow's major version: what ran last with this Dockerfile, else what it says, else what its image says."""
+        remembered = dockerfile.runtime_major(self._remembered())
+        if remembered:
+            return remembered
+        base = dockerfile.read(self._dockerfile())
+        return base.major or dockerfile.runtime_major(self._label(base.image)) or _unknown(base.image)
 
     def services(self) -> tuple[str, ...]:
         """Airflow's own services; the database and the migration get neither credentials nor ``.env``."""
-        return SERVICES[self.major()]
+        names = SERVICES[self.major()]
+        runtime = self._remembered() or dockerfile.read(self._dockerfile()).runtime
+        return names if dockerfile.has_triggerer(runtime) else tuple(name for name in names if name != "triggerer")
 
     def credentials(self, host: Path) -> str:
         """The mount's target: the same path in every container."""
         return self.mount_path
 
     def running(self) -> tuple[Service, ...]:
-        """The project's containers of Airflow's services that run."""
+        """The containers of Airflow's services that run, those of another version too, as Airflow says they are."""
         with containers.engine() as client:
-            return tuple(
-                Service(
-                    containers.service(found),
-                    containers.healthy(found),
-                    containers.environment(found),
-                    containers.identity(found),
-                    containers.mounts(found),
-                )
-                for found in containers.of_project(client, self.project)
-                if containers.service(found) in self.services() and found.status == "running"
-            )
+            found = [each for each in self._airflow(client) if each.status in ("running", "restarting")]
+        health = self._health(found)
+        order = {name: number for number, name in enumerate(ALL)}
+        return tuple(self._service(each, health) for each in sorted(found, key=lambda c: order[containers.service(c)]))
 
     def start(self, environment: Mapping[str, str], *, restart: bool, wait: int) -> None:
-        """``astro dev start``, or ``restart``: the CLI waits for health itself and reads ``.env`` itself."""
-        words = ["restart"] if restart else ["start", "--no-browser", "--wait", f"{wait}s"]
-        done = cli.run(["astro", "dev", *words], cwd=self.project, timeout=wait + 900)
-        if done.code:
-            raise TaskError(f"`astro dev {words[0]}` failed: {cli.said(done)}", hint="astro dev logs")
+        """The least disruptive of the CLI's commands, which reads ``.env`` and the override itself; then wait.
+
+        Raises:
+            TaskError: it did not come up.
+        """
+        words, watch = self._command(restart, wait), Watch(self.project, environment)
+        log.info("astro dev %s", " ".join(words))
+        try:
+            patience = wait + astro.BUILD
+            done = cli.run(["astro", "dev", *words], cwd=self.project, timeout=patience, tick=watch.look, every=PAUSE)
+            if done.code:
+                raise self._failure(watch, words[0], done)
+            self._wait(watch, time.monotonic() + wait, wait)
+        except KeyboardInterrupt:
+            log.info("left as it is; go on with: invoke start   or stop it: astro dev stop")
+            raise
+        finally:
+            self._remember(watch)
 
     def stop(self) -> None:
         """``astro dev stop``, where anything runs."""
         if self.running():
-            cli.run(["astro", "dev", "stop"], cwd=self.project, timeout=300)
+            done = cli.run(["astro", "dev", "stop"], cwd=self.project, timeout=300)
+            if done.code:  # it cannot after an upgrade: it reads the new override together with the old image
+                log.info("astro dev stop: %s", cli.said(done))
+                with containers.engine() as client:
+                    containers.stop(containers.of_project(client, self.project))
+
+    def made(self) -> tuple[str, ...]:
+        """The names of all containers that the CLI made for the project, running or not."""
+        with containers.engine() as client:
+            return tuple(str(each.name) for each in containers.of_project(client, self.project))
+
+    def remove(self) -> None:
+        """Remove the containers and their network; the volumes, with Airflow's database and logs, stay."""
+        with containers.engine() as client:
+            containers.remove(client, containers.of_project(client, self.project))
 
     def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
-        """Run ``argv`` in the service's container; ``stdin`` travels as an argument of ``python -c``."""
-        words = ["python", "-c", stdin, *argv[2:]] if list(argv[:2]) == ["python", "-"] else list(argv)
-        with containers.engine() as client:
-            return Outcome(
-                *containers.run(self._container(containers.of_project(client, self.project), service), words)
-            )
+        """Run ``argv`` in the service's container, as its user."""
+        with containers.engine(timeout) as client:
+            return Outcome(*containers.run(self._one(client, service), argv, stdin=stdin, timeout=timeout))
 
     def login(self) -> Login:
         """The API of the web service, on the port that is really published; Astro's defaults log in as admin."""
         major = self.major()
         with containers.engine() as client:
-            web = self._container(containers.of_project(client, self.project), WEB[major])
-            port = containers.published_port(web, 8080)
+            port = containers.published_port(self._one(client, WEB[major]), 8080)
         if port is None:
             raise TaskError(f"{WEB[major]} publishes no port", hint="astro dev ps")
-        return Login(f"http://127.0.0.1:{port}", "admin", "admin", major)
+        return Login(_url(port), "admin", "admin", major)
 
-    def _container(self, found: Sequence[Container], service: str) -> Container:
-        for container in found:
-            if containers.service(container) == service:
+    def _one(self, client: DockerClient, service: str) -> Container:
+        for container in self._airflow(client):
+            if containers.service(container) == service and container.status == "running":
                 return container
         raise TaskError(f"no container of {service} runs", hint="invoke start")
+
+    def _airflow(self, client: DockerClient) -> list[Container]:
+        """The project's containers that run Airflow's own services; a service of the person's own is none."""
+        found = containers.of_project(client, self.project)
+        return [each for each in found if containers.service(each) in ALL and containers.component(each)]
+
+    def _health(self, found: Sequence[Container]) -> tuple[int, Mapping[str, object]]:
+        """The major version of the web service that runs, and what its health endpoint says."""
+        for major, web in WEB.items():
+            for container in found:
+                port = containers.published_port(container, 8080)
+                if containers.service(container) == web and container.status == "running" and port:
+                    return major, airflow_api.health(_url(port), major)
+        return 0, {}
+
+    def _service(self, container: Container, health: tuple[int, Mapping[str, object]]) -> Service:
+        name, (major, said) = containers.service(container), health
+        since = int(containers.started(container))
+        return Service(
+            name,
+            containers.healthy(container)
+            and name in SERVICES.get(major, ())
+            and airflow_api.is_healthy(said, name, since=since),
+            containers.environment(container),
+            containers.identity(container),
+            containers.mounts(container),
+        )
+
+    def _command(self, restart: bool, wait: int) -> list[str]:
+        """``start`` recreates just what differs, but moves ports unless told not to; ``restart`` stops all first."""
+        patience = ["--wait", f"{wait}s"]
+        if not restart or self._foreign_removed():
+            return ["start", "--no-browser", *patience]
+        if self._ports_in_place() and astro.knows("start", "--no-proxy"):
+            return ["start", "--no-browser", "--no-proxy", *patience]
+        return ["restart", *(patience if astro.knows("restart", "--wait") else [])]
+
+    def _foreign_removed(self) -> bool:
+        """Remove the services of the version of Airflow before; whether there were any.
+
+        The CLI neither knows them any more nor can it stop anything, as it reads the override, which is for the new
+        version, together with the image of the old one.
+        """
+        with containers.engine() as client:
+            wanted = self.services()
+            foreign = [each for each in self._airflow(client) if containers.service(each) not in wanted]
+            containers.stop(foreign)
+            for container in foreign:
+                container.remove()
+        return bool(foreign)
+
+    def _ports_in_place(self) -> bool:
+        """Whether the published ports are those that the CLI would choose if it did not look whether they are busy."""
+        with containers.engine() as client:
+            found = {containers.service(each): each for each in containers.of_project(client, self.project)}
+        web = WEB[self.major()]
+        ports = (
+            (web, 8080, astro.setting(self.project, web, "port") or "8080"),
+            ("postgres", 5432, astro.setting(self.project, "postgres", "port") or "5432"),
+        )
+        return all(self._published(found.get(name), inner) in (None, int(port)) for name, inner, port in ports)
+
+    @staticmethod
+    def _published(container: Container | None, inner: int) -> int | None:
+        return containers.published_port(container, inner) if container else None
+
+    def _wait(self, watch: Watch, deadline: float, wait: int) -> None:
+        """Until every service is healthy: the CLI itself waits for the web service alone."""
+        while True:
+            found = {service.name: service.healthy for service in self.running()}
+            sick = [name for name in self.services() if not found.get(name)]
+            if not sick:
+                return
+            watch.say(f"waiting for {', '.join(sick)}")
+            with containers.engine() as client:
+                here = containers.of_project(client, self.project)
+                watch.raise_crashed(here)
+                if not processes.wait_until(deadline, PAUSE / 2):
+                    raise watch.failure(sick[0], f"was not healthy within {wait} seconds", here)
+
+    def _failure(self, watch: Watch, command: str, done: cli.Completed) -> TaskError:
+        """Why the CLI failed; where it only waited in vain, which service it is."""
+        if "health check timed out" not in done.stdout + done.stderr:
+            return astro.explain(command, done, watch.environment)
+        with containers.engine() as client:
+            found = containers.of_project(client, self.project)
+            watch.raise_crashed(found)
+            return watch.failure(WEB[self.major()], "was not healthy in time", found)
+
+    def _dockerfile(self) -> str:
+        return runtimes.dockerfile_text(self.project)
+
+    def _label(self, image: str) -> str:
+        """The version of Astro Runtime by the labels of an image that the engine has; empty: it has none such."""
+        with containers.engine() as client:
+            return containers.image_labels(client, image).get(dockerfile.RUNTIME_LABEL, "")
+
+    def _remembered(self) -> str:
+        """The version of Astro Runtime that really ran with this Dockerfile; empty: none did yet."""
+        try:
+            found = json.loads(files.read(self.memory) or b"{}")
+            return str(found["runtime"]) if found["dockerfile"] == self._digest() else ""
+        except (ValueError, KeyError, TypeError):
+            return ""
+
+    def _remember(self, watch: Watch) -> None:
+        """Ask the image of the containers that this start made; others may be of the Dockerfile as it was before."""
+        try:
+            with containers.engine() as client:
+                made = [each for each in self._airflow(client) if watch.is_new(each)]
+                labels = {each.labels.get(dockerfile.RUNTIME_LABEL, "") for each in made}
+        except TaskError:
+            return  # the reason why it did not start says more
+        runtime = labels.pop() if len(labels) == 1 else ""
+        if runtime and runtime != self._remembered():
+            text = json.dumps({"dockerfile": self._digest(), "runtime": runtime})
+            files.replace(self.memory, files.read(self.memory), text.encode(), mode=0o600)
+
+    def _digest(self) -> str:
+        return hashlib.sha256(self._dockerfile().encode()).hexdigest()
+
+
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def _unknown(image: str) -> int:
+    raise TaskError(
+        f"the Dockerfile's base image {image or '(none)'} does not tell Airflow's major version",
+        hint=f"docker pull {image or 'IMAGE'}   # its labels tell then; or name the version in the Dockerfile:\n"
+        f"LABEL {dockerfile.RUNTIME_LABEL}=3.1-12",
+    )

@@ -1,49 +1,115 @@
-"""Airflow's major version from the project's Dockerfile. Pure: text in, number out."""
+"""What the project's Dockerfile says of Airflow's version. Pure: text in, words out."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-#: Astro's images: tags 4.x to 13.x of astro-runtime are Airflow 2, 3.x-y of runtime is Airflow 3
-_AIRFLOW_2 = re.compile(r"(?:^|/)(?:astro-runtime|ap-airflow)(?:[:@]|$)")
-_AIRFLOW_3 = re.compile(r"(?:^|/)runtime(?:[:@]|$)")
-_INSTRUCTION = re.compile(r"^[ \t]*(ARG|FROM)[ \t]+(.+?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
+#: the label by which the Astro CLI itself tells the version of a built image
+RUNTIME_LABEL = "io.astronomer.docker.runtime.version"
+_CONTINUED = re.compile(r"\\[ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*")
+_INSTRUCTION = re.compile(r"^[ \t]*(ARG|FROM|LABEL)[ \t]+(.+?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
+_WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'])+""")
+_REFERENCE = re.compile(r"(?:.*/)?(?P<name>[^/:@]+)(?::(?P<tag>[^/@]+))?(?:@.*)?", re.DOTALL)
+#: Astro Runtime's versions: 3.1-12 begins with Airflow's own, 13.2.0 is of a series of its own (all of it Airflow 2)
+_NEW = re.compile(r"(\d+)\.\d+-\d+")
+_OLD = re.compile(r"(\d+)\.\d+\.\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What an image is built on.
+
+    Attributes:
+        image: the last stage's base image; empty: the text names none.
+        runtime: the version of Astro Runtime that its tag or the text's own label says; empty: none does.
+        major: Airflow's major version, 2 or 3; None when nothing tells.
+    """
+
+    image: str = ""
+    runtime: str = ""
+    major: int | None = None
+
+
+def read(text: str) -> Base:
+    """The last stage's base image, ``ARG`` defaults filled in and stages followed by name, and what it tells."""
+    arguments: dict[str, str] = {}
+    stages: dict[str, str] = {}
+    image = label = ""
+    for word, rest in _INSTRUCTION.findall(_CONTINUED.sub(" ", text.replace("\r\n", "\n"))):
+        words = [_unquoted(part) for part in _WORD.findall(rest)]
+        if word.upper() == "FROM":
+            image, name = _from([part for part in words if not part.startswith("--")], arguments, stages)
+            stages[name.lower()] = image
+            label = ""
+        elif word.upper() == "LABEL":
+            label = dict(_pairs(words)).get(RUNTIME_LABEL, label)
+        elif not stages:  # what is declared in a stage is not known to FROM
+            arguments.update(_pairs(words))
+    return _told(image, _filled(label, arguments))
+
+
+def _unquoted(word: str) -> str:
+    return re.sub(r"""["']""", "", word)
+
+
+def _pairs(words: list[str]) -> Iterator[tuple[str, str]]:
+    for word in words:
+        name, _, value = word.partition("=")
+        yield name, value
+
+
+def _from(words: list[str], arguments: Mapping[str, str], stages: Mapping[str, str]) -> tuple[str, str]:
+    """The image that a FROM leads to, and the stage's name."""
+    image = _filled(words[0], arguments) if words else ""
+    name = words[2] if len(words) == 3 and words[1].lower() == "as" else ""
+    return stages.get(image.lower(), image) if image else "", name
+
+
+def _filled(text: str, arguments: Mapping[str, str]) -> str:
+    def value(match: re.Match[str]) -> str:
+        return arguments.get(match[1] or match[3]) or match[2] or ""
+
+    return re.sub(r"\$\{(\w+)(?::?-([^}]*))?\}|\$(\w+)", value, text)
+
+
+def _told(image: str, label: str) -> Base:
+    if runtime_major(label):
+        return Base(image, label, runtime_major(label))
+    found = _REFERENCE.fullmatch(image)
+    name, tag = (found["name"], found["tag"] or "") if found else ("", "")
+    if name in ("runtime", "astro-runtime"):
+        version = _NEW.match(tag) or _OLD.match(tag)
+        return Base(image, version[0] if version else "", runtime_major(tag) if version else _floating(name, tag))
+    if name in ("airflow", "ap-airflow"):
+        own = re.match(r"(?:slim-)?([23])(?=\.|$|-)", tag)
+        return Base(image, "", int(own[1]) if own else None)
+    return Base(image)
+
+
+def runtime_major(version: str) -> int | None:
+    """Airflow's major version by Astro Runtime's, as the Astro CLI derives it; None for what is no version of it."""
+    new = _NEW.match(version)
+    if new:
+        return int(new[1]) if new[1] in ("2", "3") else None
+    return 2 if _OLD.match(version) else None
+
+
+def _floating(name: str, tag: str) -> int | None:
+    """By a tag such as ``3.1`` or ``12``; without one, by the name: Airflow 3 came with the new one."""
+    number = re.match(r"(\d+)", tag)
+    if number and int(number[1]) > 3:
+        return 2
+    return 3 if name == "runtime" or number else 2
+
+
+def has_triggerer(runtime: str) -> bool:
+    """Whether the Astro CLI runs a triggerer with this version of Astro Runtime: from 4.0.0 on."""
+    old = _OLD.match(runtime) if not _NEW.match(runtime) else None
+    return old is None or int(old[1]) >= 4
 
 
 def major(text: str) -> int | None:
-    """Airflow's major version, 2 or 3, by the last stage's base image; None when the image tells nothing.
-
-    ``ARG`` defaults are filled in and stages followed by name. The source of the tags' meaning is Astronomer's release
-    notes: ``quay.io/astronomer/astro-runtime:13.x`` is Airflow 2, ``astrocrpublic.azurecr.io/runtime:3.x-y`` Airflow 3.
-    """
-    arguments: dict[str, str] = {}
-    stages: dict[str, str] = {}
-    image = ""
-    for word, rest in _INSTRUCTION.findall(text.replace("\\\n", " ")):
-        if word.upper() == "ARG":
-            name, _, default = rest.partition("=")
-            arguments.setdefault(name.strip(), default.strip().strip("\"'"))
-            continue
-        words = [part for part in rest.split() if not part.startswith("--")]
-        image = _filled(words[0], arguments) if words else ""
-        image = stages.get(image.lower(), image)
-        if len(words) == 3 and words[1].lower() == "as":
-            stages[words[2].lower()] = image
-    return _of_image(image)
-
-
-def _filled(image: str, arguments: dict[str, str]) -> str:
-    def value(match: re.Match[str]) -> str:
-        name, default = match.group(1) or match.group(3), match.group(2) or ""
-        return arguments.get(name) or default
-
-    return re.sub(r"\$\{(\w+)(?::?-([^}]*))?\}|\$(\w+)", value, image)
-
-
-def _of_image(image: str) -> int | None:
-    if _AIRFLOW_2.search(image):
-        return 2
-    if _AIRFLOW_3.search(image):
-        return 3
-    found = re.search(r"(?:^|/)airflow:(?:slim-)?([23])\.", image)
-    return int(found.group(1)) if found else None
+    """Airflow's major version by the text of a Dockerfile; see :func:`read`."""
+    return read(text).major

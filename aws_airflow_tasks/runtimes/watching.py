@@ -37,6 +37,10 @@ class Watch:
         self._restarts = {each.id: containers.restarts(each) for each in found}
         self._said = ""
 
+    def is_new(self, container: Container) -> bool:
+        """Whether a container was created since."""
+        return container.id not in self._restarts
+
     def look(self) -> None:
         """Say what has changed since the last look.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Literal
 
+from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import identity, staging
@@ -49,7 +50,7 @@ def way(settings: Settings, credentials: Credentials) -> Way:
     if settings.credentials == "export":
         return Way("export", "exported, as set")
     hindered = hindrance(settings, credentials)
-    if settings.runtime in ON_HOST:
+    if runtimes.resolve(settings) in ON_HOST:
         return Way("export", f"exported: {hindered}") if hindered else Way("live", "live: Airflow runs on this host")
     why = hindered or f"Airflow is to see profile {credentials.profile} only"
     return Way("export", f"exported: {why}")
@@ -57,7 +58,7 @@ def way(settings: Settings, credentials: Credentials) -> Way:
 
 def hindrance(settings: Settings, credentials: Credentials) -> str:
     """Why Airflow could not use the person's own files, in a clause; empty when it could."""
-    on_host = settings.runtime in ON_HOST
+    on_host = runtimes.resolve(settings) in ON_HOST
     known = NOT_ON_HOST if on_host else NOT_IN_CONTAINER
     reason = known.get(credentials.kind) or known.get(credentials.source, "")
     return reason or ("" if on_host or sys.platform != "linux" else unreadable(_files(credentials)))
@@ -103,7 +104,7 @@ def change(settings: Settings, state: Path, credentials: Credentials, *, renew_b
     chosen = way(settings, credentials)
     if chosen.name == "live":
         return _removal(state, chosen) if staging.folder(state).exists() else None
-    seen_at = str(staging.folder(state)) if settings.runtime in ON_HOST else settings.mount_path
+    seen_at = str(staging.folder(state)) if runtimes.resolve(settings) in ON_HOST else settings.mount_path
     why = staging.missing(found, identity.definition(settings, os.environ), seen_at)
     if not why and found and found.exported < renew_before:
         why = "asked to"

@@ -8,6 +8,7 @@ from pathlib import Path
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Plan
 from aws_airflow_tasks.patch import compose
+from aws_airflow_tasks.runtimes import docker
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import creds, delivery, files
 from aws_airflow_tasks.world import files as world
@@ -18,7 +19,7 @@ OVERRIDE = "docker-compose.override.yml"
 
 
 def plan(settings: Settings, state: Path) -> Plan:
-    """One volume a service, in one plan for all services.
+    """One volume a service, in one plan for all services; none for those of another version of Airflow.
 
     Raises:
         TaskError: someone else's mount has the target, or the file cannot be patched with proof.
@@ -28,12 +29,14 @@ def plan(settings: Settings, state: Path) -> Plan:
         return Plan(skipped=True, target=OVERRIDE, reason=f"the {runtime.name} runtime reads this host's files itself")
     known = creds.delivered(settings, state)
     source = delivery.source(known.directory, Path.home())
+    services = runtime.services()
     patch = compose.ensure(
         world.read(settings.project / OVERRIDE),
-        runtime.services(),
+        services,
         compose.Mount(source, settings.mount_path, long=known.staged),
         host=compose.Host(str(Path.home()), str(settings.project), os.environ),
         ours=(str(states.root()),),
+        absent_from=[name for name in docker.ALL if name not in services],
         replace_conflicts=settings.override,
     )
     return files.plan(settings.project, OVERRIDE, patch)

@@ -1,21 +1,27 @@
-"""Airflow runs, healthy, with exactly this environment; it is (re)started only when it does not."""
+"""Airflow runs, healthy, with exactly this mount and this environment; it is (re)started only when it does not."""
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aws_airflow_tasks import runtimes
-from aws_airflow_tasks.core import Change, Pending, Plan
+from aws_airflow_tasks.core import Change, Pending, Plan, TaskError
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import creds
 from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.world import files as world
+from aws_airflow_tasks.world import receipts
 
 #: variables that make a difference even when ``.env`` no longer has them
 OURS = ("AWS_", "AIRFLOW__SECRETS__")
+#: in the state directory: lines of ``.env`` that something stronger won over at the last start
+BEATEN = "beaten.json"
 
 
 def plan(settings: Settings, state: Path) -> Plan:
@@ -24,7 +30,7 @@ def plan(settings: Settings, state: Path) -> Plan:
     environment = read_environment(settings.project, runtime)
     running = runtime.running()
     wanted = {settings.mount_path: creds.delivered(settings, state).directory} if runtime.mounts else {}
-    differences = _differences(runtime, running, environment, wanted)
+    differences = _differences(runtime, running, _effective(environment, state), wanted)
     if not differences:
         return Plan(target="Airflow", reason=f"healthy: {', '.join(service.name for service in running)}")
     change = Change(
@@ -32,11 +38,46 @@ def plan(settings: Settings, state: Path) -> Plan:
         action="restart" if running else "start",
         before="\n".join(differences) + "\n",
         after="".join(f"{name}: healthy, environment as in {ENV}\n" for name in runtime.services()),
-        apply=lambda: runtime.start(environment, restart=bool(running), wait=settings.wait),
-        receipt=None if running else {"kind": "runtime", "runtime": runtime.name},
+        apply=lambda: _start(runtime, environment, bool(running), settings.wait, state),
+        receipt=_receipt(runtime, running, state),
         reason="; ".join(differences),
     )
     return Plan((change,))
+
+
+def _receipt(runtime: Runtime, running: tuple[Service, ...], state: Path) -> dict[str, Any] | None:
+    """What there was before our first start: that is what `undo` goes back to."""
+    if any(receipt.kind == "runtime" for receipt in receipts.load(state)):
+        return None
+    return {"kind": "runtime", "runtime": runtime.name, "running": bool(running), "made": not runtimes.found(runtime)}
+
+
+def _start(runtime: Runtime, environment: Mapping[str, str], restart: bool, wait: int, state: Path) -> None:
+    """Start, and note what of ``.env`` something stronger won over, such as ``environment:`` in a compose file."""
+    runtime.start(environment, restart=restart, wait=wait)
+    beaten = sorted({name for service in runtime.running() for name in _differing(service, environment)})
+    ours = [name for name in beaten if name.startswith(OURS)]
+    if ours:
+        names = ", ".join(ours)
+        hint = f"grep -nE '{'|'.join(ours)}' docker-compose.override.yml   # `environment:` wins over {ENV}"
+        raise TaskError(f"{names}: {ENV} says otherwise, but something stronger sets it", hint=hint)
+    found = {name: _fingerprint(name, environment) for name in beaten if name in environment}
+    before, after = world.read(state / BEATEN), json.dumps(found).encode()
+    if found or before:
+        world.replace(state / BEATEN, before, after, mode=0o600)
+
+
+def _effective(environment: Mapping[str, str], state: Path) -> dict[str, str]:
+    """``environment`` without the lines that were without effect when Airflow was last started with them."""
+    try:
+        beaten = dict(json.loads(world.read(state / BEATEN) or b"{}"))
+    except ValueError:
+        beaten = {}
+    return {name: value for name, value in environment.items() if beaten.get(name) != _fingerprint(name, environment)}
+
+
+def _fingerprint(name: str, environment: Mapping[str, str]) -> str:
+    return dotenv.sha256(f"{name}={environment[name]}")
 
 
 def stop(settings: Settings, state: Path) -> Plan:
@@ -58,11 +99,15 @@ def read_environment(project: Path, runtime: Runtime) -> dict[str, str]:
 
     Raises:
         Pending: there is no ``.env`` yet.
+        TaskError: the reader would reject it.
     """
     data = world.read(project / ENV)
     if data is None:
         raise Pending("env")
-    return dotenv.read(data, "compose" if runtime.mounts else "standalone")
+    try:
+        return dotenv.read(data, "compose", os.environ) if runtime.mounts else dotenv.read(data, "standalone")
+    except ValueError as error:
+        raise TaskError(f"{ENV} cannot be read: {error}", hint=f"less {ENV}") from None
 
 
 def _differences(
@@ -70,26 +115,30 @@ def _differences(
 ) -> list[str]:
     if not running:
         return ["not running"]
-    found = {service.name: service for service in running}
-    return [
-        f"{name}: {difference}"
-        for name in runtime.services()
-        if (difference := _difference(found.get(name), environment, mounts))
-    ]
+    found, wanted = {service.name: service for service in running}, runtime.services()
+    told: dict[str, list[str]] = {}
+    for name in [*wanted, *(name for name in found if name not in wanted)]:
+        foreign = "" if name in wanted else f"not of Airflow {runtime.major()}"
+        if difference := foreign or _difference(found.get(name), environment, mounts):
+            told.setdefault(difference, []).append(name)
+    return [f"{', '.join(names)}: {difference}" for difference, names in told.items()]
 
 
 def _difference(service: Service | None, environment: Mapping[str, str], mounts: Mapping[str, Path]) -> str:
     if service is None:
         return "not running"
-    if not service.healthy:
-        return "not healthy"
+    problems = [
+        *(problem for target, source in mounts.items() if (problem := mount_problem(service, target, source))),
+        *([f"{', '.join(differing)} not as in {ENV}"] if (differing := _differing(service, environment)) else []),
+        *([] if service.healthy else ["not healthy"]),
+    ]
+    return ", ".join(problems)
+
+
+def _differing(service: Service, environment: Mapping[str, str]) -> list[str]:
+    """The variables that a service has otherwise than ``environment`` says, or too many of ours."""
     names = environment.keys() | {name for name in service.environment if name.startswith(OURS)}
-    differing = sorted(name for name in names if service.environment.get(name) != environment.get(name))
-    if differing:
-        return f"{', '.join(differing)} not as in {ENV}"
-    return next(
-        (problem for target, source in mounts.items() if (problem := mount_problem(service, target, source))), ""
-    )
+    return sorted(name for name in names if service.environment.get(name) != environment.get(name))
 
 
 def mount_problem(service: Service, target: str, source: Path) -> str:

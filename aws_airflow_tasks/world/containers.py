@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+import os
+import re
+import shutil
+import socket
+import struct
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,47 +23,137 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-#: set by Compose and by the Astro CLI on every container it creates (astro-cli ``airflow/docker.go``)
+#: set by Compose and by the Astro CLI on every container it creates (astro-cli ``airflow/docker.go`` and its templates)
 WORKING_DIR = "com.docker.compose.project.working_dir"
+PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 ASTRO = "io.astronomer.docker.cli"
+COMPONENT = "io.astronomer.docker.component"
+DOCKER_SOCKET = Path("/var/run/docker.sock")
+#: seconds for one answer of the engine
+TIMEOUT = 30
+#: how to start an engine, by ``sys.platform``; the empty key for every other platform
+START = {
+    "darwin": "open -a Docker",
+    "win32": "start Docker Desktop",
+    "": "sudo systemctl start docker",
+}
 
 
 @contextlib.contextmanager
-def engine() -> Iterator[DockerClient]:
-    """A client of the engine that ``DOCKER_HOST`` or the current context names.
+def engine(timeout: float = TIMEOUT) -> Iterator[DockerClient]:
+    """A client of the engine that ``DOCKER_HOST`` or the current context names, or of Podman where only that is there.
+
+    Args:
+        timeout: seconds for one answer.
 
     Raises:
-        TaskError: no engine answers, or it may not be asked.
+        TaskError: no engine answers, it may not be asked, or it is too old.
     """
-    logging.getLogger("docker").setLevel(logging.WARNING)
+    for name in ("docker", "urllib3"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     import docker
     from docker.errors import APIError, DockerException
+    from requests.exceptions import RequestException
 
     try:
-        with contextlib.closing(docker.from_env(timeout=30)) as client:
+        with contextlib.closing(docker.from_env(timeout=int(timeout), environment=_environment())) as client:
             yield client
     except APIError as error:
-        raise TaskError(f"the Docker engine refused: {error.explanation or error}", hint="docker info") from error
-    except DockerException as error:
-        raise TaskError(*_cause(str(error))) from error
+        raise _refused(str(error.explanation or error)) from error
+    except (DockerException, RequestException, OSError) as error:
+        raise cause(str(error)) from error
 
 
-def _cause(text: str) -> tuple[str]:
-    if "Permission denied" in text or "PermissionError" in text:
-        return ("no permission on the Docker socket; add yourself to the docker group: sudo usermod -aG docker $USER",)
-    return ("no Docker engine answers; start it (Docker Desktop, or: sudo systemctl start docker)",)
+def _environment() -> dict[str, str]:
+    """Ours; with Podman's socket where nobody named an engine and Docker's own socket is not there."""
+    found = dict(os.environ)
+    podman = Path(found.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}", "podman", "podman.sock")
+    if podman.is_socket() and not _names_an_engine(found):
+        found["DOCKER_HOST"] = f"unix://{podman}"
+    return found
+
+
+def _names_an_engine(environment: Mapping[str, str]) -> bool:
+    from docker.context import ContextAPI
+
+    named = environment.get("DOCKER_HOST") or environment.get("DOCKER_CONTEXT")
+    return bool(named) or DOCKER_SOCKET.exists() or ContextAPI.get_current_context().name != "default"
+
+
+def cause(text: str) -> TaskError:
+    """What keeps us from the engine, by what the SDK says, and what to type."""
+    host = re.sub(r"(?<=://)[^/@]*@", "", os.environ.get("DOCKER_HOST", ""))
+    at = f" at {host} (DOCKER_HOST)" if host else ""
+    for pattern, message, hint in _CAUSES:
+        if found := re.search(pattern, text):
+            return TaskError(message.format(*found.groups(), at=at), hint=hint)
+    if not shutil.which("docker") and not shutil.which("podman"):
+        return TaskError("Docker is not installed", hint="https://docs.docker.com/get-started/get-docker/")
+    start = START.get(sys.platform, START[""])
+    return TaskError(f"no Docker engine answers{at}", hint="docker info" if at else start)
+
+
+#: what the SDK says, what it is, what to type
+_CAUSES = (
+    (
+        r"[Pp]ermission ?[Dd]enied|PermissionError",
+        "you have no permission on the Docker engine's socket",
+        "sudo usermod -aG docker $USER && newgrp docker",
+    ),
+    (r"API versions below ([\d.]+)", "the Docker engine is too old: API {} is needed", "docker version"),
+    (r"paramiko", "the Docker engine{at} is reached over ssh, which needs paramiko", "pip install paramiko"),
+    (r"TLS|certificate", "the Docker engine{at} wants other certificates", "ls -l ~/.docker   # DOCKER_CERT_PATH"),
+    (r"Invalid bind address|Invalid .*host", "there is no address of an engine{at}", "unset DOCKER_HOST"),
+    (r"[Tt]imed out", "the Docker engine{at} does not answer in time", "docker info"),
+)
+
+
+def _refused(said: str) -> TaskError:
+    if "too new" in said or "too old" in said:
+        return TaskError(f"the Docker engine's API does not fit: {said}", hint="docker version")
+    return TaskError(f"the Docker engine refused: {said}", hint="docker info")
 
 
 def of_project(client: DockerClient, project: Path) -> list[Container]:
-    """The containers that the Astro CLI made for ``project``, running or not."""
-    labels = [f"{WORKING_DIR}={project}", f"{ASTRO}=true"]
-    return client.containers.list(all=True, filters={"label": labels})
+    """The containers that the Astro CLI made for ``project``, running or not.
+
+    The CLI labels them with the directory as the shell named it, which may lead through symlinks.
+    """
+    from docker.errors import NotFound
+
+    wanted, found = os.path.realpath(project), []
+    for each in client.api.containers(all=True, filters={"label": [f"{ASTRO}=true", SERVICE]}):
+        if os.path.realpath(each["Labels"].get(WORKING_DIR, "")) == wanted:
+            with contextlib.suppress(NotFound):  # gone since it was listed
+                found.append(client.containers.get(each["Id"]))
+    return found
+
+
+def stop(found: Sequence[Container]) -> None:
+    """Stop containers side by side; each gets the engine's usual time to end by itself."""
+    with ThreadPoolExecutor(max_workers=max(1, len(found))) as pool:
+        list(pool.map(lambda container: container.stop(), found))
+
+
+def remove(client: DockerClient, found: Sequence[Container]) -> None:
+    """Remove containers and the networks of their Compose projects; named volumes stay."""
+    names = {name for each in found if (name := each.labels.get(PROJECT))}
+    for container in found:
+        container.remove(force=True)
+    for name in names:
+        for network in client.networks.list(filters={"label": f"{PROJECT}={name}"}):
+            network.remove()
 
 
 def service(container: Container) -> str:
     """The Compose service that a container is of."""
     return str(container.labels.get(SERVICE, ""))
+
+
+def component(container: Container) -> str:
+    """What part of Airflow a container is, such as ``airflow-scheduler``; empty for the database and strangers."""
+    return str(container.labels.get(COMPONENT, ""))
 
 
 def environment(container: Container) -> dict[str, str]:
@@ -67,10 +166,31 @@ def identity(container: Container) -> str:
     return f"{container.id}:{container.attrs['State'].get('StartedAt', '')}"
 
 
+def started(container: Container) -> float:
+    """When a container was started, in seconds since the epoch, by the engine's clock."""
+    text = re.sub(r"(\.\d{6})\d*", r"\1", container.attrs["State"].get("StartedAt", ""))
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return 0
+
+
 def healthy(container: Container) -> bool:
     """Running, and not reported unhealthy by a health check of its own."""
     found = container.attrs["State"]
-    return bool(found.get("Running")) and found.get("Health", {}).get("Status", "healthy") == "healthy"
+    status = (found.get("Health") or {}).get("Status", "none")
+    return bool(found.get("Running")) and not found.get("Restarting") and status in ("healthy", "none", "")
+
+
+def exit_code(container: Container) -> int:
+    """The code that a container ended with; 0 while it runs, and when it ended well."""
+    found = container.attrs["State"]
+    return int(found.get("ExitCode") or 0) if found.get("Status") in ("exited", "dead") else 0
+
+
+def restarts(container: Container) -> int:
+    """How often the engine started a container again that had ended by itself."""
+    return int(container.attrs.get("RestartCount") or 0)
 
 
 def mounts(container: Container) -> dict[str, tuple[str, bool]]:
@@ -85,8 +205,67 @@ def published_port(container: Container, inner: int) -> int | None:
     return int(bindings[0]["HostPort"]) if bindings else None
 
 
-def run(container: Container, argv: Sequence[str]) -> tuple[int, str, str]:
-    """Run ``argv`` in a container as its own user; exit code, stdout, stderr."""
-    done: Any = container.exec_run(list(argv), demux=True)
-    out, err = (part.decode(errors="replace") if part else "" for part in done.output)
-    return int(done.exit_code), out, err
+def image_labels(client: DockerClient, name: str) -> dict[str, str]:
+    """The labels of an image that the engine has; empty when it has none such."""
+    from docker.errors import ImageNotFound, NullResource
+
+    with contextlib.suppress(ImageNotFound, NullResource):
+        return dict(client.images.get(name).labels)
+    return {}
+
+
+def log(container: Container, lines: int = 15) -> str:
+    """The last lines that a container wrote."""
+    return bytes(container.logs(tail=lines)).decode(errors="replace")
+
+
+def run(container: Container, argv: Sequence[str], *, stdin: str = "", timeout: float = 120) -> tuple[int, str, str]:
+    """Run ``argv`` in a container as its own user, with ``stdin`` on its standard input.
+
+    Returns:
+        The exit code, stdout and stderr.
+
+    Raises:
+        TaskError: it takes longer than ``timeout`` seconds.
+    """
+    assert container.client
+    api = container.client.api
+    made = api.exec_create(container.id, list(argv), stdin=True)["Id"]
+    stream = api.exec_start(made, socket=True)
+    raw: Any = getattr(stream, "_sock", stream)
+    try:
+        raw.settimeout(timeout)
+        raw.sendall(stdin.encode())
+        raw.shutdown(socket.SHUT_WR)
+        out, err = _frames(raw, time.monotonic() + timeout)
+    except TimeoutError:
+        raise TaskError(
+            f"`{argv[0]}` in {service(container)} did not end within {timeout:g} seconds",
+            hint=f"docker exec {container.name} ps",
+        ) from None
+    finally:
+        stream.close()
+        raw.close()
+    return int(api.exec_inspect(made)["ExitCode"] or 0), out, err
+
+
+def _frames(raw: socket.socket, deadline: float) -> tuple[str, str]:
+    """Both output streams until they end; the engine sends frames: stream, length (Docker's API, "attach")."""
+    streams: dict[int, list[bytes]] = {1: [], 2: []}
+    while header := _exactly(raw, 8, deadline):
+        number, length = struct.unpack(">BxxxL", header)
+        streams.setdefault(number, []).append(_exactly(raw, length, deadline))
+    out, err = (b"".join(streams[number]).decode(errors="replace") for number in (1, 2))
+    return out, err
+
+
+def _exactly(raw: Any, length: int, deadline: float) -> bytes:
+    """So many bytes, or fewer when the stream ends."""
+    data = b""
+    while len(data) < length:
+        raw.settimeout(max(0.01, deadline - time.monotonic()))
+        part = raw.recv(length - len(data))
+        if not part:
+            return b""
+        data += part
+    return data

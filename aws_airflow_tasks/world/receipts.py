@@ -202,6 +202,15 @@ def of_file(receipts: Sequence[Receipt], path: str) -> list[Receipt]:
     return [r for r, after in followed if not after or after.content["before"] != r.content["before"]][::-1]
 
 
+def since(newest_first: Sequence[Receipt], data: bytes | None) -> Sequence[Receipt]:
+    """Those of a file's receipts that lead back from ``data``: where it is as an earlier change left it, from there.
+
+    What was changed by hand and repaired since is then no part of the way back.
+    """
+    there = [index for index, receipt in enumerate(newest_first) if receipt.content["after"] == _hash(data)]
+    return newest_first[there[-1] :] if there else newest_first
+
+
 def is_as_written(receipts: Sequence[Receipt], path: str, data: bytes | None) -> bool:
     """Whether the file ``path`` with the bytes ``data`` is just as one of our changes left it."""
     return any(r.kind == "file" and r.content["path"] == path and r.content["after"] == _hash(data) for r in receipts)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import platform
 import shutil
 import subprocess
@@ -28,7 +27,7 @@ HERE = Path(__file__).parent
 NAMES = "aws-airflow-tasks-tests"
 #: by Airflow's major version: the repository's last part and tag, as Astronomer names its own
 RUNTIMES = {2: ("astro-runtime", "13.2.0"), 3: ("runtime", "3.1-12")}
-PACKAGES = "python3,python3-psycopg2,postgresql,ca-certificates,tini"
+PACKAGES = "python3,python3-psycopg,python3-psycopg2,postgresql,ca-certificates,tini"
 #: what takes room and nothing needs
 LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt", "var/lib/apt/lists")
 #: says which recipe an image was built from
@@ -48,11 +47,12 @@ def postgres() -> tuple[str, str]:
 
 def ensure(client: DockerClient, *majors: int) -> None:
     """Build what is not there, or was built from another recipe."""
-    _ensure(client, f"{NAMES}/debian:bookworm", _recipe("images.py"), _debian)
+    debian = _recipe(PACKAGES, *LEFT_OUT)
+    _ensure(client, f"{NAMES}/debian:bookworm", debian, _debian)
     database = functools.partial(_build, client, HERE / "postgres")
-    _ensure(client, ":".join(postgres()), _recipe("images.py", "postgres"), database)
+    _ensure(client, ":".join(postgres()), _recipe(debian, HERE / "postgres"), database)
     for major in majors:
-        recipe = _recipe("images.py", "airflow", venv.lock_file(major))
+        recipe = _recipe(debian, HERE / "airflow", HERE / "drivers.txt", venv.lock_file(major), *RUNTIMES[major])
         _ensure(client, airflow(major), recipe, functools.partial(_airflow, client, major))
 
 
@@ -69,13 +69,13 @@ def _ensure(client: DockerClient, name: str, recipe: str, build: Callable[[str, 
 
 
 def _recipe(*parts: str | Path) -> str:
-    """A hash of everything that an image is made from; folders with all their files."""
-    files = [file for part in parts for file in ([HERE / part] if (HERE / part).is_file() else _files(HERE / part))]
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file())
+    """A hash of everything that an image is made from: words, files, and folders with all their files."""
+    digest = hashlib.sha256()
+    for part in parts:
+        files = sorted(part.iterdir()) if isinstance(part, Path) and part.is_dir() else [part]
+        for each in files:
+            digest.update(each.encode() if isinstance(each, str) else each.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _debian(name: str, recipe: str) -> None:
@@ -94,7 +94,7 @@ def _airflow(client: DockerClient, major: int, name: str, recipe: str) -> None:
     with tempfile.TemporaryDirectory(prefix="airflow-image-") as made:
         context = Path(made)
         shutil.copytree(HERE / "airflow", context, dirs_exist_ok=True)
-        packages = ["--require-hashes", "-r", str(venv.lock_file(major))]
+        packages = ["--require-hashes", "-r", str(venv.lock_file(major)), "-r", str(HERE / "drivers.txt")]
         target = ["--target", str(context / "site"), "--python-version", "3.11"]
         system = ["--python-platform", f"{platform.machine()}-manylinux_2_36"]
         _run(_uv(), "-q", "pip", "install", *target, *system, *packages)
@@ -115,6 +115,7 @@ def _build(client: DockerClient, context: Path, name: str, recipe: str, **argume
 
 
 def _run(*argv: str, **streams: object) -> None:
-    done = subprocess.run(argv, stderr=subprocess.PIPE, env=os.environ, check=False, **streams)  # type: ignore[call-overload]
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, **streams}
+    done = subprocess.run(argv, check=False, **streams)  # type: ignore[call-overload]
     if done.returncode:
         raise RuntimeError(f"{argv[0]} failed: {done.stderr.decode(errors='replace')[-2000:]}")

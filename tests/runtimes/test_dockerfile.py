@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks.runtimes.dockerfile import major
+from aws_airflow_tasks.runtimes.dockerfile import has_triggerer, major, read, runtime_major
 
 
 @pytest.mark.parametrize(
@@ -26,10 +26,35 @@ from aws_airflow_tasks.runtimes.dockerfile import major
         ("FROM apache/airflow:slim-3.0.1-python3.12\n", 3),
         ("# FROM quay.io/astronomer/astro-runtime:12\nFROM registry.example/team/our-image:7\n", None),
         ("", None),
+        ("FROM quay.io/astronomer/astro-runtime:3.1-12\n", 3),
+        ("FROM quay.io/astronomer/astro-runtime:3.0.4\n", 2),
+        ("FROM mirror.example:5000/a/runtime:13.4.0-slim-python-3.12\n", 2),
+        ("FROM mirror.example:5000/a/runtime:3.1@sha256:abc\n", 3),
+        ("FROM quay.io/astronomer/astro-runtime:12\n", 2),
+        ("FROM quay.io/astronomer/ap-airflow:2.4.3-onbuild\n", 2),
+        ("ARG TAG=12.0.0\nARG TAG=3.1-2\nFROM astrocrpublic.azurecr.io/runtime:${TAG}\n", 3),
+        ("FROM x AS y\nARG TAG=3.1-2\nFROM astrocrpublic.azurecr.io/runtime:${TAG:-12.1.0}\n", 2),
+        ("FROM \\\n  # a comment\n  --platform=linux/arm64 \\\n  astrocrpublic.azurecr.io/runtime:3.1-2\n", 3),
+        ("FROM registry.example/team/our-image:7\nLABEL io.astronomer.docker.runtime.version=13.2.0\n", 2),
+        ("FROM a AS b\nLABEL io.astronomer.docker.runtime.version=13.2.0\nFROM registry.example/c:1\n", None),
+        ("FROM astrocrpublic.azurecr.io/runtime:3.1-2\r\n", 3),
+        ("FROM astrocrpublic.azurecr.io/runtime:4.0-1\n", None),
     ],
 )
 def test_the_last_stages_base_image_tells_the_major_version(text: str, expected: int | None) -> None:
     assert major(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"), [("3.1-12", True), ("13.2.0", True), ("4.0.0", True), ("3.0.4", False), ("", True)]
+)
+def test_runtimes_before_4_have_no_triggerer(version: str, expected: bool) -> None:
+    assert has_triggerer(version) is expected
+
+
+def test_the_version_of_the_runtime_is_told_without_its_suffixes() -> None:
+    found = read("FROM astrocrpublic.azurecr.io/runtime:3.1-12-python-3.11-base AS x\n")
+    assert (found.runtime, runtime_major(found.runtime)) == ("3.1-12", 3)
 
 
 @given(st.text())

@@ -1,0 +1,140 @@
+"""The Astro CLI as both of its modes need it: its configuration, its flags, and what its failures mean."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.patch import dotenv_redact
+from aws_airflow_tasks.world import cli, files
+
+#: where the CLI keeps a configuration, in a project and in the home directory (astro-cli ``config/config.go``)
+CONFIG = Path(".astro", "config.yaml")
+#: seconds that building an image may take on a slow line, on top of the wait for health
+BUILD = 1800
+
+
+def is_standalone(project: Path) -> bool:
+    """Whether the CLI runs Airflow without Docker here: ``dev.mode: standalone``."""
+    return setting(project, "dev", "mode") == "standalone"
+
+
+def setting(project: Path, section: str, key: str) -> str:
+    """A value of the CLI's configuration: the project's, else the person's own; empty when neither has it.
+
+    Raises:
+        TaskError: a configuration is not readable.
+    """
+    home = Path(os.environ.get("ASTRO_HOME") or Path.home())
+    return next((found for folder in (project, home) if (found := _value(folder / CONFIG, section, key))), "")
+
+
+def _value(path: Path, section: str, key: str) -> str:
+    text = (files.read(path) or b"").decode("utf-8", errors="replace")
+    if key not in text.lower():
+        return ""  # most have none of it, and the parser takes its time to load
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        found = YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
+        raise TaskError(f"{path} is not readable as YAML", hint=f"less '{path}'") from None
+    value = _member(_member(found, section), key)
+    return "" if value is None else str(value)
+
+
+def _member(found: object, name: str) -> object:
+    """The member of a mapping; the CLI takes keys in any case."""
+    if not isinstance(found, Mapping):
+        return None
+    return next((value for key, value in found.items() if str(key).lower() == name), None)
+
+
+@functools.cache
+def knows(command: str, flag: str) -> bool:
+    """Whether `astro dev COMMAND` of the installed version has a flag."""
+    done = cli.run(["astro", "dev", command, "--help"], timeout=60)
+    return re.search(rf"(?<!\S){re.escape(flag)}\b", done.stdout + done.stderr) is not None
+
+
+def explain(command: str, done: cli.Completed, environment: Mapping[str, str]) -> TaskError:
+    """Why `astro dev COMMAND` failed, and what to type.
+
+    Args:
+        command: such as ``start``.
+        done: how it ended.
+        environment: what ``.env`` says; its values are hidden in what is quoted.
+    """
+    said = redacted(f"{done.stdout}\n{done.stderr}", environment)
+    for pattern, message, hint in _FAILURES:
+        if found := re.search(pattern, said):
+            values = {name: value or "" for name, value in found.groupdict().items()}
+            return TaskError(message.format(**values), hint=hint.format(**values))
+    if "while building the image" in said:
+        return TaskError(f"the image could not be built: {_of_build(said)}", hint="docker build .")
+    last = redacted(cli.said(done), environment)
+    return TaskError(f"`astro dev {command}` failed: {last}", hint=f"astro dev {command}")
+
+
+#: what the CLI and the engine say, what it is, what to type
+_FAILURES = (
+    (
+        r"(?:[Bb]ind for [\w.:\[\]]*?:(?P<port>\d+) failed: port is already allocated)|"
+        r"(?:listen tcp\w? [\w.:\[\]]*?:(?P<other>\d+): bind: address already in use)|"
+        r"(?:[Pp]orts are not available: [^\n]*?:(?P<third>\d+)\b)",
+        "port {port}{other}{third} is taken by another program",
+        "lsof -i :{port}{other}{third}   # stop that, or choose another: astro config set webserver.port, "
+        "api-server.port or postgres.port",
+    ),
+    (
+        r"service \"(?P<service>[\w.-]+)\" has neither an image nor a build context",
+        "docker-compose.override.yml names the service {service}, which this version of Airflow does not have",
+        "grep -n -A5 '{service}:' docker-compose.override.yml   # take it out",
+    ),
+    (
+        r"bind source path does not exist: (?P<path>[^\n\"]+)|bind mount .*? (?P<other>/\S+): no such file",
+        "a directory to mount does not exist: {path}{other}",
+        "invoke creds start",
+    ),
+    (
+        r"runtime version label not found",
+        "the image has no label io.astronomer.docker.runtime.version, so the Astro CLI cannot run it",
+        "FROM astrocrpublic.azurecr.io/runtime:3.1-12   # in the Dockerfile, or an image that is built on one",
+    ),
+    (
+        r"(?:[Cc]annot connect to the Docker daemon|error during connect|docker daemon (?:is )?not running)",
+        "the Docker engine stopped answering meanwhile",
+        "docker info   # then: invoke start",
+    ),
+    (
+        r"'uv' is required for standalone mode",
+        "the Astro CLI's standalone mode needs `uv`",
+        "pip install uv",
+    ),
+    (
+        r"error fetching constraints from (?P<url>\S+)",
+        "the Astro CLI cannot reach {url}, which its standalone mode installs from",
+        "curl -sSI {url}",
+    ),
+)
+
+
+def _of_build(said: str) -> str:
+    """The line of a build's output that names its failure."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"(?i)\berror\b|failed|cannot|not found|returned a non-zero", line)]
+    telling = [line for line in telling if "while building the image" not in line]
+    return (telling or lines or ["it said nothing"])[-1][:400]
+
+
+def redacted(text: str, environment: Mapping[str, str]) -> str:
+    """``text`` without any value of ``.env`` that is not known to be harmless, and without what looks like a secret."""
+    hidden = [value for name, value in environment.items() if dotenv_redact.shown_value(name, value) is None]
+    for secret in sorted((value for value in hidden if len(value) > 4), key=len, reverse=True):
+        text = text.replace(secret, dotenv_redact.HIDDEN)
+    return re.sub(r"\b(?:A[KS]IA\w{12,}|eyJ[\w.-]{20,})|(?<=://)[^/@\s]+(?=@)", dotenv_redact.HIDDEN, text)

@@ -1,0 +1,166 @@
+"""Airflow on this host through the Astro CLI's standalone mode: ``airflow standalone`` in the project's own venv.
+
+Where the CLI keeps what was read in astro-cli 1.45 (``airflow/standalone.go``, ``pkg/airflowrt``): the project's
+``.venv``; in ``.astro/standalone`` Airflow's home, its pid and its log.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aws_airflow_tasks import runtimes
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.runtimes import Login, Outcome, Service, astro
+from aws_airflow_tasks.world import airflow_api, cli, files, processes
+
+if TYPE_CHECKING:
+    import psutil
+
+log = logging.getLogger("aws_airflow_tasks")
+
+HOME = Path(".astro", "standalone")
+SERVICES = {
+    2: ("scheduler", "webserver", "triggerer"),
+    3: ("scheduler", "dag-processor", "api-server", "triggerer"),
+}
+#: the variable that moves the web service from port 8080
+PORT = {2: "AIRFLOW__WEBSERVER__WEB_SERVER_PORT", 3: "AIRFLOW__API__PORT"}
+#: seconds between two looks at what comes up
+PAUSE = 1.0
+
+
+class Standalone:
+    """The Astro CLI's standalone mode for one project."""
+
+    name = "standalone"
+    mounts = False
+
+    def __init__(self, project: Path) -> None:
+        self.project = project
+
+    def major(self) -> int:
+        """Airflow's major version, by the Dockerfile: the CLI installs what its tag says."""
+        found = runtimes.declared_major(self.project)
+        if found is None:
+            raise TaskError(
+                "the Dockerfile's base image does not tell the version of Airflow that standalone mode installs",
+                hint="FROM astrocrpublic.azurecr.io/runtime:3.1-12   # in the Dockerfile",
+            )
+        return found
+
+    def services(self) -> tuple[str, ...]:
+        """Airflow's components, all started by one process."""
+        return SERVICES[self.major()]
+
+    def credentials(self, host: Path) -> str:
+        """The same path: these processes see this host's files."""
+        return str(host)
+
+    def running(self) -> tuple[Service, ...]:
+        """The components, while the process that the CLI started lives, with the health that Airflow reports."""
+        process = self._process()
+        if process is None:
+            return ()
+        major = self.major()
+        variables = processes.environ(process)
+        health = airflow_api.health(_url(variables, major), major)
+        identity = f"{process.pid}:{process.created}"
+        return tuple(
+            Service(name, airflow_api.is_healthy(health, name, since=int(process.created)), variables, identity)
+            for name in self.services()
+        )
+
+    def start(self, environment: Mapping[str, str], *, restart: bool, wait: int) -> None:
+        """`astro dev start`, or `restart`; the CLI makes the venv, reads ``.env`` and waits for the web service.
+
+        Raises:
+            TaskError: it did not come up; the hint has the log.
+        """
+        command = "restart" if restart else "start"
+        mode = [] if astro.is_standalone(self.project) else ["--standalone"]
+        words = [command, *mode, "--wait", f"{wait}s", *([] if restart else ["--no-browser"])]
+        log.info("astro dev %s", " ".join(words))
+        done = cli.run(["astro", "dev", *words], cwd=self.project, timeout=wait + astro.BUILD)
+        if done.code and "did not become healthy" in done.stdout + done.stderr:
+            raise self._failure("was not healthy in time", environment)
+        if done.code:
+            raise astro.explain(command, done, environment)
+        self._wait(time.monotonic() + wait, wait, environment)
+
+    def stop(self) -> None:
+        """`astro dev stop`, where it runs."""
+        if self._process():
+            mode = [] if astro.is_standalone(self.project) else ["--standalone"]
+            done = cli.run(["astro", "dev", "stop", *mode], cwd=self.project, timeout=120)
+            if done.code:
+                raise astro.explain("stop", done, {})
+
+    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
+        """Run ``argv`` with the environment of the running Airflow; its PATH begins with the project's venv."""
+        process = self._process()
+        if process is None:
+            raise TaskError("Airflow does not run", hint="invoke start")
+        program = self.project / ".venv" / "bin" / argv[0]
+        words = [str(program) if program.exists() else argv[0], *argv[1:]]
+        variables = processes.environ(process)
+        done = cli.run(words, env=variables, cwd=self.project, input=stdin, timeout=timeout)
+        return Outcome(done.code, done.stdout, done.stderr)
+
+    def login(self) -> Login:
+        """The API: in Airflow 3 everybody is an admin, Airflow 2 writes the admin's password into a file."""
+        process, major = self._process(), self.major()
+        if process is None:
+            raise TaskError("Airflow does not run", hint="invoke start")
+        url = _url(processes.environ(process), major)
+        if major == 3:
+            return Login(url, "admin", "admin", major)
+        file = self.project / HOME / "standalone_admin_password.txt"
+        password = (files.read(file) or b"admin").decode(errors="replace").strip()
+        return Login(url, "admin", password, major, str(file))
+
+    def _process(self) -> processes.Process | None:
+        """The process of the CLI's pid file; None when it has ended, or its number is a stranger's now."""
+        text = (files.read(self.project / HOME / "airflow.pid") or b"").decode(errors="replace").strip()
+        return _airflow_of(int(text), self.project / HOME) if text.isdecimal() else None
+
+    def _wait(self, deadline: float, wait: int, environment: Mapping[str, str]) -> None:
+        """Until every component is healthy: the CLI itself waits for the web service alone."""
+        waiting = ""
+        while True:
+            running = self.running()
+            if not running:
+                raise self._failure("ended by itself", environment)
+            sick = ", ".join(service.name for service in running if not service.healthy)
+            if not sick:
+                return
+            if sick != waiting:
+                log.info("waiting for %s", sick)
+                waiting = sick
+            if not processes.wait_until(deadline, PAUSE):
+                raise self._failure(f"was not healthy within {wait} seconds ({sick})", environment)
+
+    def _failure(self, what: str, environment: Mapping[str, str]) -> TaskError:
+        file = self.project / HOME / "airflow.log"
+        said = astro.redacted(processes.tail(file, 8), environment)
+        lines = "".join(f"\n    {line.rstrip()[:300]}" for line in said.splitlines())
+        return TaskError(f"Airflow {what}; the last it wrote:{lines}", hint=f"less '{file}'")
+
+
+def _airflow_of(pid: int, home: Path) -> processes.Process | None:
+    import psutil
+
+    try:
+        found: psutil.Process = psutil.Process(pid)
+        ours = Path(found.environ().get("AIRFLOW_HOME", "")).resolve() == home.resolve()
+        alive = found.status() != psutil.STATUS_ZOMBIE
+        return processes.Process(pid, found.create_time()) if ours and alive else None
+    except psutil.Error:
+        return None
+
+
+def _url(variables: Mapping[str, str], major: int) -> str:
+    return f"http://127.0.0.1:{variables.get(PORT[major]) or '8080'}"

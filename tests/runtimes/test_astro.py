@@ -1,0 +1,100 @@
+"""The Astro CLI's configuration, and what its failures mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aws_airflow_tasks import runtimes
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.runtimes import astro
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world.cli import Completed
+
+
+def configured(folder: Path, text: str) -> Path:
+    (folder / ".astro").mkdir(parents=True, exist_ok=True)
+    (folder / ".astro" / "config.yaml").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("project", "home", "expected"),
+    [
+        ("project:\n  name: mine\n", "", "docker"),
+        ("dev:\n  mode: standalone\n", "", "standalone"),
+        ("Dev:\n  Mode: standalone\n", "", "standalone"),
+        ("project:\n  name: standalone\n", "", "docker"),
+        ("dev:\n  mode: docker\n", "dev:\n  mode: standalone\n", "docker"),
+        ("project:\n  name: mine\n", "dev:\n  mode: standalone\n", "standalone"),
+        ("dev: standalone\n", "", "docker"),
+        ("", "", "docker"),
+    ],
+)
+def test_auto_is_the_mode_that_the_project_or_else_the_person_has_set(
+    project: str, home: str, expected: str, tmp_path: Path, closed_world: Path
+) -> None:
+    configured(closed_world, home)
+    assert runtimes.resolve(Settings(project=configured(tmp_path, project))) == expected
+
+
+def test_a_runtime_that_was_asked_for_is_taken_whatever_the_project_says(tmp_path: Path) -> None:
+    project = configured(tmp_path, "dev:\n  mode: standalone\n")
+    assert runtimes.resolve(Settings(project=project, runtime="docker")) == "docker"
+
+
+def test_a_configuration_that_is_no_yaml_is_an_error_that_names_it(tmp_path: Path) -> None:
+    project = configured(tmp_path, "dev: {mode: [standalone\n")
+    with pytest.raises(TaskError, match=r"config\.yaml is not readable as YAML"):
+        astro.is_standalone(project)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            "Error response from daemon: driver failed programming external connectivity on endpoint x-postgres-1 "
+            "(1f): Bind for 127.0.0.1:5432 failed: port is already allocated",
+            "port 5432 is taken by another program",
+        ),
+        (
+            "Error starting userland proxy: listen tcp4 127.0.0.1:8080: bind: address already in use",
+            "port 8080 is taken by another program",
+        ),
+        (
+            "ports are not available: exposing port TCP 127.0.0.1:5432 -> 0.0.0.0:0: listen tcp",
+            "port 5432 is taken by another program",
+        ),
+        (
+            'service "webserver" has neither an image nor a build context specified: invalid compose project',
+            "docker-compose.override.yml names the service webserver, which this version of Airflow does not have",
+        ),
+        (
+            'invalid mount config for type "bind": bind source path does not exist: /home/me/.aws',
+            "a directory to mount does not exist: /home/me/.aws",
+        ),
+        (
+            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+            "the Docker engine stopped answering meanwhile",
+        ),
+        (
+            "Step 2/2 : RUN pip install nothing-like-it\nERROR: No matching distribution found for nothing-like-it\n"
+            "an error was encountered while building the image, see the build logs for details",
+            "the image could not be built: ERROR: No matching distribution found for nothing-like-it",
+        ),
+        ("Error: something new\nusage: ...", "`astro dev start` failed: Error: something new"),
+    ],
+)
+def test_a_failure_of_the_cli_is_told_as_its_cause_with_a_command(said: str, message: str) -> None:
+    error = astro.explain("start", Completed(1, "", said), {})
+    assert error.message == message
+    assert error.hint
+
+
+def test_what_the_cli_says_is_quoted_without_the_secrets_of_env() -> None:
+    said = "Error: cannot reach postgresql://me:pw@db and hunter2hunter2 AKIAABCDEFGHIJKLMNOP"
+    error = astro.explain("start", Completed(1, "", said), {"TOKEN": "hunter2hunter2"})
+    assert "hunter2" not in error.message
+    assert "me:pw" not in error.message
+    assert "AKIA" not in error.message

@@ -1,0 +1,287 @@
+"""The docker runtime against a real engine: whose containers are found, what is read of them, how they are entered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker import DockerClient
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.runtimes import astro, dockerfile
+from aws_airflow_tasks.runtimes.docker import Docker
+from aws_airflow_tasks.runtimes.watching import Watch
+from aws_airflow_tasks.world import cli, containers
+from tests.docker import images
+from tests.docker.engine import GROUP, Start, container, engine, small
+
+__all__ = ["container", "engine", "small"]
+pytestmark = GROUP
+
+RUNTIME_3 = {dockerfile.RUNTIME_LABEL: "3.1-12"}
+MOUNT = "/home/astro/.aws"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    made = tmp_path / "my project"
+    (made / ".astro").mkdir(parents=True)
+    (made / ".astro" / "config.yaml").write_text("project:\n  name: mine\n")
+    (made / "Dockerfile").write_text("FROM astrocrpublic.azurecr.io/runtime:3.1-12\n")
+    return made
+
+
+@pytest.fixture
+def runtime(project: Path, tmp_path: Path) -> Docker:
+    (tmp_path / "state").mkdir()
+    return Docker(project, MOUNT, tmp_path / "state")
+
+
+def prepared(monkeypatch: pytest.MonkeyPatch, *answers: cli.Completed) -> list[list[str]]:
+    """Every `astro` is answered in turn; what it was asked is returned."""
+    asked: list[list[str]] = []
+    left = list(answers)
+
+    def run(argv: Sequence[str], **_: Any) -> cli.Completed:
+        asked.append(list(argv))
+        return left.pop(0)
+
+    monkeypatch.setattr(cli, "run", run)
+    astro.knows.cache_clear()
+    return asked
+
+
+def test_two_projects_of_the_same_name_do_not_see_each_other(
+    runtime: Docker, project: Path, tmp_path: Path, container: Start
+) -> None:
+    other = tmp_path / "elsewhere" / project.name
+    other.mkdir(parents=True)
+    container(project, "scheduler")
+    container(other, "triggerer")
+    assert [service.name for service in runtime.running()] == ["scheduler"]
+
+
+def test_a_project_is_found_whether_the_shell_named_it_through_a_symlink_or_not(
+    runtime: Docker, project: Path, tmp_path: Path, container: Start
+) -> None:
+    (tmp_path / "link").symlink_to(project)
+    container(tmp_path / "link", "scheduler")
+    assert [service.name for service in runtime.running()] == ["scheduler"]
+
+
+def test_a_mount_is_read_with_its_source_and_whether_it_is_read_only(
+    runtime: Docker, project: Path, tmp_path: Path, container: Start
+) -> None:
+    for name in ("ro", "rw"):
+        (tmp_path / name).mkdir()
+    container(project, "scheduler", volumes=[f"{tmp_path}/ro:{MOUNT}:ro"], environment={"AWS_PROFILE": "dev"})
+    container(project, "triggerer", volumes=[f"{tmp_path}/rw:{MOUNT}"])
+    scheduler, triggerer = runtime.running()
+    assert scheduler.mounts[MOUNT] == (f"{tmp_path}/ro", True)
+    assert triggerer.mounts[MOUNT] == (f"{tmp_path}/rw", False)
+    assert scheduler.environment["AWS_PROFILE"] == "dev"
+
+
+def test_services_of_the_persons_own_and_stopped_containers_are_not_airflow_that_runs(
+    runtime: Docker, project: Path, container: Start
+) -> None:
+    container(project, "minio", labels={"io.astronomer.docker.component": ""})
+    container(project, "scheduler").stop(timeout=0)
+    assert runtime.running() == ()
+
+
+def test_identity_changes_when_a_container_is_started_anew(runtime: Docker, project: Path, container: Start) -> None:
+    made = container(project, "scheduler")
+    first = runtime.running()[0].identity
+    assert runtime.running()[0].identity == first
+    made.restart(timeout=0)
+    assert runtime.running()[0].identity != first
+
+
+def test_a_program_in_a_container_gets_standard_input_and_nothing_of_it_shows_in_its_arguments(
+    runtime: Docker, project: Path, container: Start
+) -> None:
+    container(project, "scheduler")
+    script = "import sys, pathlib\nprint(sys.argv[1])\nprint(pathlib.Path('/proc/self/cmdline').read_text())\n"
+    done = runtime.exec("scheduler", ["python3", "-", "ärg"], stdin=script + "# hunter2 " + "x" * 300_000)
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.startswith("ärg\n")
+    assert "hunter2" not in done.stdout
+
+
+def test_output_streams_and_exit_code_of_a_program_are_told_apart(
+    runtime: Docker, project: Path, container: Start
+) -> None:
+    container(project, "scheduler")
+    done = runtime.exec("scheduler", ["sh", "-c", "echo out; echo err >&2; exit 3"])
+    assert (done.code, done.stdout, done.stderr) == (3, "out\n", "err\n")
+
+
+def test_a_program_that_does_not_end_is_an_error(runtime: Docker, project: Path, container: Start) -> None:
+    container(project, "scheduler")
+    with pytest.raises(TaskError, match="`sleep` in scheduler did not end within 1 seconds"):
+        runtime.exec("scheduler", ["sleep", "60"], timeout=1)
+
+
+def test_entering_a_service_that_does_not_run_says_how_to_start_it(runtime: Docker, small: DockerClient) -> None:
+    with pytest.raises(TaskError, match="no container of scheduler runs") as caught:
+        runtime.exec("scheduler", ["true"])
+    assert caught.value.hint == "invoke start"
+
+
+def test_the_port_is_the_one_that_is_really_published(runtime: Docker, project: Path, container: Start) -> None:
+    made = container(project, "api-server", ports={"8080/tcp": ("127.0.0.1", None)})
+    made.reload()
+    port = made.ports["8080/tcp"][0]["HostPort"]
+    assert runtime.login().url == f"http://127.0.0.1:{port}"
+
+
+def test_a_container_that_crashes_is_named_with_its_last_lines_and_without_the_secrets_of_env(
+    runtime: Docker, project: Path, container: Start
+) -> None:
+    watch = Watch(project, {"DB_PASSWORD": "hunter2hunter2", "AWS_PROFILE": "default-profile"})
+    made = container(project, "scheduler", "sh", "-c", "echo login hunter2hunter2 default-profile; exit 3")
+    made.wait()
+    with pytest.raises(TaskError, match="scheduler exited with code 3") as caught:
+        watch.look()
+    assert "login *** default-profile" in caught.value.message
+    assert caught.value.hint == f"docker logs --tail 100 {made.name}"
+
+
+def test_what_had_ended_before_the_start_is_no_crash_of_it(project: Path, container: Start) -> None:
+    container(project, "scheduler", "false").wait()
+    Watch(project, {}).look()
+
+
+def test_a_container_that_the_engine_starts_over_and_over_is_a_crash(project: Path, container: Start) -> None:
+    watch = Watch(project, {})
+    container(project, "scheduler", "false", restart_policy={"Name": "always"})
+    with pytest.raises(TaskError, match=r"scheduler (was started \d+ times again|exited with code 1)"):
+        for _ in range(600):
+            watch.look()
+
+
+def test_removing_leaves_the_other_projects_containers_and_networks(
+    runtime: Docker, project: Path, tmp_path: Path, container: Start, small: DockerClient
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    kept = container(other, "scheduler")
+    container(project, "scheduler")
+    network = small.networks.create("n", labels={"com.docker.compose.project": "test-my-project"})
+    runtime.remove()
+    assert runtime.made() == ()
+    assert small.networks.list(ids=[network.id]) == []
+    kept.reload()
+    assert kept.status == "running"
+
+
+def test_a_custom_image_tells_the_version_by_its_label(
+    runtime: Docker, project: Path, small: DockerClient, tmp_path: Path
+) -> None:
+    (project / "Dockerfile").write_text("FROM aws-airflow-tasks-tests/custom:7\n")
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text(
+        f"FROM {images.NAMES}/debian:bookworm\nLABEL {dockerfile.RUNTIME_LABEL}=3.0.4\n"
+    )
+    small.images.build(path=str(context), tag="aws-airflow-tasks-tests/custom:7", rm=True)
+    try:
+        assert runtime.major() == 2
+        assert runtime.services() == ("scheduler", "webserver", "triggerer")
+    finally:
+        small.images.remove("aws-airflow-tasks-tests/custom:7")
+
+
+def test_an_image_that_nobody_knows_is_an_error_that_says_what_would_tell(
+    runtime: Docker, project: Path, small: DockerClient
+) -> None:
+    (project / "Dockerfile").write_text("FROM registry.example/team/ours:7\n")
+    with pytest.raises(TaskError, match=r"registry\.example/team/ours:7 does not tell") as caught:
+        runtime.services()
+    assert "docker pull registry.example/team/ours:7" in caught.value.hint
+
+
+def test_what_really_ran_corrects_the_dockerfiles_text_until_that_changes(
+    runtime: Docker, project: Path, container: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "Dockerfile").write_text("FROM mirror.example/runtime@sha256:0123\n")
+    assert runtime.major() == 3
+    container(project, "triggerer", labels=RUNTIME_3)
+
+    def made_from_another_image(argv: Sequence[str], **_: Any) -> cli.Completed:
+        container(project, "scheduler", labels={dockerfile.RUNTIME_LABEL: "13.2.0"})
+        return FAILED
+
+    monkeypatch.setattr(cli, "run", made_from_another_image)
+    with pytest.raises(TaskError, match="whatever"):
+        runtime.start({}, restart=False, wait=1)
+    assert runtime.major() == 2
+    monkeypatch.setattr(cli, "run", lambda argv, **_: FAILED)
+    with pytest.raises(TaskError, match="whatever"):
+        runtime.start({}, restart=False, wait=1)
+    (project / "Dockerfile").write_text("FROM astrocrpublic.azurecr.io/runtime:3.1-12\n")
+    assert runtime.major() == 3
+
+
+NEW_CLI = "--no-browser --no-proxy --wait"
+OLD_CLI = "--no-browser --wait"
+FAILED = cli.Completed(1, "", "Error: whatever")
+
+
+@pytest.mark.parametrize(
+    ("running", "port", "help_text", "command"),
+    [
+        (False, 8080, NEW_CLI, "start --no-browser --wait 7s"),
+        (True, 8080, NEW_CLI, "start --no-browser --no-proxy --wait 7s"),
+        (True, 8080, OLD_CLI, "restart --wait 7s"),
+        (True, 12345, NEW_CLI, "restart --wait 7s"),
+    ],
+)
+def test_what_runs_is_disturbed_as_little_as_the_installed_cli_can(
+    running: bool,
+    port: int,
+    help_text: str,
+    command: str,
+    runtime: Docker,
+    project: Path,
+    container: Start,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`start` again moves a busy port unless it can be told not to; `restart` stops everything first."""
+    made = container(project, "api-server")
+    monkeypatch.setattr(containers, "published_port", lambda container, inner: port)
+    monkeypatch.setattr(astro, "knows", lambda command, flag: flag in help_text)
+    asked = prepared(monkeypatch, FAILED)
+    with pytest.raises(TaskError, match="whatever"):
+        runtime.start({}, restart=running, wait=7)
+    assert asked[-1] == ["astro", "dev", *command.split()]
+    made.reload()
+    assert made.status == "running"
+
+
+def test_a_service_of_the_version_before_is_removed_and_then_start_brings_up_the_new_ones(
+    runtime: Docker, project: Path, container: Start, monkeypatch: pytest.MonkeyPatch, small: DockerClient
+) -> None:
+    """`restart` and `stop` of the CLI fail then: they read the override for the new version with the old image."""
+    old, kept = container(project, "webserver"), container(project, "scheduler")
+    asked = prepared(monkeypatch, FAILED)
+    with pytest.raises(TaskError, match="whatever"):
+        runtime.start({}, restart=True, wait=7)
+    assert asked == [["astro", "dev", "start", "--no-browser", "--wait", "7s"]]
+    assert small.containers.list(all=True, filters={"id": old.id}) == []
+    kept.reload()
+    assert kept.status == "running"
+
+
+def test_stop_stops_even_where_the_cli_cannot(
+    runtime: Docker, project: Path, container: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = container(project, "scheduler")
+    asked = prepared(monkeypatch, FAILED)
+    runtime.stop()
+    assert asked == [["astro", "dev", "stop"]]
+    made.reload()
+    assert made.status == "exited"

@@ -1,0 +1,179 @@
+"""Which engine is asked, and what is said when it does not answer, may not be asked or is too old."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import http.server
+import json
+import socketserver
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.world import containers
+
+#: starts an engine that only knows its version, at a socket's path
+Stub = Callable[[Path, str], None]
+
+
+@pytest.fixture
+def stub(tmp_path: Path) -> Iterator[Stub]:
+    servers: list[socketserver.ThreadingUnixStreamServer] = []
+
+    def serve(path: Path, version: str) -> None:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = json.dumps({"ApiVersion": version, "Version": f"engine at {path.name}"}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def address_string(self) -> str:
+                return ""
+
+            def log_message(self, *_: object) -> None:
+                """Keep the test's output its own."""
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        server = socketserver.ThreadingUnixStreamServer(str(path), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
+        servers.append(server)
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a short path: that of a socket has 107 characters at most."""
+    return tmp_path_factory.mktemp("s")
+
+
+@pytest.fixture(autouse=True)
+def swept() -> Iterator[None]:
+    """The SDK leaves connections behind when it finds no engine that it likes; nothing of ours can reach them."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+def asked() -> str:
+    with containers.engine(5) as client:
+        return str(client.version()["Version"])
+
+
+def failure() -> TaskError:
+    with pytest.raises(TaskError) as caught:
+        asked()
+    return caught.value
+
+
+def test_docker_host_names_the_engine(stub: Stub, short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub(short / "named.sock", "1.44")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{short / 'named.sock'}")
+    assert asked() == "engine at named.sock"
+
+
+def test_the_current_context_of_the_docker_command_names_the_engine(
+    stub: Stub, short: Path, closed_world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub(short / "context.sock", "1.44")
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    folder = closed_world / ".docker" / "contexts" / "meta" / hashlib.sha256(b"colima").hexdigest()
+    folder.mkdir(parents=True)
+    endpoint = {"Host": f"unix://{short / 'context.sock'}", "SkipTLSVerify": False}
+    meta = {"Name": "colima", "Metadata": {}, "Endpoints": {"docker": endpoint}}
+    (folder / "meta.json").write_text(json.dumps(meta))
+    (closed_world / ".docker" / "config.json").write_text('{"currentContext": "colima"}')
+    monkeypatch.setattr(containers, "DOCKER_SOCKET", short / "none.sock")
+    assert asked() == "engine at context.sock"
+
+
+def test_podmans_socket_is_taken_where_docker_has_none(
+    stub: Stub, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub(short / "podman" / "podman.sock", "1.41")
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
+    monkeypatch.setattr(containers, "DOCKER_SOCKET", short / "none.sock")
+    assert asked() == "engine at podman.sock"
+
+
+def test_an_engine_that_is_down_is_named_with_the_variable_that_names_it(
+    short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda program: f"/usr/bin/{program}")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{short}/down.sock")
+    error = failure()
+    assert error.message == f"no Docker engine answers at unix://{short}/down.sock (DOCKER_HOST)"
+    assert error.hint == "docker info"
+
+
+def test_an_engine_that_dies_while_it_is_asked_is_an_error_with_a_cause(
+    stub: Stub, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub(short / "dies.sock", "1.44")
+    monkeypatch.setattr("shutil.which", lambda program: f"/usr/bin/{program}")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{short}/dies.sock")
+    with pytest.raises(TaskError, match="no Docker engine answers"), containers.engine(5) as client:
+        (short / "dies.sock").unlink()
+        client.containers.list()
+
+
+def test_an_engine_that_is_too_old_is_told_with_the_version_that_is_needed(
+    stub: Stub, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub(short / "old.sock", "1.12")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{short}/old.sock")
+    error = failure()
+    assert error.message == "the Docker engine is too old: API 1.24 is needed"
+    assert error.hint == "docker version"
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "hint"),
+    [
+        (
+            "Error while fetching server API version: ('Connection aborted.', PermissionError(13, 'Permission denied'))",
+            "you have no permission on the Docker engine's socket",
+            "sudo usermod -aG docker $USER && newgrp docker",
+        ),
+        (
+            "Install paramiko package to enable ssh:// support",
+            "the Docker engine is reached over ssh, which needs paramiko",
+            "pip install paramiko",
+        ),
+        (
+            "HTTPSConnectionPool(host='10.0.0.9', port=2376): Read timed out. (read timeout=30)",
+            "the Docker engine does not answer in time",
+            "docker info",
+        ),
+    ],
+)
+def test_every_cause_comes_with_the_command_to_type(
+    said: str, message: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    error = containers.cause(said)
+    assert (error.message, error.hint) == (message, hint)
+
+
+def test_a_password_in_docker_host_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://me:hunter2@127.0.0.1:9")
+    assert "hunter2" not in failure().message + failure().hint
+
+
+def test_without_docker_the_hint_is_how_to_get_it(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda program: None)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{short}/none.sock")
+    assert failure().message == "Docker is not installed"

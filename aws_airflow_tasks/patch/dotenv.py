@@ -269,6 +269,7 @@ def _replaced(text: str, statement: Statement, value: str) -> tuple[int, int, st
     """The value alone, bare; where something sticks to it that must stay, quoted; else to the end of the line."""
     start, end = statement.value_start, statement.value_end
     whole = line_end(text, end)
+    end = min(end, max(start, len(text[:whole].rstrip("\r"))))  # an open quote reaches into the line's ending
     equals = "" if re.search("[=:]", text[statement.start : start]) else "="
     for new, stop in ((value, end), (f"'{value}'", end), (value, len(text[:whole].rstrip("\r")))):
         line = text[statement.start : start] + equals + new + text[stop:whole]

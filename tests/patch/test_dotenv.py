@@ -273,3 +273,8 @@ def test_written_names_offset_and_hash() -> None:
         "N": {"offset": 18, "sha256": sha256("2")},
         "G": None,
     }
+
+
+def test_an_open_quote_at_the_end_gives_way_without_the_lines_ending() -> None:
+    patch = plan(b'A=1\r\nGONE="\r\n', {"GONE": "dev"}, override=True)
+    assert patch.after == b"A=1\r\nGONE=dev\r\n"

@@ -146,7 +146,10 @@ def test_one_that_never_gets_healthy_is_named_and_nothing_is_left(airflow: Embed
 
 
 def test_an_interrupt_leaves_nothing(airflow: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = processes.wait_until
+
     def interrupted(*_: Any) -> bool:
+        monkeypatch.setattr(processes, "wait_until", waiting)  # once: stopping waits as well
         raise KeyboardInterrupt
 
     monkeypatch.setattr(processes, "wait_until", interrupted)

@@ -221,5 +221,5 @@ def entry(mount: Mount) -> str | dict[str, Any]:
 def made_read_only(text: str) -> str:
     """An entry in short syntax with its mode changed and nothing else."""
     source, target, *rest = _written_parts(text)
-    kept = [mode for mode in ":".join(rest).split(",") if mode not in ("", "ro", "rw")]
+    kept = [mode for mode in ":".join(rest).split(",") if mode.strip() not in ("", "ro", "rw")]
     return ":".join((source, target, ",".join(["ro", *kept])))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from aws_airflow_tasks.patch.mounts import Host, Mount, entry
+from aws_airflow_tasks.patch.mounts import Host, Mount, Verdict, Volume, entry
 from aws_airflow_tasks.patch.yaml_edits import Draft
 from aws_airflow_tasks.patch.yaml_positions import Node, Refused, editable, effective
 from aws_airflow_tasks.patch.yaml_writing import Style, Verbatim
@@ -19,13 +19,18 @@ KINDS = {"scalar": "scalar", "map": "map", "seq": "list", "alias": "alias"}
 
 @dataclass(frozen=True)
 class Wanted:
-    """What services are to carry, and how to tell what is there: the arguments of ``compose.ensure``."""
+    """What services are to carry, and how to tell what is there: the arguments of ``compose.ensure``.
+
+    Attributes:
+        judged: what entries in the short syntax ask for, by their text: the same ones stand in many services.
+    """
 
     mount: Mount | None
     environment: Mapping[str, str]
     host: Host
     ours: Sequence[str] = ()
     replace_conflicts: bool = False
+    judged: dict[str, tuple[Volume, Verdict]] = field(default_factory=dict)
 
     @cached_property
     def service(self) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from aws_airflow_tasks.patch.mounts import (
-    Host,
     Mount,
     Verdict,
     Volume,
@@ -36,22 +35,22 @@ def hits(items: Sequence[Node], wanted: Wanted) -> list[Hit]:
     """The entries of ``volumes`` that are at our target, or carry our source through a parent."""
     if wanted.mount is None:
         return []
-    found = []
-    for index, item in enumerate(items):
-        volume = _volume(item.real, wanted.host)
-        verdict = judge(volume, wanted.mount, wanted.host, wanted.ours) if volume else Verdict.UNRELATED
-        if volume and verdict is not Verdict.UNRELATED:
-            found.append(Hit(index, item, volume, verdict))
-    return found
+    judged = ((index, item, _judged(item.real, wanted.mount, wanted)) for index, item in enumerate(items))
+    return [Hit(index, item, *found) for index, item, found in judged if found and found[1] is not Verdict.UNRELATED]
 
 
-def _volume(item: Node, host: Host) -> Volume | None:
-    if item.kind == "scalar":
-        return from_short(item.value, host) if item.value else None
+def _judged(item: Node, mount: Mount, wanted: Wanted) -> tuple[Volume, Verdict] | None:
+    """What an entry asks for and how that relates to ``mount``; None for what is no entry at all."""
+    if item.kind == "scalar" and item.value:
+        if item.value not in wanted.judged:
+            volume = from_short(item.value, wanted.host)
+            wanted.judged[item.value] = volume, judge(volume, mount, wanted.host, wanted.ours)
+        return wanted.judged[item.value]
     if item.kind != "map":
         return None
     fields = {name: effective(item, name) for name in ("type", "source", "target", "read_only")}
-    return from_long({name: found[1].real.value for name, found in fields.items() if found}, host)
+    volume = from_long({name: found[1].real.value for name, found in fields.items() if found}, wanted.host)
+    return volume, judge(volume, mount, wanted.host, wanted.ours)
 
 
 #: what is said of a volume that is put right, from its source and the wanted one

@@ -191,8 +191,8 @@ class Draft:
         line = self._line_start(start)
         if comment := _BLANKS_AND_COMMENT.match(text, end):
             end = comment.start(1)
-        elif before := text[line:start].rstrip(" \t"):
-            start = line + len(before)
+        else:
+            start = line + len(text[line:start].rstrip(" \t"))
         self.cuts.append((start, end, ""))
 
     def _append_flow(self, node: Node, values: Mapping[str, Any] | list[Any]) -> None:

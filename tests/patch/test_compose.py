@@ -105,6 +105,32 @@ def test_nothing_asked_for_is_satisfied_without_a_file() -> None:
     assert remove(b"\0", ["scheduler"], None, host=HOST).outcome == "satisfied"
 
 
+# -- nulls in flow style ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "patched"),
+    [
+        ('{"services": null}', f'{{"services": {{"scheduler": {{"volumes": ["{LINE}"]}}}}}}'),
+        ("services: {scheduler: }\n", f'services: {{scheduler: {{volumes: ["{LINE}"]}} }}\n'),
+        ("services: {scheduler: {volumes: ~}}\n", f'services: {{scheduler: {{volumes: ["{LINE}"]}}}}\n'),
+        (
+            "services:\n  scheduler:\n    volumes:\n      ~\n",
+            f"services:\n  scheduler:\n    volumes:\n\n      - {LINE}\n",
+        ),
+    ],
+)
+def test_a_null_gives_way_to_what_is_wanted(text: str, patched: str) -> None:
+    assert after(wants(text)) == patched
+
+
+def test_an_entry_of_the_long_syntax_is_written_in_flow_style_in_a_flow_list() -> None:
+    text = "services:\n  scheduler: {volumes: [./x:/home/astro/.aws, ./b:/b]}\n"
+    there = yaml.safe_load(after(wants(text, mount=STAGED, replace_conflicts=True)))
+    assert there["services"]["scheduler"]["volumes"][0]["bind"] == {"create_host_path": False}
+    assert there["services"]["scheduler"]["volumes"][1] == "./b:/b"
+
+
 # -- several services ---------------------------------------------------------------------------------------------
 
 
@@ -243,6 +269,21 @@ def test_a_service_that_others_inherit_from_is_refused() -> None:
     assert patch.reason == "line 2: scheduler has the anchor &s, used elsewhere"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x: &i ~/.aws:/home/astro/.aws\n" + one("- *i"),
+        one("- &i ~/.aws:/home/astro/.aws") + "x: *i\n",
+        "x: &c\n  volumes: ['./a\n    b:/a']\nservices:\n  scheduler:\n    <<: *c\n",
+        "x: &c\n  volumes: [!!str ./a:/a]\nservices:\n  scheduler:\n    <<: *c\n",
+        one("- ./a:/a", "? command\n    : |\n     a"),
+    ],
+    ids=["an alias to repair", "an anchor to repair", "several lines to copy", "a tag to copy", "not readable"],
+)
+def test_what_is_shared_or_cannot_be_copied_is_refused(text: str) -> None:
+    assert wants(text).outcome == "refusal"
+
+
 # -- environment --------------------------------------------------------------------------------------------------
 
 
@@ -289,6 +330,17 @@ def test_environment_of_a_merge_key_is_copied_and_an_inherited_entry_overridden(
     services = yaml.safe_load(after(patch))["services"]
     assert services["a"]["environment"] == {"A": 1, "B": "2"}
     assert services["b"]["environment"] == {"A": 1, "B": "2"}
+
+
+def test_an_environment_list_of_a_merge_key_is_copied_without_what_is_overridden() -> None:
+    text = "x-c: &c\n  environment: [A=1, B=2, C]\nservices:\n  a:\n    <<: *c\n"
+    patch = ensure(text.encode(), ["a"], None, host=HOST, environment={"B": "3"}, replace_conflicts=True)
+    assert yaml.safe_load(after(patch))["services"]["a"]["environment"] == ["A=1", "C", "B=3"]
+
+
+def test_an_environment_with_a_merge_key_of_its_own_is_not_copied() -> None:
+    text = "x: &e {A: 1}\ny: &c\n  environment:\n    <<: *e\nservices:\n  a:\n    <<: *c\n"
+    assert ensure(text.encode(), ["a"], None, host=HOST, environment={"B": "3"}).outcome == "refusal"
 
 
 # -- taking out ---------------------------------------------------------------------------------------------------
@@ -376,11 +428,35 @@ def test_an_only_service_that_is_renamed_keeps_services() -> None:
         f"x: &x\n  webserver: {{image: x}}\nservices:\n  <<: *x\n  webserver:\n    volumes: ['{LINE}']\n",
         f"---\nservices:\n  webserver:\n    volumes: ['{LINE}']\n",
         f"services:\n  webserver:\n    volumes: [\n      '{LINE}' # a note\n    ]\n",
+        f"services:\n  webserver:\n    volumes: [ ./a:/a, # a note\n      '{LINE}' ]\n",
+        f"services:\n  webserver:\n    volumes:\n      - ./a:/a\n      - # a note\n        {LINE}\n",
+        f"services:\n  ? webserver\n  : volumes:\n    - {LINE}\n  a: {{}}\n",
+        f"services:\n  webserver:\n    volumes:\n    - &i {LINE}\n    - ./a:/a\nx: *i\n",
     ],
-    ids=["volumes inherited", "service inherited", "an empty document left", "a comment within"],
+    ids=[
+        "volumes inherited",
+        "service inherited",
+        "an empty document left",
+        "a comment within",
+        "a comment before",
+        "a comment behind the dash",
+        "an explicit key",
+        "an anchor used elsewhere",
+    ],
 )
 def test_nothing_is_taken_out_where_that_would_change_more(text: str) -> None:
     assert without(text).outcome == "refusal"
+
+
+def test_a_comment_that_would_become_text_is_not_left_behind() -> None:
+    text = f"services:\n  webserver:\n    command: |\n     a\n    volumes:\n          - {LINE} # deep\n"
+    assert without(text).reason == "line 5: the edit could not be proven"
+
+
+def test_environment_entries_of_ours_are_taken_out_and_other_values_stay() -> None:
+    text = "services:\n  webserver:\n    environment:\n      A: b\n      P: dev\n  a:\n    environment: [P=dev, A=c]\n"
+    patch = remove(text.encode(), ["webserver", "a"], None, host=HOST, environment={"P": "dev", "A": "b"})
+    assert after(patch) == "services:\n  a:\n    environment: [A=c]\n"
 
 
 def test_a_refusal_to_take_out_says_what_to_take_out() -> None:
@@ -400,7 +476,7 @@ def test_a_refusal_to_take_out_says_what_to_take_out() -> None:
         (b"services:\n\n  a: \0\n", 3),
         ("services:\n".encode("utf-16"), 1),
         (b"\xef\xbb\xbfa: 1\nb: \xed\xa0\x80\n", 2),
-        (b"services: " + b"[" * 5_000, 1),
+        (b"services: " + b"[" * 200, 1),
         (b"- " * 5_000, 1),
         (b"services:\n  b: {}\n  c: *nobody\n", 3),
         (b"services: &a\n  b: *a\n", 2),

@@ -236,16 +236,21 @@ def changed(volumes: list[Any]) -> list[list[Any]]:
     """The lists that ``volumes`` may become: as they are, with our line, or with one made read-only and others gone."""
     if any(is_ours(item) for item in volumes if item not in READ_WRITE):
         return [[item for item in volumes if item not in READ_WRITE]]
-    loose = [item for item in volumes if item in READ_WRITE]
+    loose = [item for item in volumes if item in READ_WRITE or is_nearly_ours(item)]
     if not loose:
         return [[*volumes, LINE]]
     rest = [item for item in volumes if item not in loose[1:]]
-    repaired = loose[0].removesuffix(":rw") + ":ro"
+    repaired = loose[0].removesuffix(":rw").removesuffix(":ro ") + ":ro"
     return [[repaired if item == loose[0] else item for item in rest], [i for i in volumes if i not in loose] + [LINE]]
 
 
 def is_ours(item: Any) -> bool:
     return isinstance(item, str) and item == LINE
+
+
+def is_nearly_ours(item: Any) -> bool:
+    """A mode with a blank is none to Compose: the container may write."""
+    return isinstance(item, str) and item == LINE + " "
 
 
 @given(COMPOSE_FILES, WANTED)

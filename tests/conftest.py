@@ -15,7 +15,7 @@ from aws_airflow_tasks.world import cli
 
 _COMMON: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
 settings.register_profile("dev", max_examples=200, **_COMMON)
-settings.register_profile("ci", max_examples=2_000, **_COMMON)
+settings.register_profile("ci", max_examples=2_000, derandomize=True, **_COMMON)  # the same ones in every run
 settings.register_profile("soak", max_examples=100_000, **_COMMON)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
@@ -60,3 +60,9 @@ def _loopback_only(connect: Any) -> Any:
         return connect(self, address)
 
     return guarded
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--real-astro", action="store_true", help="run the container tests with the Astro CLI on PATH, not its stand-in"
+    )

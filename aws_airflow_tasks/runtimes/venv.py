@@ -27,6 +27,11 @@ LOCKS = Path(__file__).with_name("locks")
 PYTHONS = {2: ((3, 11), (3, 12)), 3: ((3, 11), (3, 13))}
 #: written last: an environment without it was never finished
 MARKER = "aws-airflow-tasks.ready"
+#: variables of the person's that would change what is installed, and where
+FOREIGN = (
+    *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PYTHON", "UV_SYSTEM_PYTHON"),
+    *("UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE_NEWER"),
+)
 #: seconds for an installation on a slow line
 PATIENCE = 1800
 
@@ -105,8 +110,10 @@ def _interpreter(major: int) -> str:
 
 
 def _uv(cache: Path, *arguments: str) -> None:
+    """Run uv in ``cache``, where no project's configuration of it lies."""
     environment = _environment(cache)
-    done = cli.run([_find_uv(), "--quiet", "--no-progress", *arguments], env=environment, timeout=PATIENCE)
+    argv = [_find_uv(), "--quiet", "--no-progress", *arguments]
+    done = cli.run(argv, env=environment, cwd=cache, timeout=PATIENCE)
     if done.code:
         raise explain(done.stderr, arguments, pythons=environment["UV_PYTHON_INSTALL_DIR"])
 
@@ -125,8 +132,7 @@ def _find_uv() -> str:
 def _environment(cache: Path) -> dict[str, str]:
     """Ours, with uv's own directories where HOME does not reach: HOME may be a sandbox's that is deleted later."""
     places = {"UV_CACHE_DIR": str(cache.parent / "uv"), "UV_PYTHON_INSTALL_DIR": str(cache / "python")}
-    foreign = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
-    return places | {name: value for name, value in os.environ.items() if name not in foreign}
+    return places | {name: value for name, value in os.environ.items() if name not in FOREIGN}
 
 
 def explain(said: str, arguments: Sequence[str], *, pythons: str) -> TaskError:

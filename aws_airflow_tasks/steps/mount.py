@@ -12,6 +12,7 @@ from aws_airflow_tasks.runtimes import docker
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import creds, delivery, files
 from aws_airflow_tasks.world import files as world
+from aws_airflow_tasks.world import receipts
 from aws_airflow_tasks.world import state as states
 
 #: the only name that the Astro CLI reads, in the project's directory
@@ -35,8 +36,14 @@ def plan(settings: Settings, state: Path) -> Plan:
         services,
         compose.Mount(source, settings.mount_path, long=known.staged),
         host=compose.Host(str(Path.home()), str(settings.project), os.environ),
-        ours=(str(states.root()),),
+        ours=(str(states.root()), *_written(state)),
         absent_from=[name for name in docker.ALL if name not in services],
         replace_conflicts=settings.override,
     )
-    return files.plan(settings.project, OVERRIDE, patch)
+    return files.plan(settings.project, OVERRIDE, patch, source=str(known.directory))
+
+
+def _written(state: Path) -> list[str]:
+    """The directories that we mounted before, such as the person's own when credentials were live."""
+    found = (receipt.content for receipt in receipts.load(state) if receipt.content.get("path") == OVERRIDE)
+    return sorted({str(content["source"]) for content in found if "source" in content})

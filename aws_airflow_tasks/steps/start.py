@@ -146,6 +146,6 @@ def mount_problem(service: Service, target: str, source: Path) -> str:
     found = service.mounts.get(target)
     if found is None:
         return f"no mount at {target}"
-    if Path(found[0]) != source:
+    if os.path.realpath(found[0]) != os.path.realpath(source):
         return f"mount at {target} is {found[0]}, wanted {source}"
     return "" if found[1] else "mount read-write, wanted read-only"

@@ -196,7 +196,14 @@ def restarts(container: Container) -> int:
 def mounts(container: Container) -> dict[str, tuple[str, bool]]:
     """A container's mounts: target -> (source, whether it is read-only)."""
     found = container.attrs.get("Mounts") or []
-    return {mount["Destination"]: (mount.get("Source", ""), not mount.get("RW", True)) for mount in found}
+    return {
+        mount["Destination"]: (re.sub(_IN_A_MACHINE, "", mount.get("Source", "")), not mount.get("RW", True))
+        for mount in found
+    }
+
+
+#: where Docker Desktop's machine has the host's files
+_IN_A_MACHINE = r"^(/host_mnt|/run/desktop/mnt/host)(?=/)"
 
 
 def published_port(container: Container, inner: int) -> int | None:

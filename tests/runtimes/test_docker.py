@@ -253,8 +253,8 @@ def test_what_runs_is_disturbed_as_little_as_the_installed_cli_can(
     """`start` again moves a busy port unless it can be told not to; `restart` stops everything first."""
     made = container(project, "api-server")
     monkeypatch.setattr(containers, "published_port", lambda container, inner: port)
-    monkeypatch.setattr(astro, "knows", lambda command, flag: flag in help_text)
     asked = prepared(monkeypatch, FAILED)
+    monkeypatch.setattr(astro, "knows", lambda command, flag: flag in help_text)
     with pytest.raises(TaskError, match="whatever"):
         runtime.start({}, restart=running, wait=7)
     assert asked[-1] == ["astro", "dev", *command.split()]

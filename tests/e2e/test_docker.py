@@ -1,0 +1,360 @@
+"""Airflow 3 and 2 in real containers through the Astro CLI (or its stand-in), against a moto server on this host."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+from docker import DockerClient
+from docker.models.containers import Container
+
+from aws_airflow_tasks.world import containers
+from tests.conftest import FOREIGN
+from tests.docker import images
+from tests.docker.engine import GROUP, engine, with_airflow
+from tests.project import tree
+
+__all__ = ["engine", "with_airflow"]
+pytestmark = [pytest.mark.e2e, GROUP]
+
+STAND_IN = Path(__file__).parents[1] / "bin" / "astro"
+REGION = "eu-west-1"
+MOUNT = "/home/astro/.aws"
+LAYERS = {
+    *("host-identity", "files-converged", "runtime-healthy", "mount", "files-readable", "environment"),
+    *("identity-in-service", "raw-secret", "backend", "dag-run"),
+}
+
+
+@dataclass(frozen=True)
+class Aws:
+    """A moto server at an address that both this host and the containers reach, and the keys of a user of it."""
+
+    url: str
+    key: str
+    secret: str
+    arn: str
+
+
+@pytest.fixture(scope="session")
+def aws(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    name = engine.networks.get("bridge").attrs["Options"]["com.docker.network.bridge.name"]
+    bridge = next(each.address for each in psutil.net_if_addrs()[name] if each.family == socket.AF_INET)
+    with socket.socket() as free:
+        free.bind((bridge, 0))
+        port = free.getsockname()[1]
+    url, clean = f"http://{bridge}:{port}", {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    log = (tmp_path_factory.mktemp("moto") / "log").open("wb")
+    argv = [sys.executable, "-m", "moto.server", "-H", bridge, "-p", str(port)]
+    with log, subprocess.Popen(argv, env=clean, stdout=log, stderr=log) as server:
+        try:
+            wait_for(lambda: reachable(bridge, port), 60)
+            client = boto3.client("iam", REGION, None, True, None, url, "anybody", "anything")
+            user = client.create_user(UserName="dev")["User"]
+            key = client.create_access_key(UserName="dev")["AccessKey"]
+            client.close()
+            yield Aws(url, key["AccessKeyId"], key["SecretAccessKey"], user["Arn"])
+        finally:
+            server.terminate()
+
+
+def reachable(host: str, port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex((host, port)) == 0
+
+
+def wait_for(condition: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not come"
+        time.sleep(0.2)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a HOME, AWS keys only they can read, and an empty directory."""
+
+    home: Path
+    project: Path
+    variables: dict[str, str]
+
+    def start(self, *argv: str, **variables: str) -> subprocess.Popen[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        return subprocess.Popen(
+            [str(Path(sys.executable).with_name("aws-airflow")), *argv],
+            cwd=self.project,
+            env=environment | self.variables | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job would ignore it
+        )
+
+    def run(self, *argv: str, code: int = 0, **variables: str) -> str:
+        with self.start(*argv, **variables) as process:
+            out, err = process.communicate(timeout=900)
+        assert process.returncode == code, f"{argv}: exit code {process.returncode}\n{out}\n{err}"
+        assert 'Traceback (most recent call last):\n  File "/' not in err
+        assert SECRET.search(out + err) is None
+        return out
+
+    def json(self, *argv: str, code: int = 0, **variables: str) -> dict[str, Any]:
+        return dict(json.loads(self.run(*argv, "--json", code=code, **variables)))
+
+
+SECRET = re.compile(r"aws_secret_access_key\s*=\s*\S|password\"?: \"(?!\*)")
+
+
+@pytest.fixture
+def person(with_airflow: DockerClient, aws: Aws, tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[Person]:
+    home, project, bin = (tmp_path / name for name in ("home", "my-project", "bin"))
+    for folder in (home / ".aws", home / ".astro", project, bin):
+        folder.mkdir(parents=True)
+    keys = f"aws_access_key_id = {aws.key}\naws_secret_access_key = {aws.secret}\n"
+    for name, text in {"credentials": f"[default]\n{keys}", "config": f"[default]\nregion = {REGION}\n"}.items():
+        (home / ".aws" / name).write_text(text)
+        (home / ".aws" / name).chmod(0o600)
+    repository, tag = images.postgres()
+    settings = f'postgres:\n  repository: {repository}\n  tag: "{tag}"\ntelemetry:\n  enabled: "false"\n'
+    (home / ".astro" / "config.yaml").write_text(settings)
+    if pytestconfig.getoption("--real-astro"):
+        (bin / "astro").symlink_to(shutil.which("astro") or "")
+    else:
+        (bin / "astro").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
+        (bin / "astro").chmod(0o755)
+    path = f"{bin}:{os.environ['PATH']}"
+    made = Person(home, project, {"HOME": str(home), "PATH": path, "INVOKE_AWS_AIRFLOW_ENDPOINT_URL": aws.url})
+    yield made
+    if (project / ".astro" / "config.yaml").exists():
+        subprocess.run(
+            [bin / "astro", "dev", "kill"], cwd=project, env=made.variables, check=False, capture_output=True
+        )
+    containers.remove(with_airflow, containers.of_project(with_airflow, project))
+    remove_volumes(with_airflow, project)
+
+
+def remove_volumes(client: DockerClient, project: Path) -> None:
+    for volume in client.volumes.list():
+        if volume.name and volume.name.startswith(f"{project.name}_"):
+            volume.remove(force=True)
+
+
+def new_project(person: Person, major: int, pytestconfig: pytest.Config) -> None:
+    """What the real CLI needs to have a project without a network; its stand-in is left to `setup`."""
+    person.variables["ASTRO_STAND_IN_AIRFLOW"] = str(major)
+    if pytestconfig.getoption("--real-astro"):
+        argv = ["astro", "dev", "init", "--runtime-version", images.RUNTIMES[3][1]]
+        subprocess.run(argv, cwd=person.project, env=os.environ | person.variables, check=True, capture_output=True)
+        (person.project / "Dockerfile").write_text(f"FROM {images.airflow(major)}\n")
+
+
+def of(client: DockerClient, person: Person) -> dict[str, Container]:
+    return {containers.service(each): each for each in containers.of_project(client, person.project)}
+
+
+def starts(client: DockerClient, person: Person) -> dict[str, str]:
+    return {name: containers.identity(each) for name, each in of(client, person).items()}
+
+
+def statuses(document: dict[str, Any]) -> dict[str, str]:
+    return {step["step"]: step["status"] for step in document["steps"]}
+
+
+def reason(document: dict[str, Any], name: str) -> str:
+    return str(next(step["reason"] for step in document["steps"] if step["step"] == name))
+
+
+def error(document: dict[str, Any], name: str) -> dict[str, str]:
+    return dict(next(step["error"] for step in document["steps"] if step["step"] == name))
+
+
+def assert_proven(document: dict[str, Any], arn: str, services: set[str]) -> None:
+    assert {check["check"] for check in document["checks"]} == LAYERS
+    assert {check["status"] for check in document["checks"]} == {"ok"}
+    inside = [check for check in document["checks"] if check["check"] == "identity-in-service"]
+    assert {(check["service"], check["detail"]) for check in inside} == {(service, arn) for service in services}
+    readable = [check["detail"] for check in document["checks"] if check["check"] == "files-readable"]
+    assert set(readable) == {"as uid 50000"}
+
+
+@contextlib.contextmanager
+def engine_that_can_be_cut(path: Path) -> Iterator[threading.Event]:
+    """The engine behind a socket of the test's own; setting the event ends every connection, as if it had stopped."""
+    cut = threading.Event()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        server.settimeout(0.1)
+
+        def copy(source: socket.socket, target: socket.socket) -> None:
+            source.settimeout(0.1)
+            with contextlib.suppress(OSError):
+                while not cut.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        data = source.recv(65536)
+                        if not data:
+                            break
+                        target.sendall(data)
+            with contextlib.suppress(OSError):
+                target.shutdown(socket.SHUT_WR)
+
+        def serve(connection: socket.socket) -> None:
+            with connection, socket.socket(socket.AF_UNIX) as engine:
+                engine.connect("/var/run/docker.sock")
+                back = threading.Thread(target=copy, args=(engine, connection))
+                back.start()
+                copy(connection, engine)
+                back.join()
+
+        def accept() -> None:
+            threads = []
+            while not cut.is_set():
+                with contextlib.suppress(TimeoutError):
+                    threads.append(threading.Thread(target=serve, args=(server.accept()[0],)))
+                    threads[-1].start()
+            for thread in threads:
+                thread.join()
+
+        accepting = threading.Thread(target=accept)
+        accepting.start()
+        try:
+            yield cut
+        finally:
+            cut.set()
+            accepting.join()
+    path.unlink()
+
+
+def test_airflow_3_from_an_empty_directory_to_proof_through_drift_and_a_cut_engine_and_back(
+    person: Person,
+    with_airflow: DockerClient,
+    aws: Aws,
+    pytestconfig: pytest.Config,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    client = with_airflow
+    new_project(person, 3, pytestconfig)
+    untouched = tree(person.project)
+    first = person.json("setup")
+    assert "exported: config is mode 0600, which Airflow's user 50000 cannot read" in reason(first, "creds")
+    assert statuses(first)["start"] == "changed"
+    assert_proven(person.json("verify"), aws.arn, {"scheduler", "dag-processor", "api-server", "triggerer"})
+
+    before = starts(client, person)
+    second = person.json("setup")
+    assert (second["recap"]["changed"], second["recap"]["failed"]) == (0, 0)
+    assert starts(client, person) == before
+    scheduler = of(client, person)["scheduler"]
+    assert scheduler.exec_run(["touch", f"{MOUNT}/credentials"])[0] != 0
+    assert scheduler.exec_run(["cat", f"{MOUNT}/credentials"])[0] == 0
+
+    assert_drift_is_named_and_repaired(person, client)
+
+    person.run("undo")
+    assert tree(person.project) == untouched
+    assert of(client, person) == {}
+    socket_path = tmp_path_factory.mktemp("s") / "docker.sock"
+    with engine_that_can_be_cut(socket_path) as cut, person.start("setup", DOCKER_HOST=f"unix://{socket_path}") as run:
+        wait_for(lambda: "scheduler" in of(client, person), 300)
+        cut.set()
+        out, err = run.communicate(timeout=120)
+    assert (run.returncode, "Traceback" in out + err) == (1, False), out + err
+    assert re.search(r"failed   start .*(no Docker engine answers|the Docker engine)", out), out
+    assert statuses(person.json("setup"))["start"] in ("ok", "changed")
+    person.run("undo")
+    assert tree(person.project) == untouched
+    assert of(client, person) == {}
+
+
+def assert_drift_is_named_and_repaired(person: Person, client: DockerClient) -> None:
+    """A line of ours removed by hand, `.env` changed, the scheduler killed: each is named, all are repaired at once."""
+    override = person.project / "docker-compose.override.yml"
+    text = override.read_text()
+    override.write_text(re.sub(r"  triggerer:\n(?:    .*\n)+", "", text))
+    with (person.project / ".env").open("a") as lines:
+        lines.write("TEAM=data\n")
+    scheduler = of(client, person)["scheduler"]
+    scheduler.kill()
+    drifted = person.json("setup", "--check", code=3)
+    assert reason(drifted, "mount").startswith("triggerer: added ")
+    assert "scheduler: not running" in reason(drifted, "start")
+    assert "dag-processor, api-server, triggerer: TEAM not as in .env" in reason(drifted, "start")
+    database = starts(client, person)["postgres"]
+    repaired = statuses(person.json("setup"))
+    assert (repaired["mount"], repaired["start"]) == ("changed", "changed")
+    assert override.read_text() == text
+    if containers.published_port(of(client, person)["postgres"], 5432) == 5432:  # else the ports are to be moved back
+        assert starts(client, person)["postgres"] == database
+    assert "TEAM=data" in of(client, person)["scheduler"].attrs["Config"]["Env"]
+    assert person.json("setup")["recap"]["changed"] == 0
+    (person.project / ".env").write_text((person.project / ".env").read_text().replace("TEAM=data\n", ""))
+
+
+#: Airflow 3.3.2 cannot migrate the database of 2.11 with psycopg 3, which it takes by default
+WITH_PSYCOPG_2 = """\
+  db-migration:
+    environment:
+      AIRFLOW__DATABASE__SQL_ALCHEMY_CONN: postgresql+psycopg2://postgres:postgres@postgres:5432
+"""
+
+
+def test_airflow_2_to_proof_after_an_interrupt_then_live_files_that_cannot_be_read_then_upgraded_to_3(
+    person: Person, with_airflow: DockerClient, aws: Aws, pytestconfig: pytest.Config
+) -> None:
+    client = with_airflow
+    new_project(person, 2, pytestconfig)
+    untouched = tree(person.project)
+    with person.start("setup") as run:
+        wait_for(lambda: "webserver" in of(client, person), 300)
+        os.killpg(run.pid, signal.SIGINT)
+        out, err = run.communicate(timeout=60)
+    assert run.returncode == 130, out + err
+    assert {"scheduler", "webserver"} <= of(client, person).keys()
+    assert "interrupted" in out
+    assert_proven(person.json("verify"), aws.arn, {"scheduler", "webserver", "triggerer"})
+    before = starts(client, person)
+    assert person.json("setup")["recap"]["changed"] == 0
+    assert starts(client, person) == before
+
+    live = person.json("verify", code=4, INVOKE_AWS_AIRFLOW_CREDENTIALS="live")
+    failed = [check for check in live["checks"] if check["status"] == "failed"]
+    assert failed[0]["check"] == "files-readable"
+    assert re.fullmatch(r"\S+/config \(mode 0600, uid \d+\) cannot be read by uid 50000", failed[0]["detail"])
+
+    person.run("mount", "env")
+    (person.project / "Dockerfile").write_text(f"FROM {images.airflow(3)}\n")
+    with (person.project / "docker-compose.override.yml").open("a") as lines:
+        lines.write(WITH_PSYCOPG_2)
+    upgrade = person.json("setup", "--check", code=3)
+    assert "webserver: taken out; api-server, dag-processor: added" in reason(upgrade, "mount")
+    assert "webserver: not of Airflow 3" in reason(upgrade, "start")
+    assert statuses(person.json("setup"))["start"] == "changed"
+    assert "webserver" not in of(client, person)
+    assert person.json("setup")["recap"]["changed"] == 0
+    assert person.run("stop").startswith("changed")
+    assert {each.status for each in of(client, person).values()} == {"exited"}
+
+    override = person.project / "docker-compose.override.yml"
+    override.write_text(override.read_text().replace(WITH_PSYCOPG_2, ""))
+    (person.project / "Dockerfile").write_text(f"FROM {images.airflow(2)}\n")
+    person.run("undo")
+    assert tree(person.project) == untouched
+    assert of(client, person) == {}

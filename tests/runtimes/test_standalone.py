@@ -1,0 +1,188 @@
+"""The Astro CLI's standalone mode, with its stand-in: a process that answers as Airflow's health endpoint does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from aws_airflow_tasks import runtimes
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.runtimes.standalone import HOME, Standalone
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import env
+from aws_airflow_tasks.world import cli
+from tests.world.server import REAL_SPAWN
+
+STAND_IN = Path(__file__).parents[1] / "bin" / "astro"
+#: `airflow standalone`: healthy as a whole, sick in a part, or gone at once
+AIRFLOW = """\
+#!{python}
+import datetime, http.server, json, os, sys
+how = open({how!r}).read()
+if how == "crash":
+    print("login hunter2hunter2 failed")
+    sys.exit(1)
+class Health(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        part = lambda name: {{"status": "healthy", "latest_" + name + "_heartbeat": now}}
+        found = {{name: part(name) for name in ("scheduler", "dag_processor", "triggerer")}}
+        found["metadatabase"] = {{"status": "healthy"}}
+        if how == "sick":
+            found["triggerer"]["status"] = "unhealthy"
+        body = json.dumps(found).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+port = os.environ.get("AIRFLOW__API__PORT", "8080")
+http.server.HTTPServer(("127.0.0.1", int(port)), Health).serve_forever()
+"""
+
+
+@pytest.fixture
+def how(tmp_path: Path) -> Path:
+    (tmp_path / "how").write_text("healthy")
+    return tmp_path / "how"
+
+
+@pytest.fixture
+def project(tmp_path: Path, how: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An Astro project in standalone mode, with a venv whose Airflow is a few lines long."""
+    made = tmp_path / "my project"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for name, text in {
+        ".astro/config.yaml": f"project:\n  name: mine\ndev:\n  mode: standalone\napi-server:\n  port: {port}\n",
+        "Dockerfile": "FROM astrocrpublic.azurecr.io/runtime:3.1-12\n",
+        ".env": "TEAM=data\nTOKEN=hunter2hunter2\n",
+        ".venv/bin/airflow": AIRFLOW.format(python=sys.executable, how=str(how)),
+    }.items():
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).write_text(text)
+    (made / ".venv/bin/airflow").chmod(0o755)
+    (made / ".venv/bin/python").symlink_to(sys.executable)
+    (tmp_path / "bin").mkdir()
+    astro = tmp_path / "bin" / "astro"
+    astro.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
+    astro.chmod(0o755 | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
+    return made
+
+
+@pytest.fixture
+def runtime(project: Path) -> Iterator[Standalone]:
+    yield Standalone(project)
+    for process in psutil.process_iter():
+        try:
+            mine = process.environ().get("AIRFLOW_HOME") == str(project / HOME)
+        except psutil.Error:
+            continue
+        if mine:
+            process.send_signal(signal.SIGKILL)
+
+
+ENVIRONMENT = {"TEAM": "data", "TOKEN": "hunter2hunter2"}
+
+
+def test_it_is_what_a_project_in_that_mode_runs_in(project: Path, tmp_path: Path) -> None:
+    assert isinstance(runtimes.choose(Settings(project=project), tmp_path), Standalone)
+
+
+def test_it_starts_healthy_with_env_restarts_anew_and_stops(runtime: Standalone, project: Path) -> None:
+    assert runtime.running() == ()
+    runtime.start(ENVIRONMENT, restart=False, wait=30)
+    first = runtime.running()
+    assert [service.name for service in first] == ["scheduler", "dag-processor", "api-server", "triggerer"]
+    assert all(service.healthy and service.environment["TEAM"] == "data" for service in first)
+    (project / ".env").write_text("TEAM=science\n")
+    runtime.start({"TEAM": "science"}, restart=True, wait=30)
+    second = runtime.running()
+    assert second[0].environment["TEAM"] == "science"
+    assert second[0].identity != first[0].identity
+    runtime.stop()
+    assert runtime.running() == ()
+
+
+def test_a_program_runs_in_the_projects_venv_with_the_environment_of_airflow(runtime: Standalone) -> None:
+    runtime.start(ENVIRONMENT, restart=False, wait=30)
+    script = "import json, os, sys\nprint(json.dumps([sys.executable, os.environ['AIRFLOW_HOME'], sys.argv[1]]))"
+    done = runtime.exec("scheduler", ["python", "-", "{}"], stdin=script)
+    assert (done.code, done.stderr) == (0, "")
+    python, home, argument = json.loads(done.stdout)
+    assert python == str(runtime.project / ".venv" / "bin" / "python")
+    assert home == str(runtime.project / HOME)
+    assert argument == "{}"
+
+
+def test_the_api_is_where_it_was_moved_and_airflow_3_lets_everybody_in(runtime: Standalone) -> None:
+    runtime.start(ENVIRONMENT, restart=False, wait=30)
+    port = runtime.running()[0].environment["AIRFLOW__API__PORT"]
+    assert runtime.login().url == f"http://127.0.0.1:{port}"
+
+
+def test_airflow_2_has_its_password_in_a_file(runtime: Standalone, project: Path) -> None:
+    runtime.start(ENVIRONMENT, restart=False, wait=30)
+    (project / "Dockerfile").write_text("FROM quay.io/astronomer/astro-runtime:13.2.0\n")
+    (project / HOME / "standalone_admin_password.txt").write_text("s3cret\n")
+    login = runtime.login()
+    assert (login.major, login.password) == (2, "s3cret")
+    assert login.password_file.endswith("standalone_admin_password.txt")
+
+
+def test_a_component_that_is_not_healthy_in_time_is_named(runtime: Standalone, how: Path) -> None:
+    how.write_text("sick")
+    with pytest.raises(TaskError, match=r"was not healthy within 2 seconds \(triggerer\)") as caught:
+        runtime.start(ENVIRONMENT, restart=False, wait=2)
+    assert caught.value.hint.startswith("less '")
+
+
+def test_an_airflow_that_ends_is_shown_with_its_last_lines_and_without_the_secrets_of_env(
+    runtime: Standalone, how: Path
+) -> None:
+    how.write_text("crash")
+    with pytest.raises(TaskError, match="login \\*\\*\\* failed"):
+        runtime.start(ENVIRONMENT, restart=False, wait=2)
+
+
+def test_a_pid_that_is_a_strangers_by_now_is_not_airflow(runtime: Standalone, project: Path) -> None:
+    (project / HOME).mkdir(parents=True)
+    (project / HOME / "airflow.pid").write_text(str(os.getpid()))
+    assert runtime.running() == ()
+
+
+def test_in_a_project_of_docker_mode_the_cli_is_told_the_mode_each_time(
+    runtime: Standalone, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / ".astro" / "config.yaml").write_text("project:\n  name: mine\n")
+    asked: list[list[str]] = []
+
+    def failed(argv: list[str], **_: object) -> cli.Completed:
+        asked.append(argv)
+        return cli.Completed(1, "", "'uv' is required for standalone mode but was not found on PATH.")
+
+    monkeypatch.setattr(cli, "run", failed)
+    with pytest.raises(TaskError, match="needs `uv`"):
+        runtime.start({}, restart=False, wait=5)
+    assert asked == [["astro", "dev", "start", "--standalone", "--wait", "5s", "--no-browser"]]
+
+
+def test_env_holds_this_hosts_paths(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / ".aws"
+    known = type("Known", (), {
+        "region": "eu-west-1", "directory": source, "profile": "default", "source": "static", "staged": False,
+        "config_file": source / "config", "credentials_file": source / "credentials",
+    })  # fmt: skip
+    monkeypatch.setattr(env.creds, "delivered", lambda settings, state: known)
+    assert env.wanted(Settings(project=project), tmp_path)["AWS_CONFIG_FILE"] == str(source / "config")

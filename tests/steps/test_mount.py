@@ -1,0 +1,100 @@
+"""The mount step: which services carry the credentials directory, and that those of another version do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import creds, mount
+from aws_airflow_tasks.world import files, receipts
+from aws_airflow_tasks.world import state as states
+
+FOREIGN = """\
+services:
+  webserver:
+    ports:
+      - "9090:8080"
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    project = tmp_path / "project"
+    (project / ".astro").mkdir(parents=True)
+    (project / ".astro" / "config.yaml").write_text("project:\n  name: mine\n")
+    delivered = type("Delivered", (), {"directory": states.root() / "project" / "aws", "staged": True})
+    monkeypatch.setattr(creds, "delivered", lambda settings, state: delivered)
+    dockerfile(project, "quay.io/astronomer/astro-runtime:13.2.0")
+    return Settings(project=project)
+
+
+def dockerfile(project: Path, image: str) -> None:
+    (project / "Dockerfile").write_text(f"FROM {image}\n")
+
+
+def applied(settings: Settings, tmp_path: Path) -> str:
+    for change in mount.plan(settings, tmp_path).needed:
+        change.apply()
+    return (files.read(settings.project / mount.OVERRIDE) or b"").decode()
+
+
+def services(text: str) -> list[str]:
+    return [line.strip(" :") for line in text.splitlines() if line.startswith("  ") and line[2] != " "]
+
+
+def test_after_an_upgrade_our_lines_move_to_the_new_services_and_nothing_else_does(
+    settings: Settings, tmp_path: Path
+) -> None:
+    override = settings.project / mount.OVERRIDE
+    override.write_text("# mine\n" + FOREIGN)
+    assert services(applied(settings, tmp_path)) == ["webserver", "scheduler", "triggerer"]
+    dockerfile(settings.project, "astrocrpublic.azurecr.io/runtime:3.1-12")
+    plan = mount.plan(settings, tmp_path)
+    assert plan.needed[0].reason.startswith("webserver: taken out; api-server, dag-processor: added")
+    text = applied(settings, tmp_path)
+    assert text.startswith("# mine\n" + FOREIGN)
+    assert sorted(services(text)) == ["api-server", "dag-processor", "scheduler", "triggerer", "webserver"]
+    assert mount.plan(settings, tmp_path).needed == ()
+
+
+def test_a_mount_of_ours_gives_way_to_another_of_ours_and_one_of_the_persons_is_a_conflict(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = type("Delivered", (), {"directory": Path.home() / ".aws", "staged": False})
+    staged = creds.delivered(settings, tmp_path)
+    (tmp_path / "state").mkdir(mode=0o700)
+    monkeypatch.setattr(creds, "delivered", lambda settings, state: live)
+    (change,) = mount.plan(settings, tmp_path / "state").needed
+    assert change.receipt
+    receipts.record(tmp_path / "state", change.receipt)
+    change.apply()
+    monkeypatch.setattr(creds, "delivered", lambda settings, state: staged)
+    with pytest.raises(TaskError, match=r"mounts ~/\.aws at /home/astro/\.aws"):
+        mount.plan(settings, tmp_path / "another state")
+    (change,) = mount.plan(settings, tmp_path / "state").needed
+    change.apply()
+    assert mount.plan(settings, tmp_path / "state").needed == ()
+
+
+def test_an_upgrade_and_back_gives_the_same_services(settings: Settings, tmp_path: Path) -> None:
+    first = applied(settings, tmp_path)
+    dockerfile(settings.project, "astrocrpublic.azurecr.io/runtime:3.1-12")
+    applied(settings, tmp_path)
+    dockerfile(settings.project, "quay.io/astronomer/astro-runtime:13.2.0")
+    assert sorted(services(applied(settings, tmp_path))) == sorted(services(first))
+
+
+def test_a_runtime_without_a_triggerer_gets_none(settings: Settings, tmp_path: Path) -> None:
+    """A service that the Astro CLI's own file does not have is fatal in the override."""
+    dockerfile(settings.project, "quay.io/astronomer/astro-runtime:3.0.4")
+    assert services(applied(settings, tmp_path)) == ["scheduler", "webserver"]
+
+
+def test_in_standalone_mode_there_is_no_mount_and_the_reason_is_said(settings: Settings, tmp_path: Path) -> None:
+    (settings.project / ".astro" / "config.yaml").write_text("dev:\n  mode: standalone\n")
+    plan = mount.plan(settings, tmp_path)
+    assert (plan.skipped, plan.reason) == (True, "the standalone runtime reads this host's files itself")
+    assert not (settings.project / mount.OVERRIDE).exists()

@@ -1,0 +1,202 @@
+"""When Airflow is started, restarted or left alone, what is said to differ, and what undo goes back to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aws_airflow_tasks import runtimes
+from aws_airflow_tasks.core import Change, Pending, TaskError
+from aws_airflow_tasks.runtimes import Service
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import creds, start
+from aws_airflow_tasks.world import receipts
+
+TARGET = "/home/astro/.aws"
+NAMES = ("scheduler", "triggerer")
+ENV = {"AWS_PROFILE": "dev", "TEAM": "data"}
+
+
+@dataclass
+class Airflow:
+    """A docker runtime of which only this object knows."""
+
+    services_: dict[str, Service] = field(default_factory=dict)
+    starts: list[bool] = field(default_factory=list)
+    #: what stands in a compose file's `environment:`
+    stronger: dict[str, str] = field(default_factory=dict)
+    name: str = "docker"
+    mounts: bool = True
+
+    def major(self) -> int:
+        return 3
+
+    def services(self) -> tuple[str, ...]:
+        return NAMES
+
+    def running(self) -> tuple[Service, ...]:
+        return tuple(self.services_.values())
+
+    def start(self, environment: Mapping[str, str], *, restart: bool, wait: int) -> None:
+        self.starts.append(restart)
+        self.services_ = {name: self.service(name, environment) for name in NAMES}
+
+    def service(self, name: str, environment: Mapping[str, str]) -> Service:
+        return Service(name, True, {**environment, **self.stronger, "HOME": "/"}, "1", {TARGET: ("/staged", True)})
+
+    def stop(self) -> None:
+        self.services_ = {}
+
+
+@pytest.fixture
+def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
+    made = Airflow()
+    monkeypatch.setattr(runtimes, "choose", lambda settings, state: made)
+    delivered = type("Delivered", (), {"directory": Path("/staged")})
+    monkeypatch.setattr(creds, "delivered", lambda settings, state: delivered)
+    return made
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    project = tmp_path / "project"
+    project.mkdir()
+    write(project, ENV)
+    return Settings(project=project)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    (tmp_path / "state").mkdir(mode=0o700)
+    return tmp_path / "state"
+
+
+def write(project: Path, lines: Mapping[str, str]) -> None:
+    (project / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+
+
+def only(settings: Settings, state: Path) -> Change:
+    (change,) = start.plan(settings, state).needed
+    return change
+
+
+def changed(airflow: Airflow, name: str, **values: Any) -> None:
+    airflow.services_[name] = replace(airflow.services_[name], **values)
+
+
+def test_what_does_not_run_is_started_and_then_nothing_is_to_do(
+    airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    change = only(settings, state)
+    assert (change.action, change.reason) == ("start", "not running")
+    change.apply()
+    planned = start.plan(settings, state)
+    assert (planned.needed, planned.reason) == ((), "healthy: scheduler, triggerer")
+    assert airflow.starts == [False]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"mounts": {}}, f"no mount at {TARGET}"),
+        ({"mounts": {TARGET: ("/staged", False)}}, "mount read-write, wanted read-only"),
+        ({"mounts": {TARGET: ("/other", True)}}, f"mount at {TARGET} is /other, wanted /staged"),
+        ({"environment": {"AWS_PROFILE": "dev"}}, "TEAM not as in .env"),
+        ({"environment": {**ENV, "AWS_PROFILE": "prod"}}, "AWS_PROFILE not as in .env"),
+        ({"environment": {**ENV, "AWS_REGION": "eu-west-1"}}, "AWS_REGION not as in .env"),
+        ({"healthy": False}, "not healthy"),
+        ({"mounts": {}, "healthy": False}, f"no mount at {TARGET}, not healthy"),
+    ],
+)
+def test_the_service_and_what_differs_are_named_and_never_a_value(
+    values: dict[str, Any], said: str, airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    only(settings, state).apply()
+    changed(airflow, "scheduler", **values)
+    change = only(settings, state)
+    assert (change.action, change.reason) == ("restart", f"scheduler: {said}")
+    assert "prod" not in change.diff()
+
+
+def test_services_that_differ_alike_share_a_clause(airflow: Airflow, settings: Settings, state: Path) -> None:
+    only(settings, state).apply()
+    write(settings.project, ENV | {"TEAM": "science"})
+    assert only(settings, state).reason == "scheduler, triggerer: TEAM not as in .env"
+
+
+def test_a_service_of_another_version_differs_though_nobody_wants_it(
+    airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    only(settings, state).apply()
+    airflow.services_["webserver"] = airflow.service("webserver", ENV)
+    assert only(settings, state).reason == "webserver: not of Airflow 3"
+
+
+def test_a_line_of_the_persons_that_something_stronger_wins_over_does_not_start_airflow_for_ever(
+    airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    """The Astro CLI's compose file sets a dozen variables itself, and `environment:` beats `.env`."""
+    airflow.stronger = {"TEAM": "theirs"}
+    only(settings, state).apply()
+    assert start.plan(settings, state).needed == ()
+    write(settings.project, ENV | {"TEAM": "science"})
+    assert only(settings, state).reason == "scheduler, triggerer: TEAM not as in .env"
+
+
+def test_a_line_of_ours_that_something_stronger_wins_over_is_an_error_that_says_where_to_look(
+    airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    airflow.stronger = {"AWS_PROFILE": "prod"}
+    change = only(settings, state)
+    with pytest.raises(TaskError, match=r"AWS_PROFILE: \.env says otherwise, but something stronger sets it") as caught:
+        change.apply()
+    assert "grep -nE 'AWS_PROFILE' docker-compose.override.yml" in caught.value.hint
+    assert "prod" not in str(caught.value) + caught.value.hint
+
+
+def test_only_the_first_start_leaves_a_receipt_which_says_whether_airflow_ran_before(
+    airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    assert only(settings, state).receipt == {"kind": "runtime", "runtime": "docker", "running": False, "made": True}
+    airflow.start({}, restart=False, wait=1)
+    change = only(settings, state)
+    assert change.receipt == {"kind": "runtime", "runtime": "docker", "running": True, "made": True}
+    receipts.record(state, change.receipt)
+    airflow.stop()
+    assert only(settings, state).receipt is None
+
+
+def test_without_env_it_is_known_after_that_step(airflow: Airflow, settings: Settings, state: Path) -> None:
+    (settings.project / ".env").unlink()
+    with pytest.raises(Pending, match="known after env"):
+        start.plan(settings, state)
+
+
+def test_an_env_that_compose_would_reject_is_an_error_without_its_values(
+    airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    (settings.project / ".env").write_text('TOKEN="hunter2\n')
+    with pytest.raises(TaskError, match=r"\.env cannot be read: line 1: a quote that is never closed") as caught:
+        start.plan(settings, state)
+    assert "hunter2" not in caught.value.message
+
+
+def test_variables_in_env_are_filled_in_from_the_shell_as_compose_does(
+    airflow: Airflow, settings: Settings, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRANCH", "main")
+    write(settings.project, ENV | {"TAG": "$BRANCH"})
+    only(settings, state).apply()
+    assert airflow.services_["scheduler"].environment["TAG"] == "main"
+
+
+def test_stop_stops_what_runs_and_has_nothing_to_do_then(airflow: Airflow, settings: Settings, state: Path) -> None:
+    only(settings, state).apply()
+    (change,) = start.stop(settings, state).needed
+    change.apply()
+    planned = start.stop(settings, state)
+    assert (planned.needed, planned.reason) == ((), "not running")

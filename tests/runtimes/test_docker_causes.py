@@ -144,7 +144,7 @@ def test_an_engine_that_is_too_old_is_told_with_the_version_that_is_needed(
     ("said", "message", "hint"),
     [
         (
-            "Error while fetching server API version: ('Connection aborted.', PermissionError(13, 'Permission denied'))",
+            "Error while fetching server API version: ('Connection aborted.', PermissionError(13, 'denied'))",
             "you have no permission on the Docker engine's socket",
             "sudo usermod -aG docker $USER && newgrp docker",
         ),

@@ -148,10 +148,15 @@ def person(with_airflow: DockerClient, aws: Aws, tmp_path: Path, pytestconfig: p
             [bin / "astro", "dev", "kill"], cwd=project, env=made.variables, check=False, capture_output=True
         )
     containers.remove(with_airflow, containers.of_project(with_airflow, project))
-    remove_volumes(with_airflow, project)
+    remove_left(with_airflow, project)
 
 
-def remove_volumes(client: DockerClient, project: Path) -> None:
+def remove_left(client: DockerClient, project: Path) -> None:
+    """Volumes and the image: `undo` leaves Airflow's data, as a person may want it."""
+    for image in client.images.list():
+        for tag in image.tags:
+            if tag.startswith(f"{project.name}_"):
+                client.images.remove(tag)
     for volume in client.volumes.list():
         if volume.name and volume.name.startswith(f"{project.name}_"):
             volume.remove(force=True)
@@ -198,7 +203,7 @@ def assert_proven(document: dict[str, Any], arn: str, services: set[str]) -> Non
 @contextlib.contextmanager
 def engine_that_can_be_cut(path: Path) -> Iterator[threading.Event]:
     """The engine behind a socket of the test's own; setting the event ends every connection, as if it had stopped."""
-    cut = threading.Event()
+    cut, inner = threading.Event(), os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen()
@@ -218,7 +223,7 @@ def engine_that_can_be_cut(path: Path) -> Iterator[threading.Event]:
 
         def serve(connection: socket.socket) -> None:
             with connection, socket.socket(socket.AF_UNIX) as engine:
-                engine.connect("/var/run/docker.sock")
+                engine.connect(inner.removeprefix("unix://"))
                 back = threading.Thread(target=copy, args=(engine, connection))
                 back.start()
                 copy(connection, engine)

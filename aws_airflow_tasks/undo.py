@@ -14,12 +14,19 @@ from aws_airflow_tasks.patch import dotenv, yaml_positions
 from aws_airflow_tasks.patch.reverse import reverse, unproven
 from aws_airflow_tasks.runtimes import Runtime
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import mount
 from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.steps.mount import OVERRIDE
 from aws_airflow_tasks.steps.secrets import TAG
 from aws_airflow_tasks.world import aws, files, receipts
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.receipts import Receipt
+
+#: what Airflow itself has written since, by runtime: it may be wanted, so it stays
+KEPT = {
+    "docker": "Airflow's database and logs stay in Docker's volumes: docker volume ls",
+    "standalone": "Airflow's database and logs stay in .astro/standalone, its packages in .venv",
+}
 
 
 def plan(settings: Settings, state: Path) -> Plan:
@@ -36,7 +43,9 @@ def plan(settings: Settings, state: Path) -> Plan:
     changes += [_init(settings, group, restored) for group in _by_target(journal, "init")]
     changes += [_restarted(settings, state, group) for group in _by_target(journal, "runtime")]
     changes.append(_state(state))
-    return Plan(tuple(changes), target=str(settings.project), reason="nothing of ours is left")
+    started = {receipt.content["runtime"] for receipt in journal if receipt.kind == "runtime"}
+    warnings = tuple(text for name, text in KEPT.items() if name in started)
+    return Plan(tuple(changes), target=str(settings.project), reason="nothing of ours is left", warnings=warnings)
 
 
 def _by_target(journal: Sequence[Receipt], kind: str) -> list[list[Receipt]]:
@@ -99,7 +108,7 @@ def _secret(settings: Settings, state: Path, group: list[Receipt]) -> Change:
 def _restored(settings: Settings, state: Path, group: list[Receipt]) -> bytes | None:
     """What a file was before all of its changes, taken back from the newest to the oldest."""
     name = str(group[0].content["path"])
-    data = files.read(settings.project / name)
+    data = now = files.read(settings.project / name)
     for receipt in receipts.since(receipts.of_file(group[::-1], name), data):
         back = reverse(
             data,
@@ -110,6 +119,8 @@ def _restored(settings: Settings, state: Path, group: list[Receipt]) -> bytes | 
             objection=_unreadable if name == OVERRIDE else unproven,
         )
         if back.outcome == "refusal":
+            if name == OVERRIDE and now and (left := mount.withdrawn(settings, state, now)) != now:
+                return left
             raise TaskError(f"{name}: {back.reason}", hint=back.by_hand or f"less {name}")
         data = back.after
     return data

@@ -12,6 +12,14 @@ from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.patch import dotenv_redact
 from aws_airflow_tasks.world import cli, files
 
+#: by major version, Airflow's own services: 3 renamed the webserver and took the DAG processor out of the scheduler
+SERVICES = {
+    2: ("scheduler", "webserver", "triggerer"),
+    3: ("scheduler", "dag-processor", "api-server", "triggerer"),
+}
+WEB = {2: "webserver", 3: "api-server"}
+#: of any version
+ALL = tuple(dict.fromkeys(name for names in SERVICES.values() for name in names))
 #: where the CLI keeps a configuration, in a project and in the home directory (astro-cli ``config/config.go``)
 CONFIG = Path(".astro", "config.yaml")
 #: seconds that building an image may take on a slow line, on top of the wait for health

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.runtimes import Login, Outcome, Service, astro, dockerfile
+from aws_airflow_tasks.runtimes.astro import ALL, SERVICES, WEB
 from aws_airflow_tasks.runtimes.watching import Watch
 from aws_airflow_tasks.world import airflow_api, cli, containers, files, processes
 
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("aws_airflow_tasks")
 
-#: Airflow 3 renamed the webserver and took the DAG processor out of the scheduler
-SERVICES = {
-    2: ("scheduler", "webserver", "triggerer"),
-    3: ("scheduler", "dag-processor", "api-server", "triggerer"),
-}
-WEB = {2: "webserver", 3: "api-server"}
-#: in the templates of all versions; the CLI gives each of them the label of a component
-ALL = tuple(dict.fromkeys(name for names in SERVICES.values() for name in names))
 #: seconds between two looks at what comes up
 PAUSE = 2.0
 
@@ -216,10 +209,10 @@ class Docker:
                     raise watch.failure(sick[0], f"was not healthy within {wait} seconds", here)
 
     def _failure(self, watch: Watch, command: str, done: cli.Completed) -> TaskError:
-        """Why the CLI failed; where it only waited in vain, which service it is."""
-        if "health check timed out" not in done.stdout + done.stderr:
-            return astro.explain(command, done, watch.environment)
+        """Why the CLI failed: no engine any more, the service that it waited for in vain, or what it says itself."""
         with containers.engine() as client:
+            if "health check timed out" not in done.stdout + done.stderr:
+                return astro.explain(command, done, watch.environment)
             found = containers.of_project(client, self.project)
             watch.raise_crashed(found)
             return watch.failure(WEB[self.major()], "was not healthy in time", found)

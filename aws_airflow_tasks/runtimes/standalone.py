@@ -7,6 +7,7 @@ Where the CLI keeps what was read in astro-cli 1.45 (``airflow/standalone.go``, 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.runtimes import Login, Outcome, Service, astro
+from aws_airflow_tasks.runtimes.astro import SERVICES
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
 
 if TYPE_CHECKING:
@@ -23,10 +25,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("aws_airflow_tasks")
 
 HOME = Path(".astro", "standalone")
-SERVICES = {
-    2: ("scheduler", "webserver", "triggerer"),
-    3: ("scheduler", "dag-processor", "api-server", "triggerer"),
-}
 #: the variable that moves the web service from port 8080
 PORT = {2: "AIRFLOW__WEBSERVER__WEB_SERVER_PORT", 3: "AIRFLOW__API__PORT"}
 #: seconds between two looks at what comes up
@@ -84,7 +82,7 @@ class Standalone:
         mode = [] if astro.is_standalone(self.project) else ["--standalone"]
         words = [command, *mode, "--wait", f"{wait}s", *([] if restart else ["--no-browser"])]
         log.info("astro dev %s", " ".join(words))
-        done = cli.run(["astro", "dev", *words], cwd=self.project, timeout=wait + astro.BUILD)
+        done = cli.run(["astro", "dev", *words], env=_passed(), cwd=self.project, timeout=wait + astro.BUILD)
         if done.code and "did not become healthy" in done.stdout + done.stderr:
             raise self._failure("was not healthy in time", environment)
         if done.code:
@@ -148,6 +146,11 @@ class Standalone:
         said = astro.redacted(processes.tail(file, 8), environment)
         lines = "".join(f"\n    {line.rstrip()[:300]}" for line in said.splitlines())
         return TaskError(f"Airflow {what}; the last it wrote:{lines}", hint=f"less '{file}'")
+
+
+def _passed() -> dict[str, str]:
+    """Our environment without what is to come from ``.env`` alone: the CLI hands all of its own on to Airflow."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "AIRFLOW__SECRETS__"))}
 
 
 def _airflow_of(pid: int, home: Path) -> processes.Process | None:

@@ -8,12 +8,13 @@ from pathlib import Path
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Plan
 from aws_airflow_tasks.patch import compose
-from aws_airflow_tasks.runtimes import docker
+from aws_airflow_tasks.runtimes import astro
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import creds, delivery, files
 from aws_airflow_tasks.world import files as world
 from aws_airflow_tasks.world import receipts
 from aws_airflow_tasks.world import state as states
+from aws_airflow_tasks.world.receipts import Receipt
 
 #: the only name that the Astro CLI reads, in the project's directory
 OVERRIDE = "docker-compose.override.yml"
@@ -37,7 +38,7 @@ def plan(settings: Settings, state: Path) -> Plan:
         compose.Mount(source, settings.mount_path, long=known.staged),
         host=compose.Host(str(Path.home()), str(settings.project), os.environ),
         ours=(str(states.root()), *_written(state)),
-        absent_from=[name for name in docker.ALL if name not in services],
+        absent_from=[name for name in astro.ALL if name not in services],
         replace_conflicts=settings.override,
     )
     return files.plan(settings.project, OVERRIDE, patch, source=str(known.directory))
@@ -45,5 +46,31 @@ def plan(settings: Settings, state: Path) -> Plan:
 
 def _written(state: Path) -> list[str]:
     """The directories that we mounted before, such as the person's own when credentials were live."""
-    found = (receipt.content for receipt in receipts.load(state) if receipt.content.get("path") == OVERRIDE)
-    return sorted({str(content["source"]) for content in found if "source" in content})
+    return sorted({str(receipt.content["source"]) for receipt in _ours(state) if "source" in receipt.content})
+
+
+def _ours(state: Path) -> list[Receipt]:
+    return [receipt for receipt in receipts.load(state) if receipt.content.get("path") == OVERRIDE]
+
+
+def withdrawn(settings: Settings, state: Path, data: bytes) -> bytes | None:
+    """The override without any mount of ours, where text around them was edited so that no change can be reversed.
+
+    Args:
+        settings: of the command line.
+        state: the project's state directory.
+        data: the file as it is.
+
+    Returns:
+        The file's bytes; None when nothing but our first line is left of a file that we created; ``data`` itself when
+        our mounts cannot be told, or took the place of somebody else's.
+    """
+    sources, changes = (str(states.root()), *_written(state)), _ours(state)
+    replaced = b"".join(trace.old for receipt in changes for trace in receipts.traces(state, receipt))
+    names = [delivery.source(Path(source), Path.home()).encode() for source in sources]
+    if settings.mount_path.encode() in replaced and not any(name in replaced for name in names):
+        return data
+    host = compose.Host(str(Path.home()), str(settings.project), os.environ)
+    patch = compose.remove(data, astro.ALL, compose.Mount(sources[-1], settings.mount_path), host=host, ours=sources)
+    created = bool(changes) and changes[0].content["before"] is None
+    return None if created and patch.after == compose.HEADER.encode() else patch.after

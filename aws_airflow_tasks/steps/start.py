@@ -58,8 +58,9 @@ def _start(runtime: Runtime, environment: Mapping[str, str], restart: bool, wait
     beaten = sorted({name for service in runtime.running() for name in _differing(service, environment)})
     ours = [name for name in beaten if name.startswith(OURS)]
     if ours:
-        names = ", ".join(ours)
-        hint = f"grep -nE '{'|'.join(ours)}' docker-compose.override.yml   # `environment:` wins over {ENV}"
+        names, pattern = ", ".join(ours), "|".join(ours)
+        hint = f"grep -nE '{pattern}' docker-compose.override.yml   # `environment:` wins over {ENV}"
+        hint = hint if runtime.mounts else f"env | grep -oE '{pattern}'   # unset it, and start again"
         raise TaskError(f"{names}: {ENV} says otherwise, but something stronger sets it", hint=hint)
     found = {name: _fingerprint(name, environment) for name in beaten if name in environment}
     before, after = world.read(state / BEATEN), json.dumps(found).encode()

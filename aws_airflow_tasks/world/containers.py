@@ -12,7 +12,6 @@ import struct
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,6 +131,8 @@ def of_project(client: DockerClient, project: Path) -> list[Container]:
 
 def stop(found: Sequence[Container]) -> None:
     """Stop containers side by side; each gets the engine's usual time to end by itself."""
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(max_workers=max(1, len(found))) as pool:
         list(pool.map(lambda container: container.stop(), found))
 

@@ -235,6 +235,7 @@ def engine_that_can_be_cut(path: Path) -> Iterator[threading.Event]:
                 with contextlib.suppress(TimeoutError):
                     threads.append(threading.Thread(target=serve, args=(server.accept()[0],)))
                     threads[-1].start()
+            server.close()
             for thread in threads:
                 thread.join()
 

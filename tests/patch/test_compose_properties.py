@@ -229,28 +229,34 @@ def assert_only_ours_was_added(old: Any, new: Any, names: list[str]) -> None:
         was, now = dict(before.get(name) or {}), dict(after[name])
         volumes, carried = was.pop("volumes", None) or [], now.pop("volumes")
         assert now == was
-        assert carried in changed(volumes)
+        assert carried in changed(volumes, carried)
 
 
-def changed(volumes: list[Any]) -> list[list[Any]]:
-    """The lists that ``volumes`` may become: as they are, with our line, or with one made read-only and others gone."""
-    if any(is_ours(item) for item in volumes if item not in READ_WRITE):
-        return [[item for item in volumes if item not in READ_WRITE]]
-    loose = [item for item in volumes if item in READ_WRITE or is_nearly_ours(item)]
+def changed(volumes: list[Any], carried: list[Any]) -> list[list[Any]]:
+    """The lists that ``volumes`` may become: as they are, with our line, or with one made read-only and others gone.
+
+    How the one made read-only is written, with what other modes, is taken from ``carried``.
+    """
+    loose = [item for item in volumes if stem(item) and item != f"{stem(item)}:ro"]
+    others = [item for item in volumes if item not in loose]
+    if any(stem(item) for item in others):
+        return [others]
     if not loose:
         return [[*volumes, LINE]]
-    rest = [item for item in volumes if item not in loose[1:]]
-    repaired = loose[0].removesuffix(":rw").removesuffix(":ro ") + ":ro"
-    return [[repaired if item == loose[0] else item for item in rest], [i for i in volumes if i not in loose] + [LINE]]
+    kept = [item for item in volumes if item not in loose[1:]]
+    read_only = f"{stem(loose[0])}:ro"
+    repaired = next((item for item in carried if item == read_only or str(item).startswith(f"{read_only},")), None)
+    return [[*others, LINE], [repaired if item == loose[0] else item for item in kept]]
 
 
-def is_ours(item: Any) -> bool:
-    return isinstance(item, str) and item == LINE
+def stem(item: Any) -> str:
+    """Source and target of an entry that carries our mount, whatever its mode; empty for other entries."""
+    if not isinstance(item, str):
+        return ""
+    return next((known for known in STEMS if item == known or item.startswith(f"{known}:")), "")
 
 
-def is_nearly_ours(item: Any) -> bool:
-    """A mode with a blank is none to Compose: the container may write."""
-    return isinstance(item, str) and item == LINE + " "
+STEMS = {entry.removesuffix(":rw").removesuffix(":ro") for entry in (LINE, *READ_WRITE)}
 
 
 @given(COMPOSE_FILES, WANTED)

@@ -115,6 +115,16 @@ def test_it_starts_healthy_with_env_restarts_anew_and_stops(runtime: Standalone,
     assert runtime.running() == ()
 
 
+def test_airflow_gets_nothing_of_aws_from_the_shell(runtime: Standalone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys in the environment would win over the profile that `.env` names."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOTHER")
+    monkeypatch.setenv("UNRELATED", "kept")
+    runtime.start(ENVIRONMENT, restart=False, wait=30)
+    found = runtime.running()[0].environment
+    assert found["UNRELATED"] == "kept"
+    assert [name for name in found if name.startswith("AWS_")] == []
+
+
 def test_a_program_runs_in_the_projects_venv_with_the_environment_of_airflow(runtime: Standalone) -> None:
     runtime.start(ENVIRONMENT, restart=False, wait=30)
     script = "import json, os, sys\nprint(json.dumps([sys.executable, os.environ['AIRFLOW_HOME'], sys.argv[1]]))"

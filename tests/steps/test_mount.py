@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.patch import compose
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import creds, mount
 from aws_airflow_tasks.world import files, receipts
@@ -77,6 +78,27 @@ def test_a_mount_of_ours_gives_way_to_another_of_ours_and_one_of_the_persons_is_
     (change,) = mount.plan(settings, tmp_path / "state").needed
     change.apply()
     assert mount.plan(settings, tmp_path / "state").needed == ()
+
+
+def test_our_mounts_are_found_by_what_they_mount_where_the_text_around_them_was_edited(
+    settings: Settings, tmp_path: Path
+) -> None:
+    state, override = tmp_path / "state", settings.project / mount.OVERRIDE
+    state.mkdir(mode=0o700)
+    theirs = "  db-migration:\n    environment:\n      A: b\n"
+    for image, added in (
+        ("quay.io/astronomer/astro-runtime:13.2.0", theirs),
+        ("astrocrpublic.azurecr.io/runtime:3.1-12", ""),
+    ):
+        dockerfile(settings.project, image)
+        (change,) = mount.plan(settings, state).needed
+        assert change.receipt
+        receipts.record(state, change.receipt)
+        change.apply()
+        override.write_text(override.read_text() + added)
+    kept = mount.withdrawn(settings, state, override.read_bytes())
+    assert (kept or b"").decode() == compose.HEADER + "services:\n" + theirs
+    assert mount.withdrawn(settings, state, override.read_bytes().replace(theirs.encode(), b"")) is None
 
 
 def test_an_upgrade_and_back_gives_the_same_services(settings: Settings, tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""What undo makes of a start: stopped and removed if it was ours, started again as it was if it ran before us."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aws_airflow_tasks import runtimes, undo
+from aws_airflow_tasks.core import Change
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world import receipts
+from tests.steps.test_start import ENV, Airflow, airflow, settings, state
+
+__all__ = ["airflow", "settings", "state"]
+
+
+def airflow_changes(settings: Settings, state: Path) -> list[Change]:
+    return [change for change in undo.plan(settings, state).needed if change.target == "Airflow"]
+
+
+@pytest.fixture
+def running(airflow: Airflow) -> Airflow:
+    airflow.start(ENV, restart=False, wait=1)
+    airflow.starts.clear()
+    return airflow
+
+
+def test_what_ran_before_us_is_started_again_after_its_files_are_back(
+    running: Airflow, settings: Settings, state: Path
+) -> None:
+    receipts.record(state, {"kind": "runtime", "runtime": "docker", "running": True, "made": False})
+    (change,) = airflow_changes(settings, state)
+    assert change.action == "restart"
+    change.apply()
+    assert running.starts == [True]
+
+
+def test_what_had_run_before_us_and_was_stopped_since_stays_stopped(
+    airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    receipts.record(state, {"kind": "runtime", "runtime": "docker", "running": True, "made": False})
+    assert airflow_changes(settings, state) == []
+
+
+def test_what_we_started_from_containers_that_were_there_is_stopped_and_no_more(
+    running: Airflow, settings: Settings, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtimes, "discard", lambda runtime: pytest.fail("they were there before"))
+    receipts.record(state, {"kind": "runtime", "runtime": "docker", "running": False, "made": False})
+    (change,) = airflow_changes(settings, state)
+    assert change.action == "stop"
+    change.apply()
+    assert running.running() == ()
+
+
+def test_what_we_made_is_removed_and_its_data_is_named(running: Airflow, settings: Settings, state: Path) -> None:
+    receipts.record(state, {"kind": "runtime", "runtime": "docker", "running": False, "made": True})
+    (change,) = airflow_changes(settings, state)
+    assert change.action == "remove"
+    assert "docker volume ls" in undo.plan(settings, state).warnings[0]
+    change.apply()
+    assert running.running() == ()

@@ -82,8 +82,7 @@ def _install(major: int, wanted: Path) -> None:
     log.info("installing Airflow %s", version(major))
     prefix = f".{wanted.name}-"
     try:
-        for left in wanted.parent.glob(f"{prefix}*"):
-            shutil.rmtree(left, ignore_errors=True)
+        _sweep(wanted.parent, prefix)
         with tempfile.TemporaryDirectory(prefix=prefix, dir=wanted.parent, ignore_cleanup_errors=True) as made:
             built = Path(made) / "venv"
             _uv(wanted.parent, "venv", "--relocatable", "--python", _interpreter(major), str(built))
@@ -92,10 +91,17 @@ def _install(major: int, wanted: Path) -> None:
             (built / MARKER).touch()
             shutil.rmtree(wanted, ignore_errors=True)
             built.rename(wanted)
+        _sweep(wanted.parent, prefix)  # a killed run's uv outlives it, and may have gone on writing meanwhile
     except OSError as error:
         raise TaskError(
             f"cannot write {error.filename or wanted}: {error.strerror}", hint=f"df -h '{wanted.parent}'"
         ) from None
+
+
+def _sweep(folder: Path, prefix: str) -> None:
+    """Remove what killed installations left; the lock is held, so no living one is among them."""
+    for left in folder.glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _python(major: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ so a green task proves little. Each layer is probed where it counts, and the fir
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -96,7 +96,7 @@ def _in_services(
     with ThreadPoolExecutor(max_workers=len(running) + 2) as pool:
         proof = pool.submit(_reported, "dag-run", partial(_dag_run, settings, runtime, expected))
         backend = pool.submit(_reported, "backend", partial(backend_check, settings, runtime, expected), SCHEDULER)
-        probes = [pool.submit(_probed, settings, runtime, service.name, expected) for service in running]
+        probes = [pool.submit(_probed, settings, runtime, names, expected) for names in _places(runtime, running)]
         try:
             yield from _mounts(settings, state, runtime, running)
             found = [check for probe in probes for check in probe.result()]
@@ -108,11 +108,22 @@ def _in_services(
             raise
 
 
-def _probed(settings: Settings, runtime: Runtime, service: str, expected: Expected) -> list[Check]:
+def _places(runtime: Runtime, running: tuple[Service, ...]) -> list[list[str]]:
+    """The services' names, those together that see the same: processes of this host with the same environment."""
+    places: dict[Hashable, list[str]] = {}
+    for service in running:
+        place = service.name if runtime.mounts else frozenset(service.environment.items())
+        places.setdefault(place, []).append(service.name)
+    return list(places.values())
+
+
+def _probed(settings: Settings, runtime: Runtime, names: Sequence[str], expected: Expected) -> list[Check]:
+    """What one probe finds, said of every service of that place."""
     try:
-        return list(service_checks(settings, runtime, service, expected))
+        found = list(service_checks(settings, runtime, names[0], expected))
     except TaskError as error:
-        return [Check("files-readable", "failed", error.message, error.hint, service)]
+        found = [Check("files-readable", "failed", error.message, error.hint)]
+    return [replace(check, service=name) for check in found for name in names]
 
 
 def _mounts(settings: Settings, state: Path, runtime: Runtime, running: tuple[Service, ...]) -> Iterator[Check]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ def __getattr__(name: str) -> Any:
     if name == "ns":
         # invoke turns bytecode off for the sake of the person's tasks.py; our own modules would be compiled every time
         sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
+        gc.set_threshold(50_000)  # a command lives shortly: looking for garbage often costs more than it frees
         from aws_airflow_tasks.menu import ns
 
         return ns

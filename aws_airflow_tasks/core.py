@@ -11,7 +11,7 @@ import difflib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Status = Literal["ok", "changed", "skipped", "failed"]
 CheckStatus = Literal["ok", "warning", "failed", "skipped"]
@@ -55,8 +55,7 @@ def _as_it_is(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """One splice of a file: at byte offset ``start``, ``old`` gives way to ``new``."""
 
     start: int
@@ -64,8 +63,7 @@ class Edit:
     new: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """A splice that was made, as a receipt remembers it: enough to find it again and to take it back.
 
     Attributes:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from aws_airflow_tasks.core import UsageError
@@ -62,8 +62,7 @@ FLAGS = ("check", "diff", "json", "yes", "override", "fresh")
 KEYS = tuple(f.name for f in fields(Settings) if f.name not in (*FLAGS, "cache"))
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """Values from one place, such as ``invoke.yaml``; later layers win."""
 
     origin: str

@@ -10,8 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import Edit
 from aws_airflow_tasks.patch import Patch, splice
@@ -144,8 +143,7 @@ def _by_hand(want: Mapping[str, str | None]) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Todo:
+class _Todo(NamedTuple):
     """What differs between a file and what is wanted of it.
 
     Attributes:

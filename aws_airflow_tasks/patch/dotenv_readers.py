@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from aws_airflow_tasks.patch.dotenv_expand import expand, unescape
 
@@ -37,8 +37,7 @@ _CLOSING = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """One assignment as compose-go reads it, with offsets in characters of the text without BOM.
 
     Attributes:
@@ -60,12 +59,11 @@ class Statement:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """What a reader sees: the values, and by line number why it rejects the file; the other lines' values are there."""
 
     values: Mapping[str, str]
-    errors: Mapping[int, str] = field(default_factory=dict)
+    errors: Mapping[int, str] = MappingProxyType({})
 
 
 Views = Mapping[Reader, View]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import Edit, Trace
 from aws_airflow_tasks.patch import splice
@@ -13,8 +12,7 @@ from aws_airflow_tasks.patch.dotenv_readers import Statement, statements, views
 from aws_airflow_tasks.patch.dotenv_text import byte_offset, decoded, leaning, prove_kept, unreadable, whole_lines
 
 
-@dataclass(frozen=True, slots=True)
-class _Ours:
+class _Ours(NamedTuple):
     """An assignment of ours that is still there, and the splice that made it, ``ahead`` characters before its value."""
 
     statement: Statement

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_airflow_tasks.patch.mounts import Host, interpolate
 from aws_airflow_tasks.patch.services import Service
@@ -12,8 +11,7 @@ from aws_airflow_tasks.patch.yaml_positions import Node, Refused, editable, merg
 from aws_airflow_tasks.patch.yaml_writing import Style, block_lines, in_style_of
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """An environment variable in the file: its value for Compose, its item or value node, and what holds that."""
 
     value: str | None

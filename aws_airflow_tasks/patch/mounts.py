@@ -8,15 +8,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_airflow_tasks.patch.yaml_positions import shown
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(NamedTuple):
     """A directory of the host in a service.
 
     Attributes:
@@ -32,8 +30,7 @@ class Mount:
     long: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(NamedTuple):
     """What ``~``, relative paths and ``${VAR}`` stand for.
 
     Attributes:
@@ -51,8 +48,7 @@ class Host:
         return self.environ.get(name, self.home if name == "HOME" else None)
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(NamedTuple):
     """One entry of ``volumes`` as it is in the file.
 
     Attributes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_airflow_tasks.patch.mounts import (
     Mount,
@@ -21,11 +20,10 @@ from aws_airflow_tasks.patch.yaml_positions import Node, editable, effective
 from aws_airflow_tasks.patch.yaml_writing import Style, block_lines, in_style_of
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """An entry of ``volumes`` that has to do with our mount."""
 
-    index: int
+    number: int
     item: Node
     volume: Volume
     verdict: Verdict
@@ -112,7 +110,7 @@ def _edit_volumes(
     if found is None:
         service.additions["volumes"] = new
     elif found[0] is not service.node.real:
-        dropped = [hit.index for hit in stale]
+        dropped = [hit.number for hit in stale]
         items = [item for index, item in enumerate(found[1].real.children) if index not in dropped]
         service.additions["volumes"] = [service.copy(item, "volumes") for item in items] + new
         service.note(f"volumes of the merge key copied ({len(items)})")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aws_airflow_tasks.patch.environment import variables
 from aws_airflow_tasks.patch.mounts import Verdict
@@ -12,8 +12,7 @@ from aws_airflow_tasks.patch.volumes import hits
 from aws_airflow_tasks.patch.yaml_positions import Node, Refused, editable, merge_order
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """What is ours in one key of a service: items of a list, keys of a mapping; all of them or some."""
 
     key: Node

@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_airflow_tasks.patch.yaml_positions import Node, Signature
 
 
-@dataclass(frozen=True, slots=True)
-class Verbatim:
+class Verbatim(NamedTuple):
     """A scalar copied from elsewhere in the file, as it is written there."""
 
     text: str
     signature: Signature
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """Indentation, in spaces: ``step`` from a key to the keys below it, ``dash`` from a key to its list's dashes."""
 
     step: int = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aws_airflow_tasks.core import Pending, TaskError
 from aws_airflow_tasks.runtimes import dockerfile
@@ -32,8 +32,7 @@ class Service:
     mounts: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a command run inside a service ended; ``stdout`` and ``stderr`` are text."""
 
     code: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: the label by which the Astro CLI itself tells the version of a built image
 RUNTIME_LABEL = "io.astronomer.docker.runtime.version"
@@ -17,8 +17,7 @@ _NEW = re.compile(r"(\d+)\.\d+-\d+")
 _OLD = re.compile(r"(\d+)\.\d+\.\d+")
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(NamedTuple):
     """What an image is built on.
 
     Attributes:

@@ -7,9 +7,8 @@ import stat
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PureWindowsPath
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change
@@ -35,8 +34,7 @@ NOT_IN_CONTAINER: dict[Kind, str] = NOT_ON_HOST | {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(NamedTuple):
     """The way taken, and why, in a clause."""
 
     name: Literal["live", "export"]
@@ -88,7 +86,7 @@ def delivered(settings: Settings, state: Path, credentials: Credentials) -> Cred
     if way(settings, credentials).name == "live":
         return credentials
     folder = staging.folder(state)
-    return replace(credentials, config_file=folder / "config", credentials_file=folder / "credentials", staged=True)
+    return credentials._replace(config_file=folder / "config", credentials_file=folder / "credentials", staged=True)
 
 
 def change(settings: Settings, state: Path, credentials: Credentials, *, renew_before: float = 0) -> Change | None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from aws_airflow_tasks.core import TaskError
@@ -46,8 +46,7 @@ class Login:
     password_file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DagRun:
+class DagRun(NamedTuple):
     """One run of a DAG: its id, and its last known state, such as ``success`` or ``failed``."""
 
     dag_id: str
@@ -55,8 +54,7 @@ class DagRun:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class DagImportError:
+class DagImportError(NamedTuple):
     """Why a DAG file could not be loaded: its path as Airflow names it, and the traceback."""
 
     file: str

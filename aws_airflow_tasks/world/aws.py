@@ -6,8 +6,7 @@ import functools
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 ANY_REGION = "us-east-1"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Who AWS says we are.
 
     Attributes:
@@ -40,8 +38,7 @@ class Identity:
     expiry: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(NamedTuple):
     """An entry of Secrets Manager, without its value.
 
     Attributes:

@@ -10,8 +10,7 @@ import contextlib
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 
@@ -33,8 +32,7 @@ class LoginNeeded(TaskError):  # noqa: N818
         self.command = tuple(command)
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """Whom and what a call was about, for the words of an error.
 
     Attributes:
@@ -129,8 +127,7 @@ class _Words(dict[str, str]):
         return "…"
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """A row: the message and the hint, with fields in braces; ``kind`` says which error it becomes."""
 
     message: str

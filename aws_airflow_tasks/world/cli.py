@@ -14,9 +14,8 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 
@@ -41,8 +40,7 @@ INSTALL: dict[str, dict[str, str]] = {
 GRACE = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(NamedTuple):
     """How a captured command line ended: its exit code and what it wrote, as text."""
 
     code: int

@@ -11,9 +11,8 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
@@ -31,8 +30,7 @@ VARIABLES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """Who we are, what the configuration says of it, and when STS said so (seconds since the epoch)."""
 
     credentials: Credentials
@@ -112,7 +110,8 @@ def _stat(path: Path) -> list[int]:
 
 def _remember(path: Path, print_now: str, answer: Known) -> None:
     """Write it in place: a reader that meets half of it takes it for none."""
-    text = json.dumps({"fingerprint": print_now, **asdict(answer)}, default=str)
+    found = answer._asdict() | {name: getattr(answer, name)._asdict() for name in ("credentials", "identity")}
+    text = json.dumps({"fingerprint": print_now, **found}, default=str)
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
             file.write(text)

@@ -13,9 +13,8 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     import psutil
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(NamedTuple):
     """A process of ours: its pid, its start time in seconds since the epoch, and its log file."""
 
     pid: int
@@ -58,7 +56,7 @@ def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, 
             raise TaskError(f"cannot start {argv[0]}: {error.strerror}") from error
     process = Process(child.pid, psutil.Process(child.pid).create_time(), str(log))
     child.returncode = 0  # it outlives us: Python has nothing to wait for and nothing to warn of
-    record.write_text(json.dumps(asdict(process)), encoding="utf-8")
+    record.write_text(json.dumps(process._asdict()), encoding="utf-8")
     return process
 
 

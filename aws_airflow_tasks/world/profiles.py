@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
@@ -25,8 +24,7 @@ Values = Mapping[str, Any]
 Profiles = Mapping[str, Values]
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """What the configuration says of the profile in use; no secret, and no network was asked.
 
     Attributes:

@@ -11,17 +11,15 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import Edit, TaskError, Trace
 from aws_airflow_tasks.world import files
 from aws_airflow_tasks.world.state import private
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """One entry of the journal.
 
     Attributes:

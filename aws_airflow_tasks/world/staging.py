@@ -15,10 +15,10 @@ import shutil
 import stat
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
@@ -43,8 +43,7 @@ class Keys:
     expiry: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+class Staged(NamedTuple):
     """What is staged, without secrets.
 
     Attributes:
@@ -198,7 +197,7 @@ def stage(state: Path, texts: Mapping[str, str], record: Staged) -> None:
     for path in inner.iterdir():
         if path.name not in texts:
             files.replace(path, files.read(path), None)
-    _put(state / RECORD, json.dumps(asdict(record)), 0o600)
+    _put(state / RECORD, json.dumps(record._asdict()), 0o600)
 
 
 def _make(inner: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world import cli
 from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained, profile_option
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ CONNECT, ANSWER = 3, 10
 def session(settings: Settings) -> Session:
     """A botocore session for the profile asked for, else for the one that the AWS command line would take.
 
-    It never asks the metadata service on its own (that only hangs on a laptop) and never prompts for an MFA code. Like
-    the AWS command line it keeps a refreshed SSO token in ``~/.aws/sso/cache``, as the one before is void then.
+    It never asks the metadata service on its own (that only hangs on a laptop), never prompts for an MFA code, and
+    never writes ``~/.aws``: an SSO token near its end is refreshed, and kept, by the AWS command line.
 
     Raises:
         TaskError: the configuration cannot be read or has no such profile.
@@ -40,7 +41,7 @@ def session(settings: Settings) -> Session:
         if made.get_config_variable("profile") and name not in made.available_profiles:
             raise _not_found(name, made)
         _bound(made, settings.endpoint_url)  # first: the resolver keeps hold of what makes clients
-        _resolve_quietly(made, name)
+        _resolve_quietly(made, name, settings.endpoint_url)
     return made
 
 
@@ -83,7 +84,7 @@ def _not_found(name: str, made: Session) -> TaskError:
     return TaskError(f"there is no profile {name} (there are: {known})", hint=f"aws configure{profile_option(name)}")
 
 
-def _resolve_quietly(made: Session, name: str) -> None:
+def _resolve_quietly(made: Session, name: str, endpoint_url: str) -> None:
     """No metadata service, no prompt; roles that the AWS command line has assumed already are not assumed again."""
     from botocore.credentials import create_credential_resolver
 
@@ -91,7 +92,43 @@ def _resolve_quietly(made: Session, name: str) -> None:
     resolver.remove("iam-role")
     assume_role: Any = resolver.get_provider("assume-role")
     assume_role._prompter = lambda _: _mfa(name)
+    sso: Any = resolver.get_provider("sso")
+    _read_only(sso._token_provider, endpoint_url)
+    _wrap_sources(assume_role._profile_provider_builder, endpoint_url)
     made.register_component("credential_provider", resolver)
+
+
+def _wrap_sources(builder: Any, endpoint_url: str) -> None:
+    """The same for a role's source profile, whose provider is made when it is needed."""
+    create = builder._create_sso_provider
+
+    def create_sso_provider(name: str) -> Any:
+        provider = create(name)
+        _read_only(provider._token_provider, endpoint_url)
+        return provider
+
+    builder._create_sso_provider = create_sso_provider
+
+
+def _read_only(tokens: Any, endpoint_url: str) -> None:
+    """Have an SSO token refreshed by the AWS command line: the old one is void then, so who refreshes must write."""
+    from botocore.utils import parse_timestamp
+
+    def refreshed(_: object) -> dict[str, Any]:
+        _ask_command_line(tokens._profile_name, endpoint_url)
+        where = tokens._sso_config
+        token: dict[str, Any] = tokens._token_loader(where["sso_start_url"], session_name=where["session_name"])
+        return token | {"expiresAt": parse_timestamp(token["expiresAt"])}
+
+    tokens._refresh_access_token = refreshed
+    tokens._token_loader.save_token = lambda *_, **__: None
+
+
+def _ask_command_line(profile: str, endpoint_url: str) -> None:
+    """Any command that logs in refreshes; where it cannot, what is in the cache says how things stand."""
+    there = {"AWS_ENDPOINT_URL": endpoint_url} if endpoint_url else {}
+    with contextlib.suppress(TaskError):
+        cli.run(["aws", "sts", "get-caller-identity", "--profile", profile], env=os.environ | there, timeout=60)
 
 
 def _mfa(name: str) -> str:

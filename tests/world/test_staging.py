@@ -301,6 +301,32 @@ def test_without_a_login_nothing_is_staged_and_the_command_is_said(world: World)
     assert not world.staged.exists()
 
 
+@pytest.mark.parametrize("set_up", [sso, assume_role_from_sso])
+def test_a_token_near_its_end_is_refreshed_by_the_aws_command_line_and_never_written_by_us(
+    set_up: Callable[[World], None], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up(world)
+    cached = world.center.cached(world.home, "corp", minutes=5)
+    monkeypatch.setattr("botocore.utils.JSONFileCache.__setitem__", lambda *_: pytest.fail("we wrote ~/.aws"))
+    world.converge()
+    assert json.loads(cached.read_text())["accessToken"] == world.center.token == "canary-sso-token-2"
+    assert world.center.asked.count("/token") == 1
+    assert who_airflow_is(world).startswith(world.arn)
+
+
+def test_without_an_aws_command_line_an_ended_token_stays_as_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sso(world)
+    cached = world.center.cached(world.home, "corp", minutes=-5)
+    before = cached.read_bytes()
+    monkeypatch.setattr(cli.shutil, "which", lambda *_, **__: None)
+    with pytest.raises(LoginNeeded):
+        creds.plan(world.settings, world.state)
+    assert cached.read_bytes() == before
+    assert "/token" not in world.center.asked
+
+
 def test_an_mfa_code_is_never_prompted_for(world: World) -> None:
     mfa(world)
     shutil.rmtree(world.home / ".aws" / "cli")

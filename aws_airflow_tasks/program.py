@@ -49,7 +49,8 @@ def _plan(settings: Settings, state: Path) -> Plan:
     for name, text in wanted.items():
         if found[name] is None:
             data = text.encode()
-            changes += files.plan(settings.project, name, Patch("edits", None, data, (Edit(0, b"", data),))).changes
+            patch = Patch("edits", None, data, (Edit(0, b"", data),))
+            changes += files.plan("init-tasks", settings.project, name, patch).changes
     return Plan(changes)
 
 

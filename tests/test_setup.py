@@ -257,6 +257,7 @@ BAD_INPUT: dict[str, tuple[dict[str, str], dict[str, str], tuple[str, ...], int,
         ":9",
     ),
     "an env file that is no text": ({".env": "\0\1"}, {}, ("env",), 1, ".env"),
+    "an env file of another value": ({".env": "AWS_PROFILE=x\n"}, {}, ("env",), 1, "-> invoke env --override"),
     "a sandbox of no version": ({}, {}, ("sandbox", "--airflow", "4"), 2, "--airflow 3"),
 }
 
@@ -340,6 +341,24 @@ def in_docker(project: Path, airflow: StandInAirflow, embedded: Embedded, monkey
     monkeypatch.delenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL")
     monkeypatch.setenv("AWS_ENDPOINT_URL", embedded.url)
     return project
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("services: [\n", "docker-compose.override.yml: line 2"),
+        ("services: {scheduler: {volumes: ['/x:/home/astro/.aws']}}\n", "-> invoke mount --override"),
+    ],
+    ids=["no YAML", "another mount at our target"],
+)
+def test_an_override_that_cannot_be_patched_is_said_with_what_to_do_and_left_alone(
+    override: str, said: str, in_docker: Path, run: Run
+) -> None:
+    (in_docker / "docker-compose.override.yml").write_text(override)
+    before = tree(in_docker)
+    done = run("mount")
+    assert (done.code, said in done.out) == (1, True), done
+    assert tree(in_docker) == before
 
 
 def test_in_docker_every_service_carries_the_staged_copy_read_only(in_docker: Path, secrets: Any, run: Run) -> None:

@@ -35,7 +35,7 @@ def plan(settings: Settings, state: Path) -> Plan:
         patch = Patch("satisfied", data, data, reason="edited by you, kept as it is")
     else:
         raise TaskError(f"{DAG} exists and is not ours", hint=f"mv {DAG} dags/mine.py   # or: invoke dag --override")
-    return files.plan(settings.project, DAG, patch)
+    return files.plan("dag", settings.project, DAG, patch)
 
 
 def text(settings: Settings) -> str:

@@ -39,7 +39,7 @@ def plan(settings: Settings, state: Path) -> Plan:
         satisfied=satisfied,
     )
     return files.plan(
-        settings.project, ENV, patch, mode=0o600, shown=dotenv.redactor(), keys=dotenv.written(patch, lines)
+        "env", settings.project, ENV, patch, mode=0o600, shown=dotenv.redactor(), keys=dotenv.written(patch, lines)
     )
 
 

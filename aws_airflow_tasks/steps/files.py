@@ -12,6 +12,7 @@ from aws_airflow_tasks.world import files, receipts
 
 
 def plan(
+    task: str,
     project: Path,
     name: str,
     patch: Patch,
@@ -23,6 +24,7 @@ def plan(
     """The plan for one file of the project.
 
     Args:
+        task: the task that keeps lines in it.
         project: the project directory.
         name: the file's path in it.
         patch: what the patcher says.
@@ -33,7 +35,10 @@ def plan(
     Raises:
         TaskError: a conflict or a refusal; the hint has the lines to change by hand.
     """
-    if patch.outcome in ("conflict", "refusal"):
+    if patch.outcome == "conflict":
+        instead = f"invoke {task} --override   # replaces it, and `invoke undo` gives it back; or by hand:"
+        raise TaskError(f"{name}: {patch.reason}", hint=f"{instead}\n{patch.by_hand}")
+    if patch.outcome == "refusal":
         raise TaskError(f"{name}: {patch.reason}", hint=patch.by_hand)
     if patch.outcome == "satisfied":
         return Plan(target=name, reason=patch.reason, warnings=patch.warnings)

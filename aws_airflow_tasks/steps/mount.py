@@ -41,7 +41,7 @@ def plan(settings: Settings, state: Path) -> Plan:
         absent_from=[name for name in astro.ALL if name not in services],
         replace_conflicts=settings.override,
     )
-    return files.plan(settings.project, OVERRIDE, patch, source=str(known.directory))
+    return files.plan("mount", settings.project, OVERRIDE, patch, source=str(known.directory))
 
 
 def _written(state: Path) -> list[str]:

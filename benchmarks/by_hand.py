@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -77,7 +78,7 @@ def start_moto(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     port = free_port()
     with (folder / "moto.log").open("wb") as log:
         argv = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-        process = subprocess.Popen(argv, stdout=log, stderr=log)
+        process = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
     url = f"http://127.0.0.1:{port}"
     until(lambda: ask("GET", f"{url}/moto-api/data.json") is not None)
     client = boto3.client(
@@ -178,7 +179,7 @@ def main() -> None:
         (folder / "state.json").write_text(json.dumps(kept))
         return
     for each in everything:
-        each.kill()
+        os.killpg(each.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

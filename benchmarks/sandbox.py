@@ -61,7 +61,11 @@ def fresh() -> Iterator[tuple[Path, dict[str, str]]]:
 
 
 def stop_below(folder: str) -> None:
-    """Stop what was started with a path below ``folder`` in its words or environment."""
+    """Stop what was started with a path below ``folder`` in its words or environment, or noted in a ``state.json``."""
+    for state in Path(folder).glob("*/*/state.json"):  # Airflow writes its title over its environment
+        for pid in json.loads(state.read_text())["pids"]:
+            with contextlib.suppress(OSError):
+                os.killpg(pid, signal.SIGKILL)
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             words = [*process.cmdline(), *process.environ().values()]

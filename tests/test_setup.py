@@ -26,7 +26,7 @@ VARIABLE, CONNECTION = "airflow/variables/aws_airflow_check", "airflow/connectio
 @pytest.fixture
 def secrets(embedded: Embedded, astro_project: Path) -> Iterator[Any]:
     """Secrets Manager itself, empty before and after."""
-    client = boto3.client("secretsmanager", endpoint_url=embedded.url)
+    client = boto3.Session().client("secretsmanager", endpoint_url=embedded.url)
     yield client
     for entry in client.list_secrets()["SecretList"]:
         client.delete_secret(SecretId=entry["ARN"], ForceDeleteWithoutRecovery=True)

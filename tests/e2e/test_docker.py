@@ -65,7 +65,7 @@ def aws(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with log, subprocess.Popen(argv, env=clean, stdout=log, stderr=log) as server:
         try:
             wait_for(lambda: reachable(bridge, port), 60)
-            client = boto3.client("iam", REGION, None, True, None, url, "anybody", "anything")
+            client = boto3.Session().client("iam", REGION, None, True, None, url, "anybody", "anything")
             user = client.create_user(UserName="dev")["User"]
             key = client.create_access_key(UserName="dev")["AccessKey"]
             client.close()

@@ -56,9 +56,9 @@ def environment(embedded: Embedded) -> dict[str, str]:
 def expected(embedded: Embedded, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("AWS_CONFIG_FILE", environment["AWS_CONFIG_FILE"])
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", environment["AWS_SHARED_CREDENTIALS_FILE"])
-    client = boto3.client("secretsmanager", endpoint_url=embedded.url)
+    client = boto3.Session().client("secretsmanager", endpoint_url=embedded.url)
     arn = client.create_secret(Name=SECRET, SecretString="nonce")["ARN"]
-    who = boto3.client("sts", endpoint_url=embedded.url).get_caller_identity()
+    who = boto3.Session().client("sts", endpoint_url=embedded.url).get_caller_identity()
     yield Expected(Identity(who["Account"], who["Arn"], who["UserId"]), environment, "nonce", "host")
     client.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
 
@@ -82,7 +82,7 @@ def test_a_service_that_is_as_it_should_be_passes_every_layer(
 def test_other_keys_are_another_identity(
     environment: dict[str, str], expected: Expected, embedded: Embedded, tmp_path: Path
 ) -> None:
-    iam = boto3.client("iam", endpoint_url=embedded.url)
+    iam = boto3.Session().client("iam", endpoint_url=embedded.url)
     iam.create_user(UserName="somebody-else")
     key = iam.create_access_key(UserName="somebody-else")["AccessKey"]
     other = tmp_path / "credentials"

@@ -100,6 +100,7 @@ def test_a_command_that_takes_too_long_is_stopped_and_named(program: Path) -> No
 def test_an_interrupt_stops_the_child_and_is_passed_on(call: str, program: Path, tmp_path: Path) -> None:
     becomes(program, f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)")
     script = (
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background has none
         "from aws_airflow_tasks.world import cli\n"
         f"try:\n    cli.{call}(['thing'])\nexcept KeyboardInterrupt:\n    print('passed on')\n"
     )

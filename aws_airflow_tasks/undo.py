@@ -63,7 +63,7 @@ def _runtime(settings: Settings, state: Path, group: list[Receipt]) -> Change:
     runtime, first = _started(settings, state, group), group[-1].content
     there = "".join(f"{service.name}: running\n" for service in runtime.running())
     if first.get("made"):
-        return Change("Airflow", "remove", there or _left(runtime), None, lambda: runtimes.discard(runtime))
+        return Change("Airflow", "remove", there or _left(runtime), None, runtime.discard)
     return Change("Airflow", "stop", None if first.get("running") else there or None, None, runtime.stop)
 
 
@@ -72,7 +72,7 @@ def _started(settings: Settings, state: Path, group: list[Receipt]) -> Runtime:
 
 
 def _left(runtime: Runtime) -> str | None:
-    return "its containers\n" if runtimes.found(runtime) else None
+    return "its containers\n" if runtime.made() else None
 
 
 def _restarted(settings: Settings, state: Path, group: list[Receipt]) -> Change:

@@ -54,6 +54,12 @@ class StandInAirflow:
     def stop(self) -> None:
         self.environment = None
 
+    def made(self) -> tuple[str, ...]:
+        return ()
+
+    def discard(self) -> None:
+        self.stop()
+
     def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
         raise AssertionError("nothing is executed in here")
 

@@ -69,6 +69,12 @@ class Runtime(Protocol):
     def stop(self) -> None:
         """Stop Airflow, if it runs."""
 
+    def made(self) -> tuple[str, ...]:
+        """The names of the containers that are there, running or not; empty where a stop leaves nothing."""
+
+    def discard(self) -> None:
+        """Stop Airflow and remove what its start made, but for its data."""
+
     def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
         """Run ``argv`` where ``service`` runs, with the environment it has; a leading ``python`` is Airflow's own."""
 
@@ -104,22 +110,6 @@ def choose(settings: Settings, state: Path) -> Runtime:
     from aws_airflow_tasks.runtimes.docker import Docker
 
     return Docker(settings.project, settings.mount_path, state)
-
-
-def found(runtime: Runtime) -> bool:
-    """Whether something of this Airflow is there already, running or not: containers that an earlier start left."""
-    from aws_airflow_tasks.runtimes.docker import Docker
-
-    return bool(runtime.made()) if isinstance(runtime, Docker) else False
-
-
-def discard(runtime: Runtime) -> None:
-    """Stop Airflow and remove what its start made, but for its data."""
-    from aws_airflow_tasks.runtimes.docker import Docker
-
-    runtime.stop()
-    if isinstance(runtime, Docker):
-        runtime.remove()
 
 
 def declared_major(project: Path) -> int | None:

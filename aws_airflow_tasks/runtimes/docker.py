@@ -104,6 +104,11 @@ class Docker:
         with containers.engine() as client:
             return tuple(str(each.name) for each in containers.of_project(client, self.project))
 
+    def discard(self) -> None:
+        """Stop Airflow and remove its containers and their network."""
+        self.stop()
+        self.remove()
+
     def remove(self) -> None:
         """Remove the containers and their network; the volumes, with Airflow's database and logs, stay."""
         with containers.engine() as client:

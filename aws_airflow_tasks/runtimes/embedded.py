@@ -121,6 +121,14 @@ class Embedded:
         """Stop every process of this Airflow, those that a killed run has left included."""
         processes.stop_all(self.state.glob("*.pid.json"), mark=self._mark(), seconds=GRACE)
 
+    def made(self) -> tuple[str, ...]:
+        """Nothing: processes are gone when they have ended."""
+        return ()
+
+    def discard(self) -> None:
+        """The same as stopping it."""
+        self.stop()
+
     def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
         """Run ``argv`` with the environment of the running ``service``; `python` and `airflow` are Airflow's own.
 

@@ -97,6 +97,14 @@ class Standalone:
             if done.code:
                 raise astro.explain("stop", done, {})
 
+    def made(self) -> tuple[str, ...]:
+        """Nothing: processes are gone when they have ended."""
+        return ()
+
+    def discard(self) -> None:
+        """The same as stopping it."""
+        self.stop()
+
     def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
         """Run ``argv`` with the environment of the running Airflow; its PATH begins with the project's venv."""
         process = self._process()

@@ -49,7 +49,7 @@ def _receipt(runtime: Runtime, running: tuple[Service, ...], state: Path) -> dic
     """What there was before our first start: that is what `undo` goes back to."""
     if any(receipt.kind == "runtime" for receipt in receipts.load(state)):
         return None
-    return {"kind": "runtime", "runtime": runtime.name, "running": bool(running), "made": not runtimes.found(runtime)}
+    return {"kind": "runtime", "runtime": runtime.name, "running": bool(running), "made": not runtime.made()}
 
 
 def _start(runtime: Runtime, environment: Mapping[str, str], restart: bool, wait: int, state: Path) -> None:

@@ -31,6 +31,7 @@ class Airflow:
     stronger: dict[str, str] = field(default_factory=dict)
     name: str = "docker"
     mounts: bool = True
+    discarded: bool = False
 
     def major(self) -> int:
         return 3
@@ -50,6 +51,13 @@ class Airflow:
 
     def stop(self) -> None:
         self.services_ = {}
+
+    def made(self) -> tuple[str, ...]:
+        return ()
+
+    def discard(self) -> None:
+        self.discarded = True
+        self.stop()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aws_airflow_tasks import runtimes, undo
+from aws_airflow_tasks import undo
 from aws_airflow_tasks.core import Change
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import receipts
@@ -44,14 +44,13 @@ def test_what_had_run_before_us_and_was_stopped_since_stays_stopped(
 
 
 def test_what_we_started_from_containers_that_were_there_is_stopped_and_no_more(
-    running: Airflow, settings: Settings, state: Path, monkeypatch: pytest.MonkeyPatch
+    running: Airflow, settings: Settings, state: Path
 ) -> None:
-    monkeypatch.setattr(runtimes, "discard", lambda runtime: pytest.fail("they were there before"))
     receipts.record(state, {"kind": "runtime", "runtime": "docker", "running": False, "made": False})
     (change,) = airflow_changes(settings, state)
     assert change.action == "stop"
     change.apply()
-    assert running.running() == ()
+    assert (running.running(), running.discarded) == ((), False)
 
 
 def test_what_we_made_is_removed_and_its_data_is_named(running: Airflow, settings: Settings, state: Path) -> None:
@@ -60,4 +59,4 @@ def test_what_we_made_is_removed_and_its_data_is_named(running: Airflow, setting
     assert change.action == "remove"
     assert "docker volume ls" in undo.plan(settings, state).warnings[0]
     change.apply()
-    assert running.running() == ()
+    assert (running.running(), running.discarded) == ((), True)

@@ -33,6 +33,8 @@ def closed_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
         if name.startswith(FOREIGN) and name != "AWS_CA_BUNDLE":
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
+    for owner in ("credentials.SSOProvider", "tokens.SSOTokenProvider"):  # set once, from the HOME at import
+        monkeypatch.setattr(f"botocore.{owner}._SSO_TOKEN_CACHE_DIR", str(home / ".aws" / "sso" / "cache"))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setattr(cli, "spawn", _unprepared)

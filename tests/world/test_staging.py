@@ -91,8 +91,6 @@ def world(
     monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     (closed_world / ".aws").mkdir()
-    for owner in ("credentials.SSOProvider", "tokens.SSOTokenProvider"):  # set once, from the HOME at import
-        monkeypatch.setattr(f"botocore.{owner}._SSO_TOKEN_CACHE_DIR", str(closed_world / ".aws" / "sso" / "cache"))
     project = tmp_path / "dwh"
     project.mkdir()
     settings = Settings(project=project, endpoint_url=center.url, mount_path=str(tmp_path / "in it's container"))

@@ -85,8 +85,7 @@ class Trace(NamedTuple):
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One target, its content before and after, and the way from one to the other.
 
     Attributes:
@@ -157,8 +156,7 @@ def _closed(line: str) -> str:
     return line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What a step would do now.
 
     Attributes:
@@ -186,8 +184,7 @@ class Plan:
         return ", ".join(change.target for change in self.needed) or self.target
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """One finding of ``verify`` or ``doctor``.
 
     Attributes:
@@ -205,8 +202,7 @@ class Check:
     service: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """How a step ended."""
 
     step: str

@@ -67,8 +67,8 @@ class Play:
     def _verified(self, checks: Iterator[Check]) -> Result | None:
         if self.settings.check:
             return Result("verify", "skipped", reason="check mode: the proof would run a DAG")
-        found = (replace(check, hint=self._typed(check.hint)) for check in checks)
-        for _, group in itertools.groupby(found, key=lambda check: replace(check, service="")):
+        found = (check._replace(hint=self._typed(check.hint)) for check in checks)
+        for _, group in itertools.groupby(found, key=lambda check: check._replace(service="")):
             alike = list(group)
             self.checks += alike
             self.say(report.check_lines(alike))
@@ -171,7 +171,7 @@ class Play:
         return code
 
     def _add(self, result: Result, clock: Stopwatch) -> None:
-        result = replace(result, seconds=clock.seconds)
+        result = result._replace(seconds=clock.seconds)
         if result.error:
             result.error.hint = self._typed(result.error.hint)
         self.results.append(result)

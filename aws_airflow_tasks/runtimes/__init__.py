@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from aws_airflow_tasks.core import Pending, TaskError
@@ -13,8 +13,7 @@ from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world.airflow_api import Login as Login
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(NamedTuple):
     """One of Airflow's running services, as it is now.
 
     Attributes:
@@ -27,9 +26,9 @@ class Service:
 
     name: str
     healthy: bool
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = MappingProxyType({})
     identity: str = ""
-    mounts: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
+    mounts: Mapping[str, tuple[str, bool]] = MappingProxyType({})
 
 
 class Outcome(NamedTuple):

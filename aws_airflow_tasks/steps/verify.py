@@ -123,7 +123,7 @@ def _probed(settings: Settings, runtime: Runtime, names: Sequence[str], expected
         found = list(service_checks(settings, runtime, names[0], expected))
     except TaskError as error:
         found = [Check("files-readable", "failed", error.message, error.hint)]
-    return [replace(check, service=name) for check in found for name in names]
+    return [check._replace(service=name) for check in found for name in names]
 
 
 def _mounts(settings: Settings, state: Path, runtime: Runtime, running: tuple[Service, ...]) -> Iterator[Check]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
@@ -32,8 +31,7 @@ PAUSE = 0.25
 STALE = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(NamedTuple):
     """Where Airflow's REST API is and how to log in; ``password`` is a secret.
 
     ``password_file`` is the file that a person finds it in; empty: there is none.
@@ -41,9 +39,13 @@ class Login:
 
     url: str
     user: str
-    password: str = field(repr=False)
+    password: str
     major: int
     password_file: str = ""
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"Login({self.url!r}, {self.user!r})"
 
 
 class DagRun(NamedTuple):

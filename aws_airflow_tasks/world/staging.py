@@ -15,7 +15,6 @@ import shutil
 import stat
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,14 +32,17 @@ MARGIN = 15 * 60
 AT_HAND = ("static", "session", "environment")
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(NamedTuple):
     """Credentials themselves; ``expiry`` in seconds since the epoch, None where they do not say."""
 
-    access_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
-    token: str = field(repr=False)
+    access_key: str
+    secret_key: str
+    token: str
     expiry: float | None
+
+    def __repr__(self) -> str:
+        """Without the keys."""
+        return f"Keys(expiry={self.expiry!r})"
 
 
 class Staged(NamedTuple):

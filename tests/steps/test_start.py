@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def only(settings: Settings, state: Path) -> Change:
 
 
 def changed(airflow: Airflow, name: str, **values: Any) -> None:
-    airflow.services_[name] = replace(airflow.services_[name], **values)
+    airflow.services_[name] = airflow.services_[name]._replace(**values)
 
 
 def test_what_does_not_run_is_started_and_then_nothing_is_to_do(

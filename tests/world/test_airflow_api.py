@@ -273,3 +273,8 @@ def test_whether_tasks_are_served_is_asked_of_the_execution_api(server: Airflow,
     server.answers["GET /execution/health"] = answer
     assert airflow_api.serves_tasks(server.url) is serves
     assert airflow_api.serves_tasks("http://127.0.0.1:9") is False
+
+
+def test_a_login_never_shows_its_password() -> None:
+    login = Login("http://127.0.0.1:1", "admin", "canary-password", 3)
+    assert "canary" not in f"{login} {login!r} {[login]}"

@@ -578,3 +578,8 @@ def test_a_process_that_runs_keeps_working_after_its_keys_end_when_they_are_expo
         client.stdin.close()
         client.wait(30)
         client.stdout.close()
+
+
+def test_keys_never_show_themselves() -> None:
+    keys = staging.Keys("canary-access", "canary-secret", "canary-token", 1.0)
+    assert "canary" not in f"{keys} {keys!r} {[keys]}"

@@ -119,7 +119,7 @@ class Executor(invoke.executor.Executor):
         raise Exit(code=self._play(asked))
 
     def _play(self, asked: list[Call]) -> int:
-        names = " ".join(call.called_as or call.task.name for call in asked)
+        names = " ".join(map(_name, asked))
         as_json = any(call.kwargs.get("json") for call in asked if _is_ours(call))
         command = "aws-airflow" if Path(sys.argv[0]).stem == "aws-airflow" else "invoke"
         play = Play(Settings(json=as_json), names, command)
@@ -174,6 +174,12 @@ class Executor(invoke.executor.Executor):
         self.config.load_collection(self.collection.configuration(call.called_as))
         self.config.load_shell_env()
         call.task(call.make_context(self.config, core_parse_result=self.core), *call.args, **call.kwargs)
+
+
+def _name(call: Call) -> str:
+    """What a person types for it: a collection's name stands for its default task."""
+    name = str(call.called_as or call.task.name)
+    return name.rpartition(".")[0] or name if call.task.is_default else name
 
 
 def _is_ours(call: Call) -> bool:

@@ -279,6 +279,10 @@ def test_bad_input_is_a_cause_and_a_hint_and_touches_nothing(
         assert tree(project) == before
 
 
+def test_a_collections_default_task_goes_by_the_name_that_was_typed(run: Run) -> None:
+    assert json.loads(run("sandbox", "--airflow", "4", "--json").out)["task"] == "sandbox"
+
+
 def test_without_a_project_and_without_astro_the_hint_says_how_to_install_it(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:

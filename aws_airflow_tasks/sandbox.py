@@ -17,7 +17,7 @@ from typing import Any
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Plan, TaskError, UsageError
 from aws_airflow_tasks.play import Play
-from aws_airflow_tasks.runtimes import venv
+from aws_airflow_tasks.runtimes import airflow_config, venv
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import moto, state
 
@@ -80,6 +80,7 @@ def _enter(play: Play) -> Path:
         "HOME": str(root / "home"),
         "USERPROFILE": str(root / "home"),
         "AWS_EC2_METADATA_DISABLED": "true",
+        **airflow_config.no_proxy(os.environ),
     }
     play.settings = Settings(
         project=root / "airflow-3",

@@ -100,7 +100,7 @@ def environment(place: Place, port: int, dotenv: Mapping[str, str], ours: Mappin
     passed = {name: ours[name] for name in PASSED if name in ours}
     made = passed | {"PYTHONPATH": str(place.project)} | dict(dotenv) | pinned(place, port)
     made["PATH"] = f"{place.venv / 'bin'}:{made.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
-    made |= _no_proxy(made)
+    made |= no_proxy(made)
     return made | {OVERRULED: json.dumps({name: value for name, value in dotenv.items() if made[name] != value})}
 
 
@@ -110,14 +110,12 @@ def as_asked(environment: Mapping[str, str]) -> dict[str, str]:
     return {**environment, **asked}
 
 
-def _no_proxy(environment: Mapping[str, str]) -> dict[str, str]:
-    """Airflow's parts talk to each other on 127.0.0.1, never through a proxy."""
+def no_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that keep 127.0.0.1 off the proxy which ``environment`` names; none where it names none."""
     if not any(name.lower().endswith("_proxy") for name in environment):
         return {}
-    return {
-        name: ",".join(filter(None, [environment.get(name, ""), "127.0.0.1", "localhost"]))
-        for name in ("NO_PROXY", "no_proxy")
-    }
+    hosts = [environment.get("NO_PROXY", ""), environment.get("no_proxy", ""), "127.0.0.1", "localhost"]
+    return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(dict.fromkeys(filter(None, hosts))))
 
 
 def pinned(place: Place, port: int) -> dict[str, str]:

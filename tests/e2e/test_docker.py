@@ -355,6 +355,7 @@ def test_airflow_2_to_proof_after_an_interrupt_then_live_files_that_cannot_be_re
     assert statuses(person.json("setup"))["start"] == "changed"
     assert "webserver" not in of(client, person)
     assert person.json("setup")["recap"]["changed"] == 0
+    assert_proven(person.json("verify"), aws.arn, {"scheduler", "dag-processor", "api-server", "triggerer"})
     assert person.run("stop").startswith("changed")
     assert {each.status for each in of(client, person).values()} == {"exited"}
 

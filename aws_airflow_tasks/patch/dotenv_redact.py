@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from aws_airflow_tasks.patch.dotenv_readers import BOM, Statement, statements
@@ -35,6 +35,7 @@ _SECRET_TEXT = re.compile(
     r"|(?<![A-Za-z0-9/+])(?=[A-Za-z0-9/+]*[0-9])(?=[A-Za-z0-9/+]*[a-z])(?=[A-Za-z0-9/+]*[A-Z])[A-Za-z0-9+]"
     r"[A-Za-z0-9/+]{31,}"
 )
+_IN_OUTPUT = r"\b(?:A[KS]IA\w{12,}|eyJ[\w.-]{20,})|(?<=://)[^/@\s]+(?=@)"
 _COMMENTED_VALUE = re.compile(r"[^=]*=|#+[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*:(?!//)")
 
 #: gives a secret text of a key its mark
@@ -72,6 +73,23 @@ def shown_value(key: str, value: str) -> str | None:
     if value.lstrip(" \"'").startswith(("{", "[")):
         value = _shown_json(value)
     return None if _SECRET_TEXT.search(value) else value
+
+
+def redact_output(text: str, environment: Mapping[str, str], *secrets: str) -> str:
+    """A program's output, redacted.
+
+    Args:
+        text: what it printed.
+        environment: the lines of ``.env`` that it knew: their values go, but for those that are known to be harmless.
+        secrets: what else it knew. Values of four characters or less are left alone, as they may be any word.
+
+    Returns:
+        ``text`` with ``***`` for each of them, and for what looks like a secret wherever it came from.
+    """
+    hidden = [value for name, value in environment.items() if shown_value(name, value) is None]
+    for secret in sorted((value for value in (*secrets, *hidden) if len(value) > 4), key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return re.sub(_IN_OUTPUT, HIDDEN, text)
 
 
 def shown_name(name: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.patch import dotenv_redact
+from aws_airflow_tasks.patch.dotenv_redact import redact_output
 from aws_airflow_tasks.world import cli, files
 
 #: by major version, Airflow's own services: 3 renamed the webserver and took the DAG processor out of the scheduler
@@ -78,14 +78,14 @@ def explain(command: str, done: cli.Completed, environment: Mapping[str, str]) -
         done: how it ended.
         environment: what ``.env`` says; its values are hidden in what is quoted.
     """
-    said = redacted(f"{done.stdout}\n{done.stderr}", environment)
+    said = redact_output(f"{done.stdout}\n{done.stderr}", environment)
     for pattern, message, hint in _FAILURES:
         if found := re.search(pattern, said):
             values = {name: value or "" for name, value in found.groupdict().items()}
             return TaskError(message.format(**values), hint=hint.format(**values))
     if "while building the image" in said:
         return TaskError(f"the image could not be built: {_of_build(said)}", hint="docker build .")
-    last = redacted(cli.said(done), environment)
+    last = redact_output(cli.said(done), environment)
     return TaskError(f"`astro dev {command}` failed: {last}", hint=f"astro dev {command}")
 
 
@@ -138,11 +138,3 @@ def _of_build(said: str) -> str:
     telling = [line for line in lines if re.search(r"(?i)\berror\b|failed|cannot|not found|returned a non-zero", line)]
     telling = [line for line in telling if "while building the image" not in line]
     return (telling or lines or ["it said nothing"])[-1][:400]
-
-
-def redacted(text: str, environment: Mapping[str, str]) -> str:
-    """``text`` without any value of ``.env`` that is not known to be harmless, and without what looks like a secret."""
-    hidden = [value for name, value in environment.items() if dotenv_redact.shown_value(name, value) is None]
-    for secret in sorted((value for value in hidden if len(value) > 4), key=len, reverse=True):
-        text = text.replace(secret, dotenv_redact.HIDDEN)
-    return re.sub(r"\b(?:A[KS]IA\w{12,}|eyJ[\w.-]{20,})|(?<=://)[^/@\s]+(?=@)", dotenv_redact.HIDDEN, text)

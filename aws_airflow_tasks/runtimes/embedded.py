@@ -6,11 +6,11 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.patch import dotenv_redact
+from aws_airflow_tasks.patch.dotenv_redact import redact_output
 from aws_airflow_tasks.runtimes import Login, Outcome, Service, airflow_config, venv
 from aws_airflow_tasks.runtimes.airflow_config import Place
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
@@ -253,17 +253,8 @@ class Embedded:
         return TaskError(f"Airflow's {service} {what}: {said}", hint=f"less '{self.log(service)}'")
 
     def _redacted(self, text: str, environment: Mapping[str, str]) -> str:
-        """``text`` without our keys and without any value of ``.env`` that is not known to be harmless."""
         keys = airflow_config.keys(self.state)
-        hidden = [value for name, value in environment.items() if dotenv_redact.shown_value(name, value) is None]
-        return without([keys.password, keys.fernet, keys.signing, *hidden], text)
-
-
-def without(secrets: Iterable[str], text: str) -> str:
-    """``text`` with ``***`` for each of ``secrets``; those too short to be any are left alone."""
-    for secret in sorted(filter(lambda secret: len(secret) > 4, secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return re.sub(r"\b(?:A[KS]IA\w{12,}|eyJ[\w.-]{20,})|(?<=://)[^/@\s]+(?=@)", "***", text)
+        return redact_output(text, environment, keys.password, keys.fernet, keys.signing)
 
 
 def telling(lines: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.patch.dotenv_redact import redact_output
 from aws_airflow_tasks.runtimes import Login, Outcome, Service, astro
 from aws_airflow_tasks.runtimes.astro import SERVICES
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
@@ -151,7 +152,7 @@ class Standalone:
 
     def _failure(self, what: str, environment: Mapping[str, str]) -> TaskError:
         file = self.project / HOME / "airflow.log"
-        said = astro.redacted(processes.tail(file, 8), environment)
+        said = redact_output(processes.tail(file, 8), environment)
         lines = "".join(f"\n    {line.rstrip()[:300]}" for line in said.splitlines())
         return TaskError(f"Airflow {what}; the last it wrote:{lines}", hint=f"less '{file}'")
 

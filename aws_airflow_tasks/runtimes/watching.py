@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.runtimes import astro
+from aws_airflow_tasks.patch.dotenv_redact import redact_output
 from aws_airflow_tasks.world import containers
 
 if TYPE_CHECKING:
@@ -76,6 +76,6 @@ class Watch:
         container = next((each for each in found if containers.service(each) == name), None)
         if container is None:
             return TaskError(f"{name} {how}: it has no container", hint="astro dev ps")
-        said = astro.redacted(containers.log(container), self.environment).strip()
+        said = redact_output(containers.log(container), self.environment).strip()
         lines = "".join(f"\n    {line.rstrip()[:300]}" for line in said.splitlines()[-8:])
         return TaskError(f"{name} {how}; the last it wrote:{lines}", hint=f"docker logs --tail 100 {container.name}")

@@ -137,6 +137,32 @@ def test_an_entry_without_our_tag_is_a_conflict_and_is_not_touched(project: Path
     assert secrets.get_secret_value(SecretId=VARIABLE)["SecretString"] == "theirs"
 
 
+def test_an_entry_that_is_being_deleted_is_said_with_the_command_that_restores_it(
+    project: Path, secrets: Any, run: Run
+) -> None:
+    assert run("secrets").code == 0
+    secrets.delete_secret(SecretId=VARIABLE, RecoveryWindowInDays=7)
+    done = run("secrets")
+    assert (done.code, f"aws secretsmanager restore-secret --secret-id '{VARIABLE}'" in done.out) == (1, True)
+    secrets.restore_secret(SecretId=VARIABLE)
+    assert run("secrets").code == 0
+
+
+def test_without_a_region_the_command_that_sets_one_is_said(project: Path, closed_world: Path, run: Run) -> None:
+    (closed_world / ".aws" / "config").write_text("[default]\n")
+    done = run("secrets")
+    assert (done.code, "aws configure set region" in done.out) == (1, True)
+
+
+def test_without_a_backend_nothing_is_made_in_aws_and_env_names_none(
+    project: Path, secrets: Any, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_BACKEND", "none")
+    assert run("setup", "--json").statuses()["secrets"] == "skipped"
+    assert names(secrets) == set()
+    assert "AIRFLOW__SECRETS" not in (project / ".env").read_text()
+
+
 def test_the_value_carries_a_nonce_of_its_own_each_time(project: Path, secrets: Any, run: Run) -> None:
     values = []
     for _ in range(2):

@@ -1,0 +1,124 @@
+"""Making an Astro project with the CLI that is there, old or new, and taking back what it made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import init
+from aws_airflow_tasks.world import cli, receipts
+from aws_airflow_tasks.world import state as states
+from tests.project import Done, airflow, run, tree
+from tests.world.server import REAL_SPAWN
+
+__all__ = ["airflow", "run"]
+
+MAKES = 'mkdir -p .astro dags include && echo "project: {}" >.astro/config.yaml && echo "FROM x" >Dockerfile && : >.env'
+Run = Callable[..., Done]
+Astro = Callable[[str], None]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "my airflow"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def astro(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Astro:
+    """Puts an `astro` on the PATH that runs this shell script."""
+    program = tmp_path / "bin" / "astro"
+    program.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
+
+    def made(script: str) -> None:
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+
+    return made
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f'[ "$*" = "dev init --force" ] && {MAKES}',
+        f'[ "$3" != --force ] || exit 1; read answer; [ "$answer" = y ] && {MAKES}',
+        f"{MAKES}; echo 'Error: telemetry could not be sent' >&2; exit 1",
+    ],
+    ids=["knows --force", "asks instead", "fails but has made it"],
+)
+def test_a_project_is_made_by_any_cli_found_the_next_time_and_taken_back(
+    folder: Path, astro: Astro, run: Run, script: str
+) -> None:
+    astro(script)
+    assert run("init", "--check").code == 3
+    assert not list(folder.iterdir())
+    assert run("init", "--json").statuses() == {"init": "changed"}
+    assert (folder / "Dockerfile").read_text() == "FROM x\n"
+    assert run("init", "--json").statuses() == {"init": "ok"}
+    assert run("undo").code == 0
+    assert not list(folder.iterdir())
+
+
+def test_a_directory_with_something_in_it_is_asked_about_and_yes_keeps_what_was_there(
+    folder: Path, astro: Astro, run: Run
+) -> None:
+    astro(MAKES)
+    (folder / "mine.txt").write_text("mine\n")
+    before = tree(folder)
+    asked = run("init")
+    assert (asked.code, "--yes" in asked.out) == (1, True)
+    assert tree(folder) == before
+    assert run("init", "--yes").code == 0
+    assert run("undo").code == 0
+    assert tree(folder) == before
+
+
+def test_what_was_changed_since_is_the_persons_own_and_stays(folder: Path, astro: Astro, run: Run) -> None:
+    astro(MAKES)
+    run("init")
+    (folder / "Dockerfile").write_text("FROM y\n")
+    (folder / "include" / "query.sql").write_text("select 1\n")
+    assert run("undo").code == 0
+    assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == ["Dockerfile", "query.sql"]
+
+
+def test_a_cli_that_makes_nothing_is_an_error_with_its_own_words(folder: Path, astro: Astro, run: Run) -> None:
+    astro("echo 'Error: something is wrong' >&2; exit 1")
+    done = run("init")
+    assert done.code == 1
+    assert "made no project: Error: something is wrong" in done.out
+    assert not list(folder.iterdir())
+
+
+def test_what_an_interrupted_cli_had_made_is_remembered(
+    folder: Path, astro: Astro, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    astro("")
+    state = states.make(folder)
+
+    def interrupted(*_: object, **__: object) -> None:
+        (folder / "Dockerfile").write_text("half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run", interrupted)
+    (change,) = init.plan(Settings(project=folder), state).needed
+    with pytest.raises(KeyboardInterrupt):
+        change.apply()
+    (receipt,) = receipts.load(state)
+    assert list(receipt.content["made"]) == ["Dockerfile"]
+
+
+def test_a_file_is_no_place_for_a_project(folder: Path, astro: Astro) -> None:
+    astro(MAKES)
+    (folder / "file").write_text("")
+    with pytest.raises(TaskError, match="is not a directory"):
+        init.plan(Settings(project=folder / "file"), folder)

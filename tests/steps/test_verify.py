@@ -1,12 +1,14 @@
-"""The last layer: the example DAG's run must have printed this very value."""
+"""Each place is probed once and speaks for its services; the example DAG's run must have printed this very value."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aws_airflow_tasks.core import Check
+from aws_airflow_tasks.core import Check, TaskError
+from aws_airflow_tasks.runtimes import Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import verify
 from aws_airflow_tasks.steps.probing import Expected
@@ -47,3 +49,40 @@ def test_a_failed_run_is_told_by_the_error_in_its_log(monkeypatch: pytest.Monkey
     log = "INFO - start\nNoCredentialsError: Unable to locate credentials\nINFO - done\n"
     check = dag_run(monkeypatch, "failed", log)
     assert (check.status, check.detail) == ("failed", "failed: NoCredentialsError: Unable to locate credentials")
+
+
+@pytest.mark.parametrize(
+    ("mounts", "probed"),
+    [(False, ["api-server", "triggerer"]), (True, ["api-server", "scheduler", "triggerer"])],
+    ids=["processes that see the same", "containers"],
+)
+def test_services_are_probed_once_a_place_and_each_has_its_findings(
+    mounts: bool, probed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def service_checks(_: Any, __: Any, service: str, ___: Any) -> list[Check]:
+        asked.append(service)
+        if service == "triggerer":
+            raise TaskError("nothing runs there", hint="invoke start")
+        return [Check("environment", "ok", "as in .env", "", service)]
+
+    monkeypatch.setattr(verify, "service_checks", service_checks)
+    monkeypatch.setattr(verify, "backend_check", lambda *_: Check("backend", "ok"))
+    monkeypatch.setattr(verify, "_dag_run", lambda *_: Check("dag-run", "ok"))
+    monkeypatch.setattr(verify, "_mounts", lambda *_: [])
+    running = (
+        Service("api-server", True, {"A": "1"}),
+        Service("scheduler", True, {"A": "1"}),
+        Service("triggerer", True, {"A": "2"}),
+    )
+    runtime: Any = type("Runtime", (), {"mounts": mounts})()
+    found = list(verify._in_services(Settings(), Path(), runtime, running, EXPECTED))
+    assert sorted(asked) == probed
+    assert [(check.check, check.status, check.service) for check in found] == [
+        ("files-readable", "failed", "triggerer"),
+        ("environment", "ok", "api-server"),
+        ("environment", "ok", "scheduler"),
+        ("backend", "ok", ""),
+        ("dag-run", "ok", ""),
+    ]

@@ -212,7 +212,7 @@ def _running(settings: Settings, root: Path) -> dict[str, Callable[[], object]]:
         runtime = runtimes.choose(replace(settings, project=project), state.locate(project))
         if runtime.running():
             found[f"Airflow in {project.name}"] = runtime.stop
-    if moto.running(_aws_directory(root), root / "home"):
+    if moto.lives(_aws_directory(root)):
         found["embedded AWS"] = lambda: moto.stop(_aws_directory(root))
     return found
 

@@ -59,19 +59,25 @@ def running(directory: Path, home: Path) -> str | None:
     return _endpoint(directory) if configured and _ask(_port(directory), "GET", "/moto-api/data.json") else None
 
 
+def lives(directory: Path) -> bool:
+    """Whether a server of ``directory`` is there, be it half made: a killed run may have left one."""
+    return bool(processes.running(_record(directory)) or processes.marked(*_mark(directory)))
+
+
 def stop(directory: Path) -> bool:
-    """Stop the server of ``directory``; whether there was one."""
-    return processes.stop(_record(directory))
+    """Stop the server of ``directory``, however little a killed run recorded of it; whether there was one."""
+    return processes.stop_all([_record(directory)], mark=_mark(directory))
 
 
 def _start(directory: Path) -> processes.Process:
     if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
         raise TaskError("the embedded AWS (moto) is not installed", hint="pip install 'aws-airflow-tasks[sandbox]'")
+    stop(directory)  # one that nobody recorded would keep the port
     port = processes.free_port(_port(directory))
     (directory / "port").write_text(str(port), encoding="utf-8")
     return processes.start(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        env=_clean_environment(),
+        env=_clean_environment() | dict([_mark(directory)]),
         cwd=directory,
         log=_log(directory),
         record=_record(directory),
@@ -132,6 +138,11 @@ def _configure(home: Path, key: str, secret: str) -> None:
 def _clean_environment() -> dict[str, str]:
     """Ours without a trace of the person's AWS."""
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+
+
+def _mark(directory: Path) -> tuple[str, str]:
+    """The variable in the server's environment that tells whose it is."""
+    return "EMBEDDED_AWS_STATE", str(directory)
 
 
 def _endpoint(directory: Path) -> str:

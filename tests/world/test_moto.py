@@ -75,6 +75,19 @@ def test_an_interrupted_start_is_made_whole(folder: Path, monkeypatch: pytest.Mo
     assert identity(endpoint, folder / "home", monkeypatch).endswith(moto.USER)
 
 
+def test_a_server_that_a_killed_run_left_half_made_or_unrecorded_is_seen_and_stopped(folder: Path) -> None:
+    assert not moto.lives(folder)
+    moto.ensure(folder, folder / "home")
+    (folder / "configured").unlink()
+    assert (moto.running(folder, folder / "home"), moto.lives(folder)) == (None, True)
+    server = psutil.Process(json.loads((folder / "moto.json").read_text())["pid"])
+    (folder / "moto.json").unlink()
+    assert moto.lives(folder)
+    assert moto.stop(folder)
+    assert not moto.lives(folder)
+    assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE
+
+
 def test_the_secret_key_is_on_no_command_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[str]] = []
     monkeypatch.setattr(cli, "spawn", lambda argv, **how: seen.append(argv) or REAL_SPAWN(argv, **how))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,9 @@ def __getattr__(name: str) -> Any:
     if name == "ns":
         # invoke turns bytecode off for the sake of the person's tasks.py; our own modules would be compiled every time
         sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
-        gc.set_threshold(50_000)  # a command lives shortly: looking for garbage often costs more than it frees
+        # a command lives shortly: looking for garbage, often or once more at the end, costs more than it frees
+        gc.set_threshold(50_000)
+        atexit.register(gc.freeze)
         from aws_airflow_tasks.menu import ns
 
         return ns

@@ -110,8 +110,8 @@ def _stat(path: Path) -> list[int]:
 
 def _remember(path: Path, print_now: str, answer: Known) -> None:
     """Write it in place: a reader that meets half of it takes it for none."""
-    found = answer._asdict() | {name: getattr(answer, name)._asdict() for name in ("credentials", "identity")}
-    text = json.dumps({"fingerprint": print_now, **found}, default=str)
+    found = {"credentials": answer.credentials._asdict(), "identity": answer.identity._asdict()}
+    text = json.dumps({"fingerprint": print_now, **found, "checked": answer.checked}, default=str)
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
             file.write(text)

@@ -78,15 +78,6 @@ def environ(process: Process) -> dict[str, str]:
     return {}
 
 
-def stop(record: Path, *, seconds: float = 15) -> bool:
-    """Stop the process of ``record`` and everything it started; SIGTERM first, SIGKILL after ``seconds``.
-
-    Returns:
-        Whether there was one to stop. ``record`` is gone afterwards.
-    """
-    return stop_all([record], seconds=seconds)
-
-
 def stop_all(records: Iterable[Path], *, mark: tuple[str, str] | None = None, seconds: float = 15) -> bool:
     """Stop the processes of ``records`` side by side, and everything they started.
 

@@ -122,7 +122,7 @@ VOLUMES = (
     "'./quo''ted:/q'",
     '"${HOME}/.cache:/cache:ro"',
     "data:/data",
-    "~/.aws:/root/.aws:ro",
+    "~/.aws:/home/other/.aws:ro",
     "~/.aws/config:/home/astro/.aws/config:ro",
     "&item ./anchored:/a",
     "!!str ./tagged:/t",

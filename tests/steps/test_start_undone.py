@@ -15,6 +15,11 @@ from tests.steps.test_start import ENV, Airflow, airflow, settings, state
 __all__ = ["airflow", "settings", "state"]
 
 
+def started(state: Path, *, running: bool, made: bool) -> None:
+    """Our first start: whether Airflow ran before it, and whether it made the containers."""
+    receipts.record(state, {"kind": "runtime", "runtime": "docker", "running": running, "made": made})
+
+
 def airflow_changes(settings: Settings, state: Path) -> list[Change]:
     return [change for change in undo.plan(settings, state).needed if change.target == "Airflow"]
 
@@ -29,7 +34,7 @@ def running(airflow: Airflow) -> Airflow:
 def test_what_ran_before_us_is_started_again_after_its_files_are_back(
     running: Airflow, settings: Settings, state: Path
 ) -> None:
-    receipts.record(state, {"kind": "runtime", "runtime": "docker", "running": True, "made": False})
+    started(state, running=True, made=False)
     (change,) = airflow_changes(settings, state)
     assert change.action == "restart"
     change.apply()
@@ -39,14 +44,14 @@ def test_what_ran_before_us_is_started_again_after_its_files_are_back(
 def test_what_had_run_before_us_and_was_stopped_since_stays_stopped(
     airflow: Airflow, settings: Settings, state: Path
 ) -> None:
-    receipts.record(state, {"kind": "runtime", "runtime": "docker", "running": True, "made": False})
+    started(state, running=True, made=False)
     assert airflow_changes(settings, state) == []
 
 
 def test_what_we_started_from_containers_that_were_there_is_stopped_and_no_more(
     running: Airflow, settings: Settings, state: Path
 ) -> None:
-    receipts.record(state, {"kind": "runtime", "runtime": "docker", "running": False, "made": False})
+    started(state, running=False, made=False)
     (change,) = airflow_changes(settings, state)
     assert change.action == "stop"
     change.apply()
@@ -54,7 +59,7 @@ def test_what_we_started_from_containers_that_were_there_is_stopped_and_no_more(
 
 
 def test_what_we_made_is_removed_and_its_data_is_named(running: Airflow, settings: Settings, state: Path) -> None:
-    receipts.record(state, {"kind": "runtime", "runtime": "docker", "running": False, "made": True})
+    started(state, running=False, made=True)
     (change,) = airflow_changes(settings, state)
     assert change.action == "remove"
     assert "docker volume ls" in undo.plan(settings, state).warnings[0]

@@ -150,7 +150,7 @@ class Docker:
 
     def _service(self, container: Container, health: tuple[int, Mapping[str, object]]) -> Service:
         name, (major, said) = containers.service(container), health
-        since = int(containers.started(container))
+        since = containers.started(container)
         return Service(
             name,
             containers.healthy(container)

@@ -95,7 +95,7 @@ class Embedded:
         return tuple(
             Service(
                 name,
-                airflow_api.is_healthy(health, name, since=process.created),
+                airflow_api.is_healthy(health, name, since=process.started or process.created),
                 airflow_config.as_asked(processes.environ(process)),
                 f"{process.pid}:{process.created}",
             )

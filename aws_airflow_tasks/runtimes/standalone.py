@@ -69,7 +69,7 @@ class Standalone:
         health = airflow_api.health(_url(variables, major), major)
         identity = f"{process.pid}:{process.created}"
         return tuple(
-            Service(name, airflow_api.is_healthy(health, name, since=int(process.created)), variables, identity)
+            Service(name, airflow_api.is_healthy(health, name, since=process.started), variables, identity)
             for name in self.services()
         )
 
@@ -169,7 +169,8 @@ def _airflow_of(pid: int, home: Path) -> processes.Process | None:
         found: psutil.Process = psutil.Process(pid)
         ours = Path(found.environ().get("AIRFLOW_HOME", "")).resolve() == home.resolve()
         alive = found.status() != psutil.STATUS_ZOMBIE
-        return processes.Process(pid, found.create_time()) if ours and alive else None
+        when = found.create_time(), processes.started(found)
+        return processes.Process(pid, when[0], started=when[1]) if ours and alive else None
     except psutil.Error:
         return None
 

@@ -23,11 +23,20 @@ if TYPE_CHECKING:
 
 
 class Process(NamedTuple):
-    """A process of ours: its pid, its start time in seconds since the epoch, and its log file."""
+    """A process of ours.
+
+    Attributes:
+        pid: its number.
+        created: its start time as psutil tells it, in seconds since the epoch: ticks on a boot time in whole seconds,
+            so up to a second early. It tells a pid that was used again.
+        log: its log file.
+        started: seconds since the epoch, by our own clock: what was before is of an earlier process.
+    """
 
     pid: int
     created: float
     log: str = ""
+    started: float = 0
 
 
 def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, record: Path) -> Process:
@@ -41,6 +50,7 @@ def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, 
     import psutil
 
     log.parent.mkdir(parents=True, exist_ok=True)
+    now = time.time()
     with log.open("ab") as out:
         try:
             child = subprocess.Popen(
@@ -54,7 +64,7 @@ def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, 
             )
         except OSError as error:
             raise TaskError(f"cannot start {argv[0]}: {error.strerror}") from error
-    process = Process(child.pid, psutil.Process(child.pid).create_time(), str(log))
+    process = Process(child.pid, psutil.Process(child.pid).create_time(), str(log), now)
     child.returncode = 0  # it outlives us: Python has nothing to wait for and nothing to warn of
     record.write_text(json.dumps(process._asdict()), encoding="utf-8")
     return process
@@ -67,6 +77,18 @@ def running(record: Path) -> Process | None:
     except (OSError, ValueError, TypeError):
         return None
     return process if _alive(process) else None
+
+
+def started(process: psutil.Process) -> float:
+    """When a process was started that another program did start, in seconds since the epoch, to a hundredth.
+
+    psutil adds the kernel's ticks to a boot time in whole seconds (Linux's ``btime``); here to the boot time itself.
+    """
+    import psutil
+
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return process.create_time()
+    return process.create_time() - psutil.boot_time() + time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def environ(process: Process) -> dict[str, str]:

@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,7 @@ how = open({how!r}).read()
 if how == "crash":
     print("login hunter2hunter2 failed")
     sys.exit(1)
+before = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds={age})).isoformat()
 class Health(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         now = datetime.datetime.now(datetime.timezone.utc).isoformat()
@@ -39,6 +41,8 @@ class Health(http.server.BaseHTTPRequestHandler):
         found["metadatabase"] = {{"status": "healthy"}}
         if how == "sick":
             found["triggerer"]["status"] = "unhealthy"
+        if how == "before":
+            found["triggerer"]["latest_triggerer_heartbeat"] = before
         body = json.dumps(found).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -47,6 +51,12 @@ class Health(http.server.BaseHTTPRequestHandler):
 port = os.environ.get("AIRFLOW__API__PORT", "8080")
 http.server.HTTPServer(("127.0.0.1", int(port)), Health).serve_forever()
 """
+
+
+def age() -> float:
+    """Seconds before an Airflow starts that psutil takes for after its start: the part of a second it leaves out."""
+    early = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) - psutil.boot_time()
+    return max(early / 2, 0.05)
 
 
 @pytest.fixture
@@ -66,7 +76,7 @@ def project(tmp_path: Path, how: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ".astro/config.yaml": f"project:\n  name: mine\ndev:\n  mode: standalone\napi-server:\n  port: {port}\n",
         "Dockerfile": "FROM astrocrpublic.azurecr.io/runtime:3.1-12\n",
         ".env": "TEAM=data\nTOKEN=hunter2hunter2\n",
-        ".venv/bin/airflow": AIRFLOW.format(python=sys.executable, how=str(how)),
+        ".venv/bin/airflow": AIRFLOW.format(python=sys.executable, how=str(how), age=age()),
     }.items():
         (made / name).parent.mkdir(parents=True, exist_ok=True)
         (made / name).write_text(text)
@@ -156,6 +166,12 @@ def test_a_component_that_is_not_healthy_in_time_is_named(runtime: Standalone, h
     with pytest.raises(TaskError, match=r"was not healthy within 2 seconds \(triggerer\)") as caught:
         runtime.start(ENVIRONMENT, restart=False, wait=2)
     assert caught.value.hint.startswith("less '")
+
+
+def test_a_heartbeat_from_just_before_the_start_is_of_another_airflow(runtime: Standalone, how: Path) -> None:
+    how.write_text("before")
+    with pytest.raises(TaskError, match=r"\(triggerer\)"):
+        runtime.start(ENVIRONMENT, restart=False, wait=2)
 
 
 def test_an_airflow_that_ends_is_shown_with_its_last_lines_and_without_the_secrets_of_env(

@@ -1,0 +1,27 @@
+"""Whose a heartbeat is that Airflow reports: the container's that runs, or the one's before it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aws_airflow_tasks.runtimes.docker import Docker
+from aws_airflow_tasks.world import containers
+
+
+@pytest.mark.parametrize(
+    ("beat", "healthy"),
+    [("2026-11-24T10:00:00.100000+00:00", False), ("2026-11-24T10:00:00.900000+00:00", True)],
+    ids=["of the container before", "of this one"],
+)
+def test_a_heartbeat_of_the_second_in_which_a_container_started_is_told_by_its_fraction(
+    beat: str, healthy: bool, tmp_path: Path
+) -> None:
+    state = {"StartedAt": "2026-11-24T10:00:00.512345678Z", "Running": True, "Status": "running"}
+    container: Any = type("Container", (), {
+        "id": "1", "attrs": {"State": state, "Config": {}}, "labels": {containers.SERVICE: "scheduler"},
+    })()  # fmt: skip
+    said = {"scheduler": {"status": "healthy", "latest_scheduler_heartbeat": beat}}
+    assert Docker(tmp_path, "/aws", tmp_path)._service(container, (3, said)).healthy is healthy

@@ -1,0 +1,59 @@
+"""When a process was started, by clocks that tell a heartbeat of the one before from its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from aws_airflow_tasks.world import processes
+
+
+def test_our_own_clock_is_read_before_a_process_starts_and_kept_with_it(tmp_path: Path) -> None:
+    record, before = tmp_path / "p.pid.json", time.time()
+    made = processes.start(
+        [sys.executable, "-c", "import time; time.sleep(60)"],
+        env=dict(os.environ),
+        cwd=tmp_path,
+        log=tmp_path / "log",
+        record=record,
+    )
+    try:
+        after = time.time()
+        assert before <= made.started <= after
+        assert processes.running(record) == made
+    finally:
+        processes.stop_all([record], seconds=5)
+
+
+def test_a_record_of_a_version_that_kept_no_clock_is_still_read(tmp_path: Path) -> None:
+    record = tmp_path / "p.pid.json"
+    processes.start(
+        [sys.executable, "-c", "import time; time.sleep(60)"],
+        env=dict(os.environ),
+        cwd=tmp_path,
+        log=tmp_path / "log",
+        record=record,
+    )
+    try:
+        text = record.read_text()
+        record.write_text(text[: text.index(', "started"')] + "}")
+        found = processes.running(record)
+        assert found is not None
+        assert found.started == 0
+    finally:
+        processes.stop_all([record], seconds=5)
+
+
+def test_the_start_of_a_process_of_others_is_told_to_a_tick() -> None:
+    """psutil's own figure is up to a second early, by the part of a second that the boot time lacks."""
+    before = time.time()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        after = time.time()
+        found = processes.started(psutil.Process(child.pid))
+        child.communicate(b"\n")
+    assert before - 0.02 <= found <= after + 0.02

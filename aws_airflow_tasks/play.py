@@ -126,8 +126,9 @@ class Play:
             self._blocked[task.name] = cause
             self._add(Result(task.name, "skipped", reason=f"{cause} failed"), Stopwatch())
             return
+        before = len(self.results)
         task.run(self, **own)
-        if any(result.status == "failed" for result in self.results if result.step == task.name):
+        if any(result.status == "failed" for result in self.results[before:] if result.step == task.name):
             self._blocked[task.name] = task.name
 
     @property
@@ -136,11 +137,10 @@ class Play:
         return any(result.status == "failed" for result in self.results)
 
     def preview(self, *tasks: Any) -> None:
-        """Say what tasks would do now, and change nothing."""
-        self.settings = replace(self.settings, check=True)
-        self.go(*tasks)
-        self.settings = replace(self.settings, check=False)
-        self.notes.clear()
+        """Say what tasks would do now, in a play of its own: none of them counts as run."""
+        shown = Play(replace(self.settings, check=True), self.asked, self.command)
+        shown.go(*tasks)
+        self.results += shown.results
 
     def finish(self, *, error: TaskError | None = None, code: int | None = None) -> int:
         """Print the recap, or the JSON document, and return the exit code."""

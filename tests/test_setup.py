@@ -87,6 +87,32 @@ def test_status_says_what_each_step_would_do_and_changes_nothing(project: Path, 
     assert tree(project, closed_world) == before
 
 
+def test_check_and_dry_hold_for_what_stands_beside_status(project: Path, closed_world: Path, run: Run) -> None:
+    assert run("setup").code == 0
+    before = tree(project, closed_world)
+    for line in (["status", "undo", "--check"], ["--dry", "status", "undo"], ["undo", "--check", "status"]):
+        assert run(*line).code == 3, line
+    assert run("status", "undo", "--check", "--json").document["check"] is True
+    assert tree(project, closed_world) == before
+
+
+def test_a_task_beside_status_runs_whether_before_or_after_it(project: Path, run: Run) -> None:
+    for line in (["status", "dag"], ["dag", "status"], ["status", "setup"]):
+        assert run(*line).code == 0, line
+        assert (project / "dags" / "example_secrets_dag.py").is_file(), line
+        assert run("undo").code == 0
+
+
+def test_what_failed_in_a_preview_is_tried_all_the_same(project: Path, run: Run) -> None:
+    (project / "dags" / "example_secrets_dag.py").write_text("mine = 1\n")
+    done = run("status", "dag", "--override", "--json")
+    assert [(step["step"], step["status"]) for step in done.document["steps"] if step["step"] == "dag"] == [
+        ("dag", "changed"),
+        ("dag", "changed"),
+    ]
+    assert run("undo").code == 0
+
+
 def test_undo_gives_every_byte_back_and_deletes_what_we_created(
     project: Path, closed_world: Path, airflow: StandInAirflow, secrets: Any, run: Run
 ) -> None:

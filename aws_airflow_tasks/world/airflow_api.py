@@ -226,7 +226,11 @@ class Api:
         return list(self._json("GET", f"{_run_path(dag_id, run_id)}/taskInstances")["task_instances"])
 
     def log(self, dag_id: str, run_id: str, task_id: str) -> str:
-        """The log of a task instance's last try, one event a line."""
+        """The log of a task instance's last try, one event a line; under it the errors it was logged with, cause first.
+
+        Airflow 3.3 logs JSON lines, of which the API passes all fields on: what was raised is in ``error_detail``, not
+        in ``event`` (structlog's ``dict_tracebacks``).
+        """
         task = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id, safe='')}"
         number = max(1, int(self._json("GET", task)["try_number"]))
         accepted = {"Accept": "text/plain" if self._login.major == 2 else "application/json"}
@@ -234,13 +238,21 @@ class Api:
         if self._login.major == 2 and answer.ok:
             return answer.text
         content = _json(answer, self._login)["content"]
-        return "\n".join(str(line["event"] if isinstance(line, dict) else line) for line in content)
+        return "\n".join(_event(line) for line in content)
 
     def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return _json(self._ask(method, path, json=body), self._login)
 
     def _ask(self, method: str, path: str, **arguments: Any) -> requests.Response:
         return _sent(self._session, self._login.url, method, PREFIX[self._login.major] + path, **arguments)
+
+
+def _event(line: Any) -> str:
+    if not isinstance(line, dict):
+        return str(line)
+    raised = [error for error in line.get("error_detail") or () if isinstance(error, dict)]
+    errors = [f"{error.get('exc_type')}: {error.get('exc_value')}" for error in reversed(raised)]
+    return "\n".join([str(line.get("event")), *errors])
 
 
 def _run_path(dag_id: str, run_id: str) -> str:

@@ -48,7 +48,38 @@ def test_a_green_run_that_printed_another_value_does_not_pass(monkeypatch: pytes
 def test_a_failed_run_is_told_by_the_error_in_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
     log = "INFO - start\nNoCredentialsError: Unable to locate credentials\nINFO - done\n"
     check = dag_run(monkeypatch, "failed", log)
-    assert (check.status, check.detail) == ("failed", "failed: NoCredentialsError: Unable to locate credentials")
+    assert (check.status, check.detail) == (
+        "failed",
+        "the DAG run failed: NoCredentialsError: Unable to locate credentials",
+    )
+
+
+BACKEND = (
+    "Unable to retrieve variable from secrets backend (SecretsManagerBackend). Checking subsequent secrets backend."
+)
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        f"Task started\n{BACKEND}\nClientError: An error occurred (InvalidSignatureException): wrong key\n"
+        "Task failed with exception\nAirflowRuntimeError: VARIABLE_NOT_FOUND: {'key': 'x'}",
+        f"[2026-11-24T10:00:00.000+0000] {{variable.py:357}} ERROR - {BACKEND}\nTraceback (most recent call last):\n"
+        '  File "client.py", line 1, in _api\n    raise ClientError(parsed, name)\n'
+        "botocore.errorfactory.ClientError: An error occurred (InvalidSignatureException): wrong key\n\n"
+        "During handling of the above exception, another exception occurred:\n\n"
+        "RuntimeError: again\n[2026-11-24T10:00:01.000+0000] {taskinstance.py:1} ERROR - Task failed with exception\n"
+        "KeyError: 'Variable x does not exist'",
+    ],
+    ids=["Airflow 3", "Airflow 2"],
+)
+def test_what_the_backend_raised_comes_before_what_it_led_to(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "InvalidSignatureException): wrong key" in dag_run(monkeypatch, "failed", log).detail
+
+
+def test_a_failed_run_whose_log_names_no_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = dag_run(monkeypatch, "failed", "INFO - start\nINFO - done\n")
+    assert check.detail == "the DAG run failed: its log names no error"
 
 
 @pytest.mark.parametrize(

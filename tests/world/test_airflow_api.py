@@ -212,6 +212,31 @@ def test_airflow_3s_log_is_the_events_of_the_last_try_one_a_line(server: Airflow
     assert connected(server, 3).log("d", "r", "t") == "::group::x\nvariable x = 1\nplain"
 
 
+def test_airflow_3s_log_has_the_errors_that_a_line_was_logged_with_the_cause_first(server: Airflow) -> None:
+    """As Airflow 3.3.2 answers: the event names none."""
+    task = "/api/v2/dags/d/dagRuns/r/taskInstances/t"
+    errors = [
+        {"exc_type": "AirflowRuntimeError", "exc_value": "VARIABLE_NOT_FOUND: x", "frames": []},
+        {"exc_type": "KeyError", "exc_value": "'x'", "frames": []},
+    ]
+    content = [
+        {"event": "Task failed with exception", "error_detail": errors},
+        {"event": "odd", "error_detail": None},
+        {"event": "odder", "error_detail": ["text"]},
+    ]
+    server.answers |= {
+        f"GET {task}": (200, {"try_number": 1}),
+        f"GET {task}/logs/1?full_content=true": (200, {"content": content}),
+    }
+    assert connected(server, 3).log("d", "r", "t").splitlines() == [
+        "Task failed with exception",
+        "KeyError: 'x'",
+        "AirflowRuntimeError: VARIABLE_NOT_FOUND: x",
+        "odd",
+        "odder",
+    ]
+
+
 def test_airflow_2s_log_is_its_text(server: Airflow) -> None:
     task = "/api/v1/dags/d/dagRuns/r/taskInstances/t"
     server.answers |= {

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aws_airflow_tasks import report
 from aws_airflow_tasks.core import Change, Check, Plan, Result, Stopwatch, TaskError, converge
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.world import state
 
 if TYPE_CHECKING:
@@ -46,23 +47,23 @@ class Play:
         """The project's state directory; it may not exist yet."""
         return state.locate(self.settings.project)
 
-    def converge(self, step: str, plan: Callable[[Settings, Path], Plan]) -> None:
+    def converge(self, step: str, plan: Callable[[Site], Plan]) -> None:
         """Bring one step to what it ensures, and report it; errors become its result."""
         self._guarded(
             step,
             lambda: converge(
                 step,
-                lambda: plan(self.settings, self.state),
+                lambda: plan(Site(self.settings)),
                 check=self.settings.check,
                 hold=self._hold,
                 apply=self._apply,
             ),
         )
 
-    def verify(self, checks: Callable[[Settings, Path], Iterator[Check]]) -> None:
+    def verify(self, checks: Callable[[Site], Iterator[Check]]) -> None:
         """Run checks and report each as it is known; services that say the same share a line."""
         self.notes.clear()
-        self._guarded("verify", lambda: self._verified(checks(self.settings, self.state)))
+        self._guarded("verify", lambda: self._verified(checks(Site(self.settings))))
 
     def _verified(self, checks: Iterator[Check]) -> Result | None:
         if self.settings.check:
@@ -92,11 +93,11 @@ class Play:
         if result:
             self._add(result, clock)
 
-    def watch(self, watch: Callable[[Settings, Path, Callable[[str], None]], None], wanted: bool) -> None:
+    def watch(self, watch: Callable[[Settings, Callable[[str], None]], None], wanted: bool) -> None:
         """Go on watching until interrupted, if that is wanted and all went well; others may work meanwhile."""
         if wanted and not self.failed and not self.settings.check:
             self.release()
-            watch(self.settings, self.state, self.say)
+            watch(self.settings, self.say)
 
     def note(self, text: str) -> None:
         """Something to say after the recap: what to type next."""

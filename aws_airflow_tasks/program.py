@@ -16,7 +16,8 @@ from aws_airflow_tasks.core import Change, Edit, Plan, TaskError
 from aws_airflow_tasks.executor import Executor, task
 from aws_airflow_tasks.patch import Patch
 from aws_airflow_tasks.play import Play
-from aws_airflow_tasks.settings import Settings, nearest_project
+from aws_airflow_tasks.settings import nearest_project
+from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files
 
 TASKS = '"""The menu: type `invoke --list`."""\n\nfrom aws_airflow_tasks import ns\n\n__all__ = ["ns"]\n'
@@ -37,9 +38,9 @@ def init_tasks(play: Play) -> None:
     play.converge("init-tasks", _plan)
 
 
-def _plan(settings: Settings, state: Path) -> Plan:
+def _plan(site: Site) -> Plan:
     wanted = {"tasks.py": TASKS, "invoke.yaml": CONFIGURATION}
-    found = {name: _read(settings.project / name) for name in wanted}
+    found = {name: _read(site.project / name) for name in wanted}
     if found == wanted:
         return Plan(target="tasks.py, invoke.yaml", reason="as this writes them")
     if any(text is not None and text != wanted[name] for name, text in found.items()):
@@ -50,7 +51,7 @@ def _plan(settings: Settings, state: Path) -> Plan:
         if found[name] is None:
             data = text.encode()
             patch = Patch("edits", None, data, (Edit(0, b"", data),))
-            changes += files.plan("init-tasks", settings.project, name, patch).changes
+            changes += files.plan("init-tasks", site.project, name, patch).changes
     return Plan(changes)
 
 

@@ -46,9 +46,9 @@ def run(play: Play, airflow: str, *tasks: Any) -> None:
         # the longest step goes on beside the others; nothing that it makes depends on them
         wanted = not play.settings.check and not venv.is_ready(venv.folder(major, cache))
         built = [pool.submit(venv.ensure, major, cache)] if wanted else []
-        play.converge("project", lambda settings, _: _project(settings.project, major))
-        play.converge("aws", lambda _, __: _aws(root))
-        play.converge("airflow", lambda settings, _: _airflow(settings, major, built))
+        play.converge("project", lambda site: _project(site.project, major))
+        play.converge("aws", lambda _: _aws(root))
+        play.converge("airflow", lambda site: _airflow(site.settings, major, built))
     if play.failed or any(result.status == "changed" for result in play.results if play.settings.check):
         return
     play.settings = replace(play.settings, endpoint_url=moto.running(_aws_directory(root), root / "home") or "")
@@ -59,15 +59,15 @@ def run(play: Play, airflow: str, *tasks: Any) -> None:
 def stop(play: Play) -> None:
     """Stop the sandbox's Airflow and AWS, whatever a killed run left of them."""
     root = _enter(play)
-    play.converge("sandbox.stop", lambda settings, _: _stopped(settings, root))
+    play.converge("sandbox.stop", lambda site: _stopped(site.settings, root))
 
 
 def clean(play: Play) -> None:
     """Stop the sandbox and remove ``.sandbox/``; the virtual environments in the user's cache stay."""
     root = _enter(play)
-    play.converge("sandbox.stop", lambda settings, _: _stopped(settings, root))
+    play.converge("sandbox.stop", lambda site: _stopped(site.settings, root))
     play.release()
-    play.converge("sandbox.clean", lambda _, __: _removed(root))
+    play.converge("sandbox.clean", lambda _: _removed(root))
 
 
 def _enter(play: Play) -> Path:

@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 
 from aws_airflow_tasks import runtimes
+from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.program import program
-from aws_airflow_tasks.runtimes import Login, Outcome, Service
+from aws_airflow_tasks.runtimes.protocol import Outcome, Service
+from aws_airflow_tasks.world.airflow_api import Login
 from tests.world.server import Embedded, embedded
 
 __all__ = ["airflow", "astro_project", "embedded", "run"]
 
+SERVICES = ("scheduler", "dag-processor", "api-server", "triggerer")
 DOCKERFILE = "FROM astrocrpublic.azurecr.io/runtime:3.1-12\n"
 
 
@@ -28,6 +31,7 @@ class StandInAirflow:
 
     mounts: bool = True
     name: str = "docker"
+    names: tuple[str, ...] = (*SERVICES, "webserver")
     started: list[str] = field(default_factory=list)
     environment: dict[str, str] | None = None
     source: str = ""
@@ -36,7 +40,10 @@ class StandInAirflow:
         return 3
 
     def services(self) -> tuple[str, ...]:
-        return ("scheduler", "dag-processor", "api-server", "triggerer")
+        return SERVICES
+
+    def read_env(self, data: bytes) -> dict[str, str]:
+        return dotenv.read(data, "standalone")
 
     def credentials(self, host: Path) -> str:
         return "/home/astro/.aws" if self.mounts else str(host)

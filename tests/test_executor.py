@@ -25,7 +25,7 @@ class World:
         self.broken: BaseException | None = None
 
     def plan(self, name: str) -> Callable[..., Plan]:
-        def plan(settings, state) -> Plan:
+        def plan(site) -> Plan:
             self.asked.append(name)
             if name == "first" and self.broken:
                 raise self.broken

@@ -11,8 +11,8 @@ import pytest
 from aws_airflow_tasks import ns
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.settings import KEYS, Settings
+from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env
-from aws_airflow_tasks.world import state
 from tests.project import StandInAirflow, airflow, astro_project, embedded
 
 __all__ = ["airflow", "astro_project", "embedded"]
@@ -71,7 +71,7 @@ def test_env_example_is_exactly_the_lines_that_env_maintains(
 ) -> None:
     airflow.mounts = True
     settings = Settings(project=astro_project, endpoint_url="http://host.docker.internal:5000", credentials="live")
-    lines = {name: value for name, value in env.wanted(settings, state.locate(astro_project)).items() if value}
+    lines = {name: value for name, value in env.wanted(Site(settings)).items() if value}
     text = (ROOT / ".env.example").read_bytes()
     assert dotenv.read(text, "docker") == lines == dotenv.read(text, "compose") == dotenv.read(text, "standalone")
 

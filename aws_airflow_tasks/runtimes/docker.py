@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.runtimes import Login, Outcome, Service, astro, dockerfile
+from aws_airflow_tasks.patch import dotenv
+from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES, WEB
+from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.runtimes.watching import Watch
+from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import airflow_api, cli, containers, files, processes
+from aws_airflow_tasks.world.airflow_api import Login
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -38,11 +42,18 @@ class Docker:
 
     name = "docker"
     mounts = True
+    names = ALL
+    kept = "Airflow's database and logs stay in Docker's volumes: docker volume ls"
 
     def __init__(self, project: Path, mount_path: str, state: Path) -> None:
         self.project = project
         self.mount_path = mount_path
         self.memory = state / "runtime.json"
+
+    @classmethod
+    def of(cls, settings: Settings, state: Path) -> Docker:
+        """The docker mode of the project that ``settings`` name."""
+        return cls(settings.project, settings.mount_path, state)
 
     def major(self) -> int:
         """Airflow's major version: what ran last with this Dockerfile, else what it says, else what its image says."""
@@ -57,6 +68,10 @@ class Docker:
         names = SERVICES[self.major()]
         runtime = self._remembered() or dockerfile.read(self._dockerfile()).runtime
         return names if dockerfile.has_triggerer(runtime) else tuple(name for name in names if name != "triggerer")
+
+    def read_env(self, data: bytes) -> dict[str, str]:
+        """As ``docker compose`` reads it, with the shell's variables for ``$NAME``."""
+        return dotenv.read(data, "compose", os.environ)
 
     def credentials(self, host: Path) -> str:
         """The mount's target: the same path in every container."""
@@ -223,7 +238,7 @@ class Docker:
             return watch.failure(WEB[self.major()], "was not healthy in time", found)
 
     def _dockerfile(self) -> str:
-        return runtimes.dockerfile_text(self.project)
+        return dockerfile.text(self.project)
 
     def _label(self, image: str) -> str:
         """The version of Astro Runtime by the labels of an image that the engine has; empty: it has none such."""

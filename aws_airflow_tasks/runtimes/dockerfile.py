@@ -1,10 +1,13 @@
-"""What the project's Dockerfile says of Airflow's version. Pure: text in, words out."""
+"""What the project's Dockerfile says of Airflow's version."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
+
+from aws_airflow_tasks.core import Pending, TaskError
 
 #: the label by which the Astro CLI itself tells the version of a built image
 RUNTIME_LABEL = "io.astronomer.docker.runtime.version"
@@ -29,6 +32,29 @@ class Base(NamedTuple):
     image: str = ""
     runtime: str = ""
     major: int | None = None
+
+
+def text(project: Path) -> str:
+    """The text of the project's Dockerfile.
+
+    Raises:
+        Pending: there is none yet.
+    """
+    try:
+        return (project / "Dockerfile").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        raise Pending("init") from None
+    except OSError as error:
+        raise TaskError(f"cannot read Dockerfile: {error.strerror}", hint=f"ls -l {project / 'Dockerfile'}") from None
+
+
+def declared_major(project: Path) -> int | None:
+    """Airflow's major version as the project's Dockerfile says; None when it does not tell.
+
+    Raises:
+        Pending: there is no Dockerfile yet.
+    """
+    return major(text(project))
 
 
 def read(text: str) -> Base:

@@ -7,13 +7,18 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.patch.dotenv_redact import redact_output
-from aws_airflow_tasks.runtimes import Login, Outcome, Service, airflow_config, venv
+from aws_airflow_tasks.runtimes import airflow_config, dockerfile, venv
 from aws_airflow_tasks.runtimes.airflow_config import Place
+from aws_airflow_tasks.runtimes.protocol import Outcome, Service
+from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
+from aws_airflow_tasks.world.airflow_api import Login
 
 log = logging.getLogger("aws_airflow_tasks")
 
@@ -57,17 +62,28 @@ class Embedded:
         project: the Astro project; nothing is written there.
         state: the directory for Airflow's data.
         cache: this tool's directory in the user's cache.
-        major: Airflow's major version, 2 or 3.
+        major: Airflow's major version, 2 or 3; None: what the project's Dockerfile says, else 3.
     """
 
     name = "embedded"
     mounts = False
+    names = tuple(dict.fromkeys(name for commands in COMMANDS.values() for name in commands))
+    kept = ""
 
-    def __init__(self, project: Path, state: Path, cache: Path, major: int = 3) -> None:
+    def __init__(self, project: Path, state: Path, cache: Path, major: int | None = None) -> None:
         self.project = project
         self.state = state
         self.cache = cache
-        self._major = major
+        self._asked = major
+
+    @classmethod
+    def of(cls, settings: Settings, state: Path) -> Embedded:
+        """The embedded Airflow of the project that ``settings`` name."""
+        return cls(settings.project, state / "airflow", settings.cache)
+
+    @cached_property
+    def _major(self) -> int:
+        return self._asked or dockerfile.declared_major(self.project) or 3
 
     @property
     def place(self) -> Place:
@@ -81,6 +97,10 @@ class Embedded:
     def services(self) -> tuple[str, ...]:
         """Airflow's components, each a process."""
         return tuple(COMMANDS[self._major])
+
+    def read_env(self, data: bytes) -> dict[str, str]:
+        """As the Astro CLI reads it for its standalone mode, which this one stands in for."""
+        return dotenv.read(data, "standalone")
 
     def credentials(self, host: Path) -> str:
         """The same path: these processes see this host's files."""

@@ -13,12 +13,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.patch.dotenv_redact import redact_output
-from aws_airflow_tasks.runtimes import Login, Outcome, Service, astro
-from aws_airflow_tasks.runtimes.astro import SERVICES
+from aws_airflow_tasks.runtimes import astro, dockerfile
+from aws_airflow_tasks.runtimes.astro import ALL, SERVICES
+from aws_airflow_tasks.runtimes.protocol import Outcome, Service
+from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
+from aws_airflow_tasks.world.airflow_api import Login
 
 if TYPE_CHECKING:
     import psutil
@@ -37,13 +40,20 @@ class Standalone:
 
     name = "standalone"
     mounts = False
+    names = ALL
+    kept = "Airflow's database and logs stay in .astro/standalone, its packages in .venv"
 
     def __init__(self, project: Path) -> None:
         self.project = project
 
+    @classmethod
+    def of(cls, settings: Settings, state: Path) -> Standalone:
+        """The standalone mode of the project that ``settings`` name."""
+        return cls(settings.project)
+
     def major(self) -> int:
         """Airflow's major version, by the Dockerfile: the CLI installs what its tag says."""
-        found = runtimes.declared_major(self.project)
+        found = dockerfile.declared_major(self.project)
         if found is None:
             raise TaskError(
                 "the Dockerfile's base image does not tell the version of Airflow that standalone mode installs",
@@ -54,6 +64,10 @@ class Standalone:
     def services(self) -> tuple[str, ...]:
         """Airflow's components, all started by one process."""
         return SERVICES[self.major()]
+
+    def read_env(self, data: bytes) -> dict[str, str]:
+        """As the Astro CLI reads it for its standalone mode."""
+        return dotenv.read(data, "standalone")
 
     def credentials(self, host: Path) -> str:
         """The same path: these processes see this host's files."""

@@ -8,92 +8,66 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Plan, TaskError
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.steps import delivery
-from aws_airflow_tasks.world import cli, identity, profiles, sessions, staging
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps import staging
+from aws_airflow_tasks.world import cli, delivery, identity
 from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable, profile_option
-from aws_airflow_tasks.world.profiles import Credentials
+from aws_airflow_tasks.world.staging import AT_HAND
 
 #: the first version of the AWS command line that knows a command
 SINCE = {("sso", "login"): (2, 0, 0), ("configure", "sso"): (2, 0, 0), ("login",): (2, 32, 0)}
 
 
-def plan(settings: Settings, state: Path, *, sso: bool = False) -> Plan:
+def plan(site: Site, *, sso: bool = False) -> Plan:
     """Nothing to do while AWS knows us and what is staged is fresh; else a login, if somebody is there, or an export.
 
     Args:
-        settings: of the command line.
-        state: the project's state directory.
+        site: the project.
         sso: where there are no credentials at all, set up IAM Identity Center instead of access keys.
 
     Raises:
         TaskError: a definite no from AWS or from the configuration.
     """
     try:
-        known = identity.known(settings, state)
+        known = site.identity
     except Unreachable as error:
-        return _unchecked(settings, state, error)
+        return _unchecked(site, error)
     except LoginNeeded as error:
         needed = _with_sso(error) if sso else error
-        if settings.check or settings.json or settings.yes or not cli.terminal():
+        if site.settings.check or site.settings.json or site.settings.yes or not cli.terminal():
             raise needed from None
-        return Plan((_login(needed, settings, state),))
+        return Plan((_login(needed, site),))
     checked = identity.age(time.time() - known.checked)
     credentials, who = known.credentials, f"{known.identity.arn} in {known.credentials.region or 'no region'}"
     return Plan(
-        _changes(settings, state, credentials),
+        staging.changes(site),
         target=f"profile {credentials.profile}",
-        reason=f"{who}, identity checked {checked}; {delivery.way(settings, credentials).reason}",
-        warnings=_warnings(settings, credentials),
+        reason=f"{who}, identity checked {checked}; {site.way.reason}",
+        warnings=_warnings(site),
     )
 
 
-def facts(settings: Settings, state: Path) -> Credentials:
-    """What the configuration says of the profile in use; no call is made.
-
-    While the answer of STS is remembered, not even botocore is loaded.
-
-    Raises:
-        TaskError: the configuration is broken or has no such profile.
-    """
-    found = identity.remembered(settings, state)
-    return found.credentials if found else profiles.read(sessions.session(settings), settings, os.environ)
-
-
-def delivered(settings: Settings, state: Path) -> Credentials:
-    """:func:`facts` with the files that Airflow is to have: the person's own, or the staged copy's.
-
-    Raises:
-        TaskError: as :func:`facts`.
-    """
-    return delivery.delivered(settings, state, facts(settings, state))
-
-
-def _unchecked(settings: Settings, state: Path, error: Unreachable) -> Plan:
+def _unchecked(site: Site, error: Unreachable) -> Plan:
     """Without AWS, keys that are at hand can still be staged."""
-    credentials = facts(settings, state)
     return Plan(
-        _changes(settings, state, credentials) if credentials.kind in staging.AT_HAND else (),
-        target=f"profile {credentials.profile}",
+        staging.changes(site) if site.credentials.kind in AT_HAND else (),
+        target=f"profile {site.credentials.profile}",
         reason="not checked",
-        warnings=(f"{error.message}; steps that need only files go on", *_warnings(settings, credentials)),
+        warnings=(f"{error.message}; steps that need only files go on", *_warnings(site)),
     )
 
 
-def _changes(settings: Settings, state: Path, credentials: Credentials) -> tuple[Change, ...]:
-    change = delivery.change(settings, state, credentials)
-    return (change,) if change else ()
-
-
-def _warnings(settings: Settings, credentials: Credentials) -> tuple[str, ...]:
-    found, name = [], credentials.profile
+def _warnings(site: Site) -> tuple[str, ...]:
+    found, credentials = [], site.credentials
+    name = credentials.profile
     if not credentials.region:
         command = f"aws configure set region eu-west-1{profile_option(name)}"
         found.append(f"no region is set for profile {name}; type: {command}")
-    if settings.credentials == "live" and (hindered := delivery.hindrance(settings, credentials)):
+    hindered = delivery.hindrance(credentials, mounts=site.runtime.mounts)
+    if hindered and site.settings.credentials == "live":
         found.append(f"credentials=live will not work: {hindered}; set credentials to auto or export")
     return tuple(found)
 
@@ -104,21 +78,23 @@ def _with_sso(needed: LoginNeeded) -> LoginNeeded:
     return LoginNeeded(needed.message, ("aws", "configure", "sso", *needed.command[2:]))
 
 
-def _login(needed: LoginNeeded, settings: Settings, state: Path) -> Change:
+def _login(needed: LoginNeeded, site: Site) -> Change:
     return Change(
-        target=f"profile {settings.profile or os.environ.get('AWS_PROFILE') or 'default'}",
+        target=f"profile {site.settings.profile or os.environ.get('AWS_PROFILE') or 'default'}",
         action="run",
         before=None,
         after="a working identity\n",
-        apply=lambda: _log_in(needed, settings, state),
+        apply=lambda: _log_in(needed, site.settings),
         reason=f"{needed.message}: {shlex.join(needed.command)}",
     )
 
 
-def _log_in(needed: LoginNeeded, settings: Settings, state: Path) -> None:
+def _log_in(needed: LoginNeeded, settings: Settings) -> None:
     """Log in, and stage what could not be before."""
     _run(needed, settings)
-    for change in _changes(settings, state, identity.known(settings, state).credentials):
+    after = Site(settings)
+    identity.known(settings, after.state, lambda: after.account)
+    for change in staging.changes(after):
         change.apply()
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from aws_airflow_tasks.core import Edit, Pending, Plan, TaskError
 from aws_airflow_tasks.patch import Patch
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files, init
-from aws_airflow_tasks.world import files as world
 from aws_airflow_tasks.world import receipts
 
 DAG = "dags/example_secrets_dag.py"
@@ -16,26 +16,26 @@ DAG_ID = "example_secrets_dag"
 TASK_ID = "print_secrets"
 
 
-def plan(settings: Settings, state: Path) -> Plan:
+def plan(site: Site) -> Plan:
     """The example DAG as shipped; one that the person has edited since is theirs and is kept.
 
     Raises:
         TaskError: another file has the name.
     """
-    if not init.is_project(settings.project):
+    if not init.is_project(site.project):
         raise Pending("init")
-    data, want = world.read(settings.project / DAG), text(settings).encode()
+    data, want = site.read(DAG), text(site.settings).encode()
     if data is None:
         patch = Patch("edits", None, want, (Edit(0, b"", want),), reason="the example DAG")
     elif data == want:
         patch = Patch("satisfied", data, data, reason="the example DAG")
-    elif settings.override or receipts.is_as_written(receipts.load(state), DAG, data):
+    elif site.settings.override or receipts.is_as_written(site.receipts, DAG, data):
         patch = Patch("edits", data, want, (Edit(0, data, want),), reason="the example DAG, brought up to date")
     elif f'dag_id="{DAG_ID}"'.encode() in data:
         patch = Patch("satisfied", data, data, reason="edited by you, kept as it is")
     else:
         raise TaskError(f"{DAG} exists and is not ours", hint=f"mv {DAG} dags/mine.py   # or: invoke dag --override")
-    return files.plan("dag", settings.project, DAG, patch)
+    return files.plan("dag", site.project, DAG, patch)
 
 
 def text(settings: Settings) -> str:

@@ -4,57 +4,49 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Plan, TaskError
 from aws_airflow_tasks.patch import dotenv
-from aws_airflow_tasks.runtimes import Runtime
-from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.steps import creds, files
-from aws_airflow_tasks.world import files as world
+from aws_airflow_tasks.runtimes.protocol import Runtime
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps import files
 from aws_airflow_tasks.world import receipts
 
 ENV = ".env"
-BACKENDS = {
-    "secrets-manager": "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend",
-}
 KWARGS = "AIRFLOW__SECRETS__BACKEND_KWARGS"
 
 
-def plan(settings: Settings, state: Path) -> Plan:
+def plan(site: Site) -> Plan:
     """The lines of :func:`wanted`, in one plan.
 
     Raises:
         TaskError: a line of the person's says otherwise, or no region is known.
     """
-    lines = wanted(settings, state)
+    lines = wanted(site)
     patch = dotenv.plan(
-        world.read(settings.project / ENV),
+        site.read(ENV),
         lines,
-        ours=receipts.written_values(receipts.load(state), ENV),
-        override=settings.override,
+        ours=receipts.written_values(site.receipts, ENV),
+        override=site.settings.override,
         satisfied=satisfied,
     )
     return files.plan(
-        "env", settings.project, ENV, patch, mode=0o600, shown=dotenv.redactor(), keys=dotenv.written(patch, lines)
+        "env", site.project, ENV, patch, mode=0o600, shown=dotenv.redactor(), keys=dotenv.written(patch, lines)
     )
 
 
-def wanted(settings: Settings, state: Path) -> dict[str, str | None]:
+def wanted(site: Site) -> dict[str, str | None]:
     """Every line that we keep, and None for those that we would take out again."""
-    runtime = runtimes.choose(settings, state)
-    _reachable(settings, runtime)
-    known = creds.delivered(settings, state)
+    settings, known = site.settings, site.delivered
+    _reachable(settings.endpoint_url, site.runtime)
     if not known.region:
         raise TaskError(
             f"no region is set for profile {known.profile}",
             hint=f"aws configure set region eu-west-1 --profile {known.profile}",
         )
-    path = runtime.credentials(known.directory)
-    backend = BACKENDS.get(settings.backend)
+    path, backend = site.runtime.credentials(known.directory), site.backend
     return {
         "AWS_CONFIG_FILE": f"{path}/{known.config_file.name}",
         "AWS_SHARED_CREDENTIALS_FILE": f"{path}/{known.credentials_file.name}",
@@ -62,30 +54,20 @@ def wanted(settings: Settings, state: Path) -> dict[str, str | None]:
         "AWS_DEFAULT_REGION": known.region,
         "AWS_EC2_METADATA_DISABLED": None if known.source == "metadata" and not known.staged else "true",
         "AWS_ENDPOINT_URL": settings.endpoint_url or None,
-        "AIRFLOW__SECRETS__BACKEND": backend,
-        KWARGS: dotenv.json_value(kwargs(settings, known.region)) if backend else None,
+        "AIRFLOW__SECRETS__BACKEND": backend.CLASS if backend else None,
+        KWARGS: dotenv.json_value(backend.kwargs(settings, known.region)) if backend else None,
     }
 
 
-def _reachable(settings: Settings, runtime: Runtime) -> None:
+def _reachable(endpoint_url: str, runtime: Runtime) -> None:
     """Raise TaskError when the endpoint is this host's loopback, which a container's own is not."""
-    host = urlsplit(settings.endpoint_url).hostname or ""
+    host = urlsplit(endpoint_url).hostname or ""
     if runtime.mounts and (host == "localhost" or host.startswith("127.") or host == "::1"):
         raise TaskError(
-            f"endpoint_url {settings.endpoint_url} is this host's loopback, which containers cannot reach",
+            f"endpoint_url {endpoint_url} is this host's loopback, which containers cannot reach",
             hint="bind it to the Docker bridge's address and name that, such as http://172.17.0.1:5000 "
             "(Docker Desktop: http://host.docker.internal:5000)",
         )
-
-
-def kwargs(settings: Settings, region: str) -> dict[str, str]:
-    """The backend's keyword arguments; the endpoint too, as botocore before 1.31 ignores ``AWS_ENDPOINT_URL``."""
-    found = {
-        "connections_prefix": settings.connections_prefix,
-        "variables_prefix": settings.variables_prefix,
-        "region_name": region,
-    }
-    return found | ({"endpoint_url": settings.endpoint_url} if settings.endpoint_url else {})
 
 
 def satisfied(key: str, current: str, wanted_value: str) -> bool:

@@ -7,20 +7,20 @@ import os
 from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Plan, TaskError
-from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.world import cli, receipts
 
 #: where `astro dev init` puts files; nothing else is looked at
 FOLDERS = (".astro", "dags", "include", "plugins", "tests")
 
 
-def plan(settings: Settings, state: Path) -> Plan:
+def plan(site: Site) -> Plan:
     """`astro dev init` where there is no Astro project yet; judged by the files it leaves, not by its exit code.
 
     Raises:
         TaskError: the directory is the home directory or the root, or `astro` is missing.
     """
-    project = settings.project
+    project = site.project
     if is_project(project):
         return Plan(target=shown(project), reason="an Astro project")
     _refuse(project)
@@ -31,7 +31,7 @@ def plan(settings: Settings, state: Path) -> Plan:
         action="create",
         before=None,
         after="the files of `astro dev init`\n",
-        apply=lambda: _init(project, state),
+        apply=lambda: _init(project, site.state),
         reason="astro dev init",
         ask=f"{shown(project)} is not empty; make it an Astro project?" if occupied else "",
     )

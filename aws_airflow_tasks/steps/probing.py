@@ -11,9 +11,9 @@ from typing import Any
 
 from aws_airflow_tasks.core import Check, TaskError
 from aws_airflow_tasks.patch import dotenv
-from aws_airflow_tasks.runtimes import Runtime
-from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.steps import env, secrets
+from aws_airflow_tasks.runtimes.protocol import Runtime
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps import env
 from aws_airflow_tasks.world.aws import Identity
 
 #: what is asked of each service, from the ground up
@@ -54,7 +54,7 @@ def _ask(runtime: Runtime, service: str, script: str, question: dict[str, Any]) 
     return dict(answer)
 
 
-def service_checks(settings: Settings, runtime: Runtime, service: str, expected: Expected) -> Iterator[Check]:
+def service_checks(site: Site, service: str, expected: Expected) -> Iterator[Check]:
     """Probe one service where it runs, and say what each layer found.
 
     Raises:
@@ -64,11 +64,11 @@ def service_checks(settings: Settings, runtime: Runtime, service: str, expected:
     question = {
         "files": [wanted["AWS_CONFIG_FILE"], wanted["AWS_SHARED_CREDENTIALS_FILE"]],
         "names": list(wanted),
-        "endpoint_url": settings.endpoint_url or None,
+        "endpoint_url": site.settings.endpoint_url or None,
         "region": wanted["AWS_DEFAULT_REGION"],
-        "secret": secrets.variable_name(settings) if settings.backend != "none" else "",
+        "secret": site.backend.read(site.backend.variable_name(site.settings))._asdict() if site.backend else None,
     }
-    found = _ask(runtime, service, "probe", question)
+    found = _ask(site.runtime, service, "probe", question)
     yield _files_readable(service, found)
     yield _environment(service, found["environment"], wanted)
     yield _identity(service, found["identity"], expected)
@@ -122,16 +122,16 @@ def _raw_secret(service: str, found: dict[str, Any], expected: Expected) -> Chec
     return Check("raw-secret", "ok" if same else "failed", detail, "" if same else "invoke env", service)
 
 
-def backend_check(settings: Settings, runtime: Runtime, expected: Expected) -> Check:
+def backend_check(site: Site, expected: Expected) -> Check:
     """Ask the backend that Airflow's own configuration names, where tasks run, for both check entries.
 
     Raises:
         TaskError: nothing can be run there.
     """
-    if settings.backend == "none":
+    if site.backend is None:
         return Check("backend", "skipped", "no backend is set")
-    names = {"variable": settings.check_variable, "connection": settings.check_connection}
-    found = _ask(runtime, SCHEDULER, "backend", names)
+    names = {"variable": site.settings.check_variable, "connection": site.settings.check_connection}
+    found = _ask(site.runtime, SCHEDULER, "backend", names)
     want = {"variable": dotenv.sha256(expected.variable), "connection": expected.host}
     for kind, value in want.items():
         answer = found[kind]

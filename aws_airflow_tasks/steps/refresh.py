@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from aws_airflow_tasks.core import Plan, TaskError
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.steps import creds, delivery
-from aws_airflow_tasks.world import staging
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps import staging
 from aws_airflow_tasks.world.causes import LoginNeeded
 from aws_airflow_tasks.world.lock import locked
+from aws_airflow_tasks.world.staging import Staged
 
 #: seconds between two looks; also how long after a laptop's sleep the first one comes at most
 PAUSE = 60
@@ -20,32 +20,28 @@ FIRST_DELAY, LONGEST_DELAY = 30, 600
 NOT_RENEWABLE = "keys in environment variables cannot be renewed from here: set fresh ones and refresh again"
 
 
-def plan(settings: Settings, state: Path, *, renew_before: float = 0) -> Plan:
+def plan(site: Site, *, renew_before: float = 0) -> Plan:
     """Export afresh when the profile has changed or little time is left; containers that run pick it up themselves.
 
     Args:
-        settings: of the command line.
-        state: the project's state directory.
+        site: the project.
         renew_before: renew keys that were exported before this time (seconds since the epoch) anyway.
 
     Raises:
         TaskError: the configuration is broken.
     """
-    credentials = creds.facts(settings, state)
-    chosen, target = delivery.way(settings, credentials), f"profile {credentials.profile}"
-    if chosen.name == "live":
-        return Plan(skipped=True, target=target, reason=f"{chosen.reason}; there is nothing to refresh")
-    change = delivery.change(settings, state, credentials, renew_before=renew_before)
-    found = staging.staged(state)
+    target = f"profile {site.credentials.profile}"
+    if site.way.name == "live":
+        return Plan(skipped=True, target=target, reason=f"{site.way.reason}; there is nothing to refresh")
     return Plan(
-        (change,) if change else (),
+        staging.changes(site, renew_before=renew_before),
         target,
-        left(found),
-        warnings=(NOT_RENEWABLE,) if credentials.source == "environment" else (),
+        left(site.staged),
+        warnings=(NOT_RENEWABLE,) if site.credentials.source == "environment" else (),
     )
 
 
-def left(found: staging.Staged | None) -> str:
+def left(found: Staged | None) -> str:
     """How long what is staged will do, in a clause."""
     if found is None or found.expiry is None:
         return "the credentials do not say when they end"
@@ -54,7 +50,6 @@ def left(found: staging.Staged | None) -> str:
 
 def watch(
     settings: Settings,
-    state: Path,
     say: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
@@ -62,7 +57,6 @@ def watch(
 
     Args:
         settings: of the command line.
-        state: the project's state directory.
         say: is told what happened, a line at a time.
         sleep: waits so many seconds: few, and then the clock is looked at, since a laptop's own sleep does not count.
 
@@ -73,7 +67,7 @@ def watch(
     while True:
         if time.time() >= next_try:
             try:
-                line, failures = _renew(settings, state), 0
+                line, failures = _renew(settings), 0
             except TaskError as error:
                 failures += 1
                 next_try = time.time() + _delay(error, failures)
@@ -84,14 +78,14 @@ def watch(
         sleep(PAUSE)
 
 
-def _renew(settings: Settings, state: Path) -> str:
+def _renew(settings: Settings) -> str:
     """One look; what came of it, or nothing when there was nothing to do."""
-    if not plan(settings, state).needed:
+    if not plan(Site(settings)).needed:
         return ""
-    with locked(state, wait=settings.wait, doing="invoke refresh --watch"):
-        for change in plan(settings, state).needed:
+    with locked(Site(settings).state, wait=settings.wait, doing="invoke refresh --watch"):
+        for change in plan(Site(settings)).needed:
             change.apply()
-    return f"{time.strftime('%H:%M:%S')} exported afresh; {left(staging.staged(state))}"
+    return f"{time.strftime('%H:%M:%S')} exported afresh; {left(Site(settings).staged)}"
 
 
 def _delay(error: TaskError, failures: int) -> float:

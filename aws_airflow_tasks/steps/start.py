@@ -8,15 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Pending, Plan, TaskError
 from aws_airflow_tasks.patch import dotenv
-from aws_airflow_tasks.runtimes import Runtime, Service
-from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.steps import creds
+from aws_airflow_tasks.runtimes.protocol import Runtime, Service
+from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.world import files as world
-from aws_airflow_tasks.world import receipts
 
 #: variables that make a difference even when ``.env`` no longer has them
 OURS = ("AWS_", "AIRFLOW__SECRETS__")
@@ -24,13 +21,11 @@ OURS = ("AWS_", "AIRFLOW__SECRETS__")
 BEATEN = "beaten.json"
 
 
-def plan(settings: Settings, state: Path) -> Plan:
+def plan(site: Site) -> Plan:
     """Start, restart, or nothing; what differs is named service by service, never with a value."""
-    runtime = runtimes.choose(settings, state)
-    environment = read_environment(settings.project, runtime)
-    running = runtime.running()
-    wanted = {settings.mount_path: creds.delivered(settings, state).directory} if runtime.mounts else {}
-    differences = _differences(runtime, running, _effective(environment, state), wanted)
+    environment, runtime, running = read_environment(site), site.runtime, site.running
+    wanted = {site.settings.mount_path: site.delivered.directory} if runtime.mounts else {}
+    differences = _differences(runtime, running, _effective(environment, site.state), wanted)
     if not differences:
         return Plan(target="Airflow", reason=f"healthy: {', '.join(service.name for service in running)}")
     change = Change(
@@ -38,23 +33,25 @@ def plan(settings: Settings, state: Path) -> Plan:
         action="restart" if running else "start",
         before="\n".join(differences) + "\n",
         after="".join(f"{name}: healthy, environment as in {ENV}\n" for name in runtime.services()),
-        apply=lambda: _start(runtime, environment, bool(running), settings.wait, state),
-        receipt=_receipt(runtime, running, state),
+        apply=lambda: _start(site, environment),
+        receipt=_receipt(site),
         reason="; ".join(differences),
     )
     return Plan((change,))
 
 
-def _receipt(runtime: Runtime, running: tuple[Service, ...], state: Path) -> dict[str, Any] | None:
+def _receipt(site: Site) -> dict[str, Any] | None:
     """What there was before our first start: that is what `undo` goes back to."""
-    if any(receipt.kind == "runtime" for receipt in receipts.load(state)):
+    if any(receipt.kind == "runtime" for receipt in site.receipts):
         return None
-    return {"kind": "runtime", "runtime": runtime.name, "running": bool(running), "made": not runtime.made()}
+    runtime = site.runtime
+    return {"kind": "runtime", "runtime": runtime.name, "running": bool(site.running), "made": not runtime.made()}
 
 
-def _start(runtime: Runtime, environment: Mapping[str, str], restart: bool, wait: int, state: Path) -> None:
+def _start(site: Site, environment: Mapping[str, str]) -> None:
     """Start, and note what of ``.env`` something stronger won over, such as ``environment:`` in a compose file."""
-    runtime.start(environment, restart=restart, wait=wait)
+    runtime, state = site.runtime, site.state
+    runtime.start(environment, restart=bool(site.running), wait=site.settings.wait)
     beaten = sorted({name for service in runtime.running() for name in _differing(service, environment)})
     ours = [name for name in beaten if name.startswith(OURS)]
     if ours:
@@ -81,32 +78,31 @@ def _fingerprint(name: str, environment: Mapping[str, str]) -> str:
     return dotenv.sha256(f"{name}={environment[name]}")
 
 
-def stop(settings: Settings, state: Path) -> Plan:
+def stop(site: Site) -> Plan:
     """Airflow is stopped."""
-    runtime = runtimes.choose(settings, state)
-    running = runtime.running()
+    running = site.running
     change = Change(
         target="Airflow",
         action="stop",
         before="".join(f"{service.name}: running\n" for service in running) or None,
         after=None,
-        apply=runtime.stop,
+        apply=site.runtime.stop,
     )
     return Plan((change,), target="Airflow", reason="" if running else "not running")
 
 
-def read_environment(project: Path, runtime: Runtime) -> dict[str, str]:
+def read_environment(site: Site) -> dict[str, str]:
     """``.env`` as this runtime's reader sees it.
 
     Raises:
         Pending: there is no ``.env`` yet.
         TaskError: the reader would reject it.
     """
-    data = world.read(project / ENV)
+    data = site.read(ENV)
     if data is None:
         raise Pending("env")
     try:
-        return dotenv.read(data, "compose", os.environ) if runtime.mounts else dotenv.read(data, "standalone")
+        return site.runtime.read_env(data)
     except ValueError as error:
         raise TaskError(f"{ENV} cannot be read: {error}", hint=f"less {ENV}") from None
 

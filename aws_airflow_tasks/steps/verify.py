@@ -7,67 +7,65 @@ so a green task proves little. Each layer is probed where it counts, and the fir
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-from aws_airflow_tasks import runtimes
+from aws_airflow_tasks.backends.protocol import Backend
 from aws_airflow_tasks.core import Check, Plan, TaskError
-from aws_airflow_tasks.runtimes import Runtime, Service
-from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.steps import creds, dag, env, mount, secrets, start
+from aws_airflow_tasks.runtimes.protocol import Runtime, Service
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps import dag, env, mount, secrets, start
 from aws_airflow_tasks.steps.probing import LAYERS, SCHEDULER, Expected, backend_check, service_checks
-from aws_airflow_tasks.world import airflow_api, aws, identity
+from aws_airflow_tasks.world import airflow_api, cli
+from aws_airflow_tasks.world.threads import begin
 
 
-def checks(settings: Settings, state: Path) -> Iterator[Check]:
+def checks(site: Site) -> Iterator[Check]:
     """Every layer's finding, in order; the slow ones are probed side by side."""
-    settings = replace(settings, fresh=True, check=False)
+    site = Site(replace(site.settings, fresh=True, check=False))
     try:
-        expected = _expected(settings, state)
+        expected = _expected(site)
     except TaskError as error:
         yield Check("host-identity", "failed", error.message, error.hint)
         return
     yield Check("host-identity", "ok", expected.identity.arn)
-    yield from _converged(settings, state)
-    runtime = runtimes.choose(settings, state)
+    yield from _converged(site)
     try:
-        running = runtime.running()
+        running = site.running
     except TaskError as error:
         yield Check("runtime-healthy", "failed", error.message, error.hint)
         return
-    yield _healthy(runtime, running)
-    yield from _in_services(settings, state, runtime, running, expected)
+    yield _healthy(site.runtime, running)
+    yield from _in_services(site, expected)
 
 
-def _expected(settings: Settings, state: Path) -> Expected:
-    who = identity.known(settings, state).identity
-    wanted = {name: value for name, value in env.wanted(settings, state).items() if value is not None}
-    if settings.backend == "none":
+def _expected(site: Site) -> Expected:
+    who = site.identity.identity
+    wanted = {name: value for name, value in env.wanted(site).items() if value is not None}
+    if site.backend is None:
         return Expected(who, wanted)
-    account = aws.connect(settings)
-    variable = _value(account, secrets.variable_name(settings))
-    connection = _value(account, secrets.connection_name(settings))
+    variable = _value(site, site.backend, site.backend.variable_name(site.settings))
+    connection = _value(site, site.backend, site.backend.connection_name(site.settings))
     return Expected(who, wanted, variable, secrets.connection_host(connection) or "")
 
 
-def _value(account: aws.Account, name: str) -> str:
-    value = aws.get_secret(account, name)
+def _value(site: Site, backend: Backend, name: str) -> str:
+    value = backend.get(site.account, name)
     if value is None:
-        raise TaskError(f"there is no secret {name} with a text value", hint="invoke secrets")
+        raise TaskError(f"there is no {backend.ENTRY} {name} with a text value", hint="invoke secrets")
     return value
 
 
-def _converged(settings: Settings, state: Path) -> Iterator[Check]:
+def _converged(site: Site) -> Iterator[Check]:
     """`verify` means that applying would do nothing."""
     for step in (mount, env, dag):
-        yield _reported("files-converged", partial(_file, step.plan, settings, state))
+        yield _reported("files-converged", partial(_file, step.plan, site))
 
 
-def _file(plan: Callable[[Settings, Path], Plan], settings: Settings, state: Path) -> Check:
-    planned = plan(settings, state)
+def _file(plan: Callable[[Site], Plan], site: Site) -> Check:
+    planned = plan(site)
     if planned.needed:
         return Check(
             "files-converged", "failed", f"{planned.about} differs: {planned.needed[0].reason}", "invoke setup"
@@ -90,22 +88,21 @@ def _healthy(runtime: Runtime, running: tuple[Service, ...]) -> Check:
     return Check("runtime-healthy", "ok", ", ".join(found))
 
 
-def _in_services(
-    settings: Settings, state: Path, runtime: Runtime, running: tuple[Service, ...], expected: Expected
-) -> Iterator[Check]:
-    with ThreadPoolExecutor(max_workers=len(running) + 2) as pool:
-        proof = pool.submit(_reported, "dag-run", partial(_dag_run, settings, runtime, expected))
-        backend = pool.submit(_reported, "backend", partial(backend_check, settings, runtime, expected), SCHEDULER)
-        probes = [pool.submit(_probed, settings, runtime, names, expected) for names in _places(runtime, running)]
-        try:
-            yield from _mounts(settings, state, runtime, running)
-            found = [check for probe in probes for check in probe.result()]
-            yield from sorted(found, key=lambda check: LAYERS.index(check.check))
-            yield backend.result()
-            yield proof.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def _in_services(site: Site, expected: Expected) -> Iterator[Check]:
+    unwanted = threading.Event()
+    proof = begin(partial(_reported, "dag-run", partial(_dag_run, site, expected, unwanted)))
+    backend = begin(partial(_reported, "backend", partial(backend_check, site, expected), SCHEDULER))
+    probes = [begin(partial(_probed, site, names, expected)) for names in _places(site.runtime, site.running)]
+    try:
+        yield from _mounts(site)
+        found = [check for probe in probes for check in probe.result()]
+        yield from sorted(found, key=lambda check: LAYERS.index(check.check))
+        yield backend.result()
+        yield proof.result()
+    except BaseException:  # nobody reads on, so nothing goes on
+        unwanted.set()
+        cli.stop_running()
+        raise
 
 
 def _places(runtime: Runtime, running: tuple[Service, ...]) -> list[list[str]]:
@@ -117,22 +114,21 @@ def _places(runtime: Runtime, running: tuple[Service, ...]) -> list[list[str]]:
     return list(places.values())
 
 
-def _probed(settings: Settings, runtime: Runtime, names: Sequence[str], expected: Expected) -> list[Check]:
+def _probed(site: Site, names: Sequence[str], expected: Expected) -> list[Check]:
     """What one probe finds, said of every service of that place."""
     try:
-        found = list(service_checks(settings, runtime, names[0], expected))
+        found = list(service_checks(site, names[0], expected))
     except TaskError as error:
         found = [Check("files-readable", "failed", error.message, error.hint)]
     return [check._replace(service=name) for check in found for name in names]
 
 
-def _mounts(settings: Settings, state: Path, runtime: Runtime, running: tuple[Service, ...]) -> Iterator[Check]:
-    if not runtime.mounts:
-        yield Check("mount", "skipped", f"the {runtime.name} runtime reads this host's files itself")
+def _mounts(site: Site) -> Iterator[Check]:
+    if not site.runtime.mounts:
+        yield Check("mount", "skipped", f"the {site.runtime.name} runtime reads this host's files itself")
         return
-    source = creds.delivered(settings, state).directory
-    for service in running:
-        problem = start.mount_problem(service, settings.mount_path, source)
+    for service in site.running:
+        problem = start.mount_problem(service, site.settings.mount_path, site.delivered.directory)
         yield Check(
             "mount",
             "failed" if problem else "ok",
@@ -142,14 +138,15 @@ def _mounts(settings: Settings, state: Path, runtime: Runtime, running: tuple[Se
         )
 
 
-def _dag_run(settings: Settings, runtime: Runtime, expected: Expected) -> Check:
+def _dag_run(site: Site, expected: Expected, unwanted: threading.Event) -> Check:
     """Run the example DAG and search its task's log for what it must have printed: our values, not others."""
-    api = airflow_api.connect(runtime.login())
-    run = airflow_api.run(api, dag.DAG_ID, wait=settings.wait)
+    settings, login = site.settings, site.runtime.login()
+    api = airflow_api.connect(login)
+    run = airflow_api.run(api, dag.DAG_ID, wait=settings.wait, unwanted=unwanted)
     lines = api.log(dag.DAG_ID, run.run_id, dag.TASK_ID).splitlines()
     if run.state != "success":
-        return Check("dag-run", "failed", f"the DAG run {run.state}: {_telling(lines)}", f"open {runtime.login().url}")
-    if settings.backend == "none":
+        return Check("dag-run", "failed", f"the DAG run {run.state}: {_telling(lines)}", f"open {login.url}")
+    if site.backend is None:
         return Check("dag-run", "ok", run.run_id)
     for wanted in (f"variable {settings.check_variable} = {expected.variable}", f"has host = {expected.host}"):
         if not any(wanted in line for line in lines):

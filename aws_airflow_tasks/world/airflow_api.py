@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.world import processes
 
 if TYPE_CHECKING:
     import requests
@@ -259,13 +259,14 @@ def _run_path(dag_id: str, run_id: str) -> str:
     return f"/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}"
 
 
-def run(api: Api, dag_id: str, *, wait: float) -> DagRun:
+def run(api: Api, dag_id: str, *, wait: float, unwanted: threading.Event | None = None) -> DagRun:
     """Wait until Airflow knows a DAG, unpause it, trigger it and wait until that run has ended.
 
     Args:
         api: logged in.
         dag_id: the DAG.
         wait: seconds for all of it.
+        unwanted: is set by another thread when nobody waits for the run any more.
 
     Returns:
         The run, in state ``success`` or ``failed``.
@@ -273,24 +274,35 @@ def run(api: Api, dag_id: str, *, wait: float) -> DagRun:
     Raises:
         TaskError: the DAG does not appear or cannot be imported, or its run does not end in time.
     """
-    deadline = time.monotonic() + wait
-    _await_dag(api, dag_id, deadline)
+    pause = _Pause(time.monotonic() + wait, unwanted or threading.Event())
+    _await_dag(api, dag_id, pause)
     api.unpause(dag_id)
     run_id = api.trigger(dag_id)
     log.info("triggered %s", dag_id)
     while (state := api.state(dag_id, run_id)) not in FINAL:
-        if not processes.wait_until(deadline, PAUSE):
+        if not pause.more():
             raise TaskError(
                 f"the DAG run {run_id} of {dag_id} is still {state} after {wait:g} seconds", hint=f"open {api.url}"
             )
     return DagRun(dag_id, run_id, state)
 
 
-def _await_dag(api: Api, dag_id: str, deadline: float) -> None:
+class _Pause(NamedTuple):
+    """The time between two questions: until a deadline (of ``time.monotonic``), or until nobody waits any more."""
+
+    deadline: float
+    unwanted: threading.Event
+
+    def more(self) -> bool:
+        """Wait a little; whether to ask once more."""
+        return not self.unwanted.wait(PAUSE) and time.monotonic() < self.deadline
+
+
+def _await_dag(api: Api, dag_id: str, pause: _Pause) -> None:
     asked = time.monotonic()
     while not api.has_dag(dag_id):
         errors = [error for error in api.import_errors() if error.file.endswith(f"{dag_id}.py")]
-        last = not processes.wait_until(deadline, PAUSE)
+        last = not pause.more()
         if errors and (last or time.monotonic() - asked > STALE):
             raise TaskError(f"{errors[0].file} cannot be imported: {errors[0].cause}", hint="invoke dag --diff")
         if last:

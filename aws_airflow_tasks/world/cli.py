@@ -92,6 +92,7 @@ def run(
         KeyboardInterrupt: passed on once the child is stopped.
     """
     child = _start(argv, env, cwd, subprocess.PIPE)
+    _running.add(child)
     with child:
         try:
             out, err = _communicate(child, input, timeout, tick, every)
@@ -101,7 +102,19 @@ def run(
         except BaseException:
             _stop(child)
             raise
+        finally:
+            _running.discard(child)
     return Completed(child.returncode, out, err)
+
+
+#: what :func:`run` waits for, in any thread
+_running: set[subprocess.Popen[str]] = set()
+
+
+def stop_running() -> None:
+    """End the captured command lines that other threads wait for, because nobody wants what they say any more."""
+    for child in list(_running):
+        child.terminate()
 
 
 def _communicate(

@@ -10,14 +10,14 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import state as states
-from aws_airflow_tasks.world.aws import Identity, caller_identity, connect
+from aws_airflow_tasks.world.aws import Account, Identity, caller_identity
 from aws_airflow_tasks.world.profiles import Credentials
 
 NAME = "identity.json"
@@ -38,8 +38,13 @@ class Known(NamedTuple):
     checked: float
 
 
-def known(settings: Settings, state: Path) -> Known:
+def known(settings: Settings, state: Path, account: Callable[[], Account]) -> Known:
     """The remembered identity while it holds, else STS's answer, which is remembered unless in check mode.
+
+    Args:
+        settings: of the command line.
+        state: the project's state directory.
+        account: gives access to AWS, where it has to be asked.
 
     Raises:
         TaskError: AWS refuses, or does not answer (:class:`~.causes.Unreachable`), or nobody is logged in
@@ -49,8 +54,8 @@ def known(settings: Settings, state: Path) -> Known:
     if found and not settings.fresh and _holds(found, settings.identity_ttl):
         return found
     print_now = fingerprint(settings, os.environ)  # before asking: a change meanwhile makes the answer void
-    account = connect(settings)
-    answer = Known(account.credentials, caller_identity(account), time.time())
+    asked = account()
+    answer = Known(asked.credentials, caller_identity(asked), time.time())
     if not settings.check:
         _remember(states.make(settings.project) / NAME, print_now, answer)
     return answer

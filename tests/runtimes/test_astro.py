@@ -36,12 +36,13 @@ def test_auto_is_the_mode_that_the_project_or_else_the_person_has_set(
     project: str, home: str, expected: str, tmp_path: Path, closed_world: Path
 ) -> None:
     configured(closed_world, home)
-    assert runtimes.resolve(Settings(project=configured(tmp_path, project))) == expected
+    settings = Settings(project=configured(tmp_path, project))
+    assert runtimes.choose(settings, tmp_path).name == expected
 
 
 def test_a_runtime_that_was_asked_for_is_taken_whatever_the_project_says(tmp_path: Path) -> None:
     project = configured(tmp_path, "dev:\n  mode: standalone\n")
-    assert runtimes.resolve(Settings(project=project, runtime="docker")) == "docker"
+    assert runtimes.choose(Settings(project=project, runtime="docker"), tmp_path).name == "docker"
 
 
 def test_a_configuration_that_is_no_yaml_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.runtimes import Login, airflow_config
+from aws_airflow_tasks.runtimes import airflow_config
 from aws_airflow_tasks.runtimes.embedded import Embedded
 from aws_airflow_tasks.world import airflow_api, cli, processes
 from tests.conftest import USER_CACHE
@@ -77,7 +77,7 @@ def test_only_this_machine_can_reach_it_while_a_dag_has_run(airflow: Embedded) -
 def test_the_password_lets_in_no_other_does_and_it_is_in_no_argument_and_no_log(airflow: Embedded) -> None:
     login = airflow.login()
     with pytest.raises(TaskError, match="refuses the user admin"):
-        airflow_api.connect(Login(login.url, "admin", "wrong", login.major)).has_dag("greet")
+        airflow_api.connect(airflow_api.Login(login.url, "admin", "wrong", login.major)).has_dag("greet")
     assert not [process for process in family(airflow) if login.password in " ".join(process.cmdline())]
     logs = [path for path in airflow.state.rglob("*.log") if login.password in path.read_text(errors="replace")]
     assert logs == []

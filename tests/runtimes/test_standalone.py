@@ -21,6 +21,7 @@ from aws_airflow_tasks.runtimes.standalone import HOME, Standalone
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import env
 from aws_airflow_tasks.world import cli
+from tests.facts import site
 from tests.world.server import REAL_SPAWN
 
 STAND_IN = Path(__file__).parents[1] / "bin" / "astro"
@@ -204,11 +205,11 @@ def test_in_a_project_of_docker_mode_the_cli_is_told_the_mode_each_time(
     assert asked == [["astro", "dev", "start", "--standalone", "--wait", "5s", "--no-browser"]]
 
 
-def test_env_holds_this_hosts_paths(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_env_holds_this_hosts_paths(project: Path, tmp_path: Path) -> None:
     source = tmp_path / ".aws"
     known = type("Known", (), {
         "region": "eu-west-1", "directory": source, "profile": "default", "source": "static", "staged": False,
         "config_file": source / "config", "credentials_file": source / "credentials",
     })  # fmt: skip
-    monkeypatch.setattr(env.creds, "delivered", lambda settings, state: known)
-    assert env.wanted(Settings(project=project), tmp_path)["AWS_CONFIG_FILE"] == str(source / "config")
+    here = site(Settings(project=project), delivered=known)
+    assert env.wanted(here)["AWS_CONFIG_FILE"] == str(source / "config")

@@ -12,6 +12,7 @@ import pytest
 
 from aws_airflow_tasks.core import Result, TaskError, converge
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import creds
 from aws_airflow_tasks.world import cli, state
 from aws_airflow_tasks.world.causes import LoginNeeded
@@ -45,10 +46,9 @@ def written(home: Path, embedded: Embedded) -> Path:
 
 
 def run(settings: Settings, **flags: bool) -> Result:
-    folder = state.locate(settings.project)
     return converge(
         "creds",
-        lambda: creds.plan(settings, folder, **flags),
+        lambda: creds.plan(Site(settings), **flags),
         check=settings.check,
         hold=lambda: state.make(settings.project) and None,
         apply=lambda change: change.apply(),
@@ -204,7 +204,7 @@ def test_when_aws_cannot_be_reached_it_warns_and_the_file_steps_have_their_facts
     assert result.warnings == (
         "AWS cannot be reached: no answer from http://127.0.0.1:9/; steps that need only files go on",
     )
-    facts = creds.facts(silent, state.locate(silent.project))
+    facts = Site(silent).credentials
     assert (facts.region, facts.directory) == ("eu-west-1", keys)
 
 
@@ -229,7 +229,7 @@ def test_switching_between_live_and_export_converges_and_leaves_nothing_behind(s
         assert result.status == ("ok" if way == "live" and not folder.exists() else "changed")
         assert (folder / "aws").exists() == exists
         assert run(chosen).status == "ok"
-        delivered = creds.delivered(chosen, folder)
+        delivered = Site(chosen).delivered
         assert delivered.directory == (folder / "aws" if exists else keys)
         assert delivered.staged == exists
 

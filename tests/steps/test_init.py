@@ -10,6 +10,7 @@ import pytest
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import init
 from aws_airflow_tasks.world import cli, receipts
 from aws_airflow_tasks.world import state as states
@@ -110,7 +111,7 @@ def test_what_an_interrupted_cli_had_made_is_remembered(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "run", interrupted)
-    (change,) = init.plan(Settings(project=folder), state).needed
+    (change,) = init.plan(Site(Settings(project=folder))).needed
     with pytest.raises(KeyboardInterrupt):
         change.apply()
     (receipt,) = receipts.load(state)
@@ -121,4 +122,4 @@ def test_a_file_is_no_place_for_a_project(folder: Path, astro: Astro) -> None:
     astro(MAKES)
     (folder / "file").write_text("")
     with pytest.raises(TaskError, match="is not a directory"):
-        init.plan(Settings(project=folder / "file"), folder)
+        init.plan(Site(Settings(project=folder / "file")))

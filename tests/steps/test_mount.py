@@ -9,9 +9,11 @@ import pytest
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.patch import compose
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.steps import creds, mount
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps import mount
 from aws_airflow_tasks.world import files, receipts
 from aws_airflow_tasks.world import state as states
+from tests.facts import site
 
 FOREIGN = """\
 services:
@@ -22,14 +24,21 @@ services:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(tmp_path: Path) -> Settings:
     project = tmp_path / "project"
     (project / ".astro").mkdir(parents=True)
     (project / ".astro" / "config.yaml").write_text("project:\n  name: mine\n")
-    delivered = type("Delivered", (), {"directory": states.root() / "project" / "aws", "staged": True})
-    monkeypatch.setattr(creds, "delivered", lambda settings, state: delivered)
     dockerfile(project, "quay.io/astronomer/astro-runtime:13.2.0")
     return Settings(project=project)
+
+
+def here(settings: Settings, state: Path, delivered: object = None) -> Site:
+    """The project as it is now, whose credentials are staged in one directory."""
+    return site(settings, state=state, delivered=delivered or staged())
+
+
+def staged() -> object:
+    return type("Delivered", (), {"directory": states.root() / "project" / "aws", "staged": True})
 
 
 def dockerfile(project: Path, image: str) -> None:
@@ -37,7 +46,7 @@ def dockerfile(project: Path, image: str) -> None:
 
 
 def applied(settings: Settings, tmp_path: Path) -> str:
-    for change in mount.plan(settings, tmp_path).needed:
+    for change in mount.plan(here(settings, tmp_path)).needed:
         change.apply()
     return (files.read(settings.project / mount.OVERRIDE) or b"").decode()
 
@@ -53,31 +62,28 @@ def test_after_an_upgrade_our_lines_move_to_the_new_services_and_nothing_else_do
     override.write_text("# mine\n" + FOREIGN)
     assert services(applied(settings, tmp_path)) == ["webserver", "scheduler", "triggerer"]
     dockerfile(settings.project, "astrocrpublic.azurecr.io/runtime:3.1-12")
-    plan = mount.plan(settings, tmp_path)
+    plan = mount.plan(here(settings, tmp_path))
     assert plan.needed[0].reason.startswith("webserver: taken out; api-server, dag-processor: added")
     text = applied(settings, tmp_path)
     assert text.startswith("# mine\n" + FOREIGN)
     assert sorted(services(text)) == ["api-server", "dag-processor", "scheduler", "triggerer", "webserver"]
-    assert mount.plan(settings, tmp_path).needed == ()
+    assert mount.plan(here(settings, tmp_path)).needed == ()
 
 
 def test_a_mount_of_ours_gives_way_to_another_of_ours_and_one_of_the_persons_is_a_conflict(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tmp_path: Path
 ) -> None:
     live = type("Delivered", (), {"directory": Path.home() / ".aws", "staged": False})
-    staged = creds.delivered(settings, tmp_path)
     (tmp_path / "state").mkdir(mode=0o700)
-    monkeypatch.setattr(creds, "delivered", lambda settings, state: live)
-    (change,) = mount.plan(settings, tmp_path / "state").needed
+    (change,) = mount.plan(here(settings, tmp_path / "state", live)).needed
     assert change.receipt
     receipts.record(tmp_path / "state", change.receipt)
     change.apply()
-    monkeypatch.setattr(creds, "delivered", lambda settings, state: staged)
     with pytest.raises(TaskError, match=r"mounts ~/\.aws at /home/astro/\.aws"):
-        mount.plan(settings, tmp_path / "another state")
-    (change,) = mount.plan(settings, tmp_path / "state").needed
+        mount.plan(here(settings, tmp_path / "another state"))
+    (change,) = mount.plan(here(settings, tmp_path / "state")).needed
     change.apply()
-    assert mount.plan(settings, tmp_path / "state").needed == ()
+    assert mount.plan(here(settings, tmp_path / "state")).needed == ()
 
 
 def test_our_mounts_are_found_by_what_they_mount_where_the_text_around_them_was_edited(
@@ -91,14 +97,14 @@ def test_our_mounts_are_found_by_what_they_mount_where_the_text_around_them_was_
         ("astrocrpublic.azurecr.io/runtime:3.1-12", ""),
     ):
         dockerfile(settings.project, image)
-        (change,) = mount.plan(settings, state).needed
+        (change,) = mount.plan(here(settings, state)).needed
         assert change.receipt
         receipts.record(state, change.receipt)
         change.apply()
         override.write_text(override.read_text() + added)
-    kept = mount.withdrawn(settings, state, override.read_bytes())
+    kept = mount.withdrawn(here(settings, state), override.read_bytes())
     assert (kept or b"").decode() == compose.HEADER + "services:\n" + theirs
-    assert mount.withdrawn(settings, state, override.read_bytes().replace(theirs.encode(), b"")) is None
+    assert mount.withdrawn(here(settings, state), override.read_bytes().replace(theirs.encode(), b"")) is None
 
 
 def test_an_upgrade_and_back_gives_the_same_services(settings: Settings, tmp_path: Path) -> None:
@@ -117,6 +123,6 @@ def test_a_runtime_without_a_triggerer_gets_none(settings: Settings, tmp_path: P
 
 def test_in_standalone_mode_there_is_no_mount_and_the_reason_is_said(settings: Settings, tmp_path: Path) -> None:
     (settings.project / ".astro" / "config.yaml").write_text("dev:\n  mode: standalone\n")
-    plan = mount.plan(settings, tmp_path)
+    plan = mount.plan(here(settings, tmp_path))
     assert (plan.skipped, plan.reason) == (True, "the standalone runtime reads this host's files itself")
     assert not (settings.project / mount.OVERRIDE).exists()

@@ -14,11 +14,13 @@ import boto3
 import pytest
 
 from aws_airflow_tasks.core import Check, TaskError
-from aws_airflow_tasks.runtimes import Outcome
+from aws_airflow_tasks.runtimes.protocol import Outcome
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import probing
 from aws_airflow_tasks.steps.probing import Expected, backend_check, service_checks
 from aws_airflow_tasks.world.aws import Identity
+from tests import facts
 from tests.world.server import Embedded, embedded
 
 __all__ = ["embedded"]
@@ -63,9 +65,13 @@ def expected(embedded: Embedded, environment: dict[str, str], monkeypatch: pytes
     client.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
 
 
+def site(runtime: Service, **settings: Any) -> Site:
+    """A project whose Airflow is ``runtime``."""
+    return facts.site(Settings(**settings), runtime=runtime)
+
+
 def found(environment: Mapping[str, str], expected: Expected, url: str) -> dict[str, Check]:
-    settings = Settings(endpoint_url=url)
-    checks = service_checks(settings, Service(environment), "scheduler", expected)  # type: ignore[arg-type]
+    checks = service_checks(site(Service(environment), endpoint_url=url), "scheduler", expected)
     return {check.check: check for check in checks}
 
 
@@ -110,8 +116,8 @@ def test_no_credentials_and_no_secret_are_told_apart(
     none = environment | {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none")}
     checks = found(none, expected, embedded.url)
     assert "NoCredentialsError" in checks["identity-in-service"].detail
-    settings = Settings(endpoint_url=embedded.url, check_variable="absent")
-    absent = service_checks(settings, Service(environment), "scheduler", expected)  # type: ignore[arg-type]
+    elsewhere = site(Service(environment), endpoint_url=embedded.url, check_variable="absent")
+    absent = service_checks(elsewhere, "scheduler", expected)
     assert "ResourceNotFoundException" in {check.check: check for check in absent}["raw-secret"].detail
 
 
@@ -134,12 +140,7 @@ def test_a_file_that_the_services_user_cannot_read_is_named_with_mode_and_uid(
     secret.write_text("x")
     secret.chmod(0o600)
     try:
-        checks = service_checks(
-            Settings(endpoint_url=embedded.url),
-            AnotherUser(environment),
-            "scheduler",
-            expected,  # type: ignore[arg-type]
-        )
+        checks = service_checks(site(AnotherUser(environment), endpoint_url=embedded.url), "scheduler", expected)
         first = next(iter(checks))
     finally:
         secret.unlink()
@@ -159,8 +160,7 @@ class Answering(Service):
 
 
 def backend(answer: Mapping[str, Any], expected: Expected) -> Check:
-    runtime: Any = Answering("a warning\n" + json.dumps(answer))
-    return backend_check(Settings(), runtime, expected)
+    return backend_check(site(Answering("a warning\n" + json.dumps(answer))), expected)
 
 
 def test_the_backend_must_find_this_very_variable_and_host(expected: Expected) -> None:
@@ -179,6 +179,6 @@ def test_the_backend_must_find_this_very_variable_and_host(expected: Expected) -
 
 
 def test_a_probe_that_cannot_run_is_an_error_with_its_last_line(expected: Expected) -> None:
-    runtime: Any = Answering("", "Traceback\nAirflowConfigException: the backend key")
+    broken = site(Answering("", "Traceback\nAirflowConfigException: the backend key"))
     with pytest.raises(TaskError, match="AirflowConfigException: the backend key"):
-        backend_check(Settings(), runtime, expected)
+        backend_check(broken, expected)

@@ -14,8 +14,9 @@ import pytest
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import refresh
-from aws_airflow_tasks.world import state
+from aws_airflow_tasks.world import staging, state
 
 
 class Stopped(Exception):  # noqa: N818
@@ -70,6 +71,7 @@ def helper(closed_world: Path) -> Helper:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "dwh").mkdir()
+    state.make(tmp_path / "dwh")
     return Settings(project=tmp_path / "dwh", endpoint_url="http://127.0.0.1:9")
 
 
@@ -83,7 +85,7 @@ def folder(settings: Settings) -> Path:
 
 
 def apply(settings: Settings, **how: float) -> bool:
-    needed = refresh.plan(settings, folder(settings), **how).needed
+    needed = refresh.plan(Site(settings), **how).needed
     for change in needed:
         change.apply()
     return bool(needed)
@@ -95,7 +97,7 @@ def test_keys_are_exported_again_when_little_time_is_left(settings: Settings, he
     helper.gives("TWO", 120)
     clock.now += 43.5 * 60
     assert not apply(settings)
-    plan = refresh.plan(settings, folder(settings))
+    plan = refresh.plan(Site(settings))
     assert (plan.target, plan.reason) == ("profile default", "the credentials are good for another 16 min")
     clock.now += 2 * 60
     assert apply(settings)
@@ -114,7 +116,7 @@ def test_what_is_left_of_them_does_not_matter_when_they_are_asked_for(settings: 
 
 
 def test_live_credentials_need_no_refresh(settings: Settings, helper: Helper) -> None:
-    plan = refresh.plan(replace(settings, credentials="live"), folder(settings))
+    plan = refresh.plan(Site(replace(settings, credentials="live")))
     assert (plan.skipped, plan.reason) == (True, "live, as set; there is nothing to refresh")
 
 
@@ -123,14 +125,14 @@ def test_keys_of_the_environment_are_said_not_to_be_renewable(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
-    assert refresh.plan(settings, folder(settings)).warnings == (refresh.NOT_RENEWABLE,)
+    assert refresh.plan(Site(settings)).warnings == (refresh.NOT_RENEWABLE,)
 
 
 def watch(settings: Settings, clock: Clock, *naps: Callable[[], None]) -> list[str]:
     said: list[str] = []
     clock.naps.extend(naps)
     with pytest.raises(Stopped):
-        refresh.watch(settings, folder(settings), said.append, clock.sleep)
+        refresh.watch(settings, said.append, clock.sleep)
     return said
 
 
@@ -168,13 +170,13 @@ def test_errors_are_said_once_tried_again_ever_more_slowly_and_do_not_end_it(
     settings: Settings, helper: Helper, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries: list[float] = []
-    export = refresh.staging.export
+    export = staging.export
 
     def counted(settings: Settings) -> object:
         tries.append(clock.now)
         return export(settings)
 
-    monkeypatch.setattr(refresh.staging, "export", counted)
+    monkeypatch.setattr(staging, "export", counted)
     said = watch(settings, clock, *[nothing] * 30, lambda: helper.gives("ONE", 60), *[nothing] * 10)
     assert key(settings) == "ONE"
     assert [line.splitlines()[0] for line in said[:1]] == [
@@ -208,10 +210,10 @@ def test_an_interrupt_ends_it(settings: Settings, helper: Helper) -> None:
 
     helper.gives("ONE", 60)
     with pytest.raises(KeyboardInterrupt):
-        refresh.watch(settings, folder(settings), lambda _: None, interrupted)
+        refresh.watch(settings, lambda _: None, interrupted)
     assert key(settings) == "ONE"
 
 
 def test_a_broken_configuration_is_an_error(settings: Settings, closed_world: Path) -> None:
     with pytest.raises(TaskError, match="there is no profile gone"):
-        refresh.plan(replace(settings, profile="gone"), folder(settings))
+        refresh.plan(Site(replace(settings, profile="gone")))

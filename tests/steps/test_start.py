@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +12,13 @@ import pytest
 
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Pending, TaskError
-from aws_airflow_tasks.runtimes import Service
+from aws_airflow_tasks.patch import dotenv
+from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.steps import creds, start
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps import start
 from aws_airflow_tasks.world import receipts
+from tests.facts import site
 
 TARGET = "/home/astro/.aws"
 NAMES = ("scheduler", "triggerer")
@@ -31,6 +35,7 @@ class Airflow:
     stronger: dict[str, str] = field(default_factory=dict)
     name: str = "docker"
     mounts: bool = True
+    kept: str = "docker volume ls"
     discarded: bool = False
 
     def major(self) -> int:
@@ -55,6 +60,9 @@ class Airflow:
     def made(self) -> tuple[str, ...]:
         return ()
 
+    def read_env(self, data: bytes) -> dict[str, str]:
+        return dotenv.read(data, "compose", os.environ)
+
     def discard(self) -> None:
         self.discarded = True
         self.stop()
@@ -64,9 +72,12 @@ class Airflow:
 def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
     made = Airflow()
     monkeypatch.setattr(runtimes, "choose", lambda settings, state: made)
-    delivered = type("Delivered", (), {"directory": Path("/staged")})
-    monkeypatch.setattr(creds, "delivered", lambda settings, state: delivered)
     return made
+
+
+def here(settings: Settings, state: Path) -> Site:
+    """The project as it is now, whose staged credentials are in one directory."""
+    return site(settings, state=state, delivered=type("Delivered", (), {"directory": Path("/staged")}))
 
 
 @pytest.fixture
@@ -88,7 +99,7 @@ def write(project: Path, lines: Mapping[str, str]) -> None:
 
 
 def only(settings: Settings, state: Path) -> Change:
-    (change,) = start.plan(settings, state).needed
+    (change,) = start.plan(here(settings, state)).needed
     return change
 
 
@@ -102,7 +113,7 @@ def test_what_does_not_run_is_started_and_then_nothing_is_to_do(
     change = only(settings, state)
     assert (change.action, change.reason) == ("start", "not running")
     change.apply()
-    planned = start.plan(settings, state)
+    planned = start.plan(here(settings, state))
     assert (planned.needed, planned.reason) == ((), "healthy: scheduler, triggerer")
     assert airflow.starts == [False]
 
@@ -150,7 +161,7 @@ def test_a_line_of_the_persons_that_something_stronger_wins_over_does_not_start_
     """The Astro CLI's compose file sets a dozen variables itself, and `environment:` beats `.env`."""
     airflow.stronger = {"TEAM": "theirs"}
     only(settings, state).apply()
-    assert start.plan(settings, state).needed == ()
+    assert start.plan(here(settings, state)).needed == ()
     write(settings.project, ENV | {"TEAM": "science"})
     assert only(settings, state).reason == "scheduler, triggerer: TEAM not as in .env"
 
@@ -181,7 +192,7 @@ def test_only_the_first_start_leaves_a_receipt_which_says_whether_airflow_ran_be
 def test_without_env_it_is_known_after_that_step(airflow: Airflow, settings: Settings, state: Path) -> None:
     (settings.project / ".env").unlink()
     with pytest.raises(Pending, match="known after env"):
-        start.plan(settings, state)
+        start.plan(here(settings, state))
 
 
 def test_an_env_that_compose_would_reject_is_an_error_without_its_values(
@@ -189,7 +200,7 @@ def test_an_env_that_compose_would_reject_is_an_error_without_its_values(
 ) -> None:
     (settings.project / ".env").write_text('TOKEN="hunter2\n')
     with pytest.raises(TaskError, match=r"\.env cannot be read: line 1: a quote that is never closed") as caught:
-        start.plan(settings, state)
+        start.plan(here(settings, state))
     assert "hunter2" not in caught.value.message
 
 
@@ -204,7 +215,7 @@ def test_variables_in_env_are_filled_in_from_the_shell_as_compose_does(
 
 def test_stop_stops_what_runs_and_has_nothing_to_do_then(airflow: Airflow, settings: Settings, state: Path) -> None:
     only(settings, state).apply()
-    (change,) = start.stop(settings, state).needed
+    (change,) = start.stop(here(settings, state)).needed
     change.apply()
-    planned = start.stop(settings, state)
+    planned = start.stop(here(settings, state))
     assert (planned.needed, planned.reason) == ((), "not running")

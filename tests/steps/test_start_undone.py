@@ -10,7 +10,7 @@ from aws_airflow_tasks import undo
 from aws_airflow_tasks.core import Change
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import receipts
-from tests.steps.test_start import ENV, Airflow, airflow, settings, state
+from tests.steps.test_start import ENV, Airflow, airflow, here, settings, state
 
 __all__ = ["airflow", "settings", "state"]
 
@@ -21,7 +21,7 @@ def started(state: Path, *, running: bool, made: bool) -> None:
 
 
 def airflow_changes(settings: Settings, state: Path) -> list[Change]:
-    return [change for change in undo.plan(settings, state).needed if change.target == "Airflow"]
+    return [change for change in undo.plan(here(settings, state)).needed if change.target == "Airflow"]
 
 
 @pytest.fixture
@@ -62,6 +62,6 @@ def test_what_we_made_is_removed_and_its_data_is_named(running: Airflow, setting
     started(state, running=False, made=True)
     (change,) = airflow_changes(settings, state)
     assert change.action == "remove"
-    assert "docker volume ls" in undo.plan(settings, state).warnings[0]
+    assert "docker volume ls" in undo.plan(here(settings, state)).warnings[0]
     change.apply()
     assert (running.running(), running.discarded) == ((), True)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import threading
 from typing import Any
 
 import pytest
 
 from aws_airflow_tasks.core import Check, TaskError
-from aws_airflow_tasks.runtimes import Service
+from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import verify
 from aws_airflow_tasks.steps.probing import Expected
 from aws_airflow_tasks.world import airflow_api
 from aws_airflow_tasks.world.airflow_api import DagRun
 from aws_airflow_tasks.world.aws import Identity
+from tests.facts import site
 
 EXPECTED = Expected(Identity("1", "arn:aws:iam::1:user/me", "A"), {}, "the nonce", "the-host")
 GOOD = "INFO - variable aws_airflow_check = the nonce\nINFO - connection aws_airflow_check has host = the-host\n"
@@ -28,9 +29,8 @@ class Runtime:
 def dag_run(monkeypatch: pytest.MonkeyPatch, state: str, log: str) -> Check:
     api: Any = type("Api", (), {"log": lambda *_: log})()
     monkeypatch.setattr(airflow_api, "connect", lambda login: api)
-    monkeypatch.setattr(airflow_api, "run", lambda api, dag_id, wait: DagRun(dag_id, "manual__1", state))
-    runtime: Any = Runtime()
-    return verify._dag_run(Settings(), runtime, EXPECTED)
+    monkeypatch.setattr(airflow_api, "run", lambda api, dag_id, wait, unwanted: DagRun(dag_id, "manual__1", state))
+    return verify._dag_run(site(Settings(), runtime=Runtime()), EXPECTED, threading.Event())
 
 
 def test_a_run_that_printed_our_values_is_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_services_are_probed_once_a_place_and_each_has_its_findings(
 ) -> None:
     asked: list[str] = []
 
-    def service_checks(_: Any, __: Any, service: str, ___: Any) -> list[Check]:
+    def service_checks(_: Any, service: str, __: Any) -> list[Check]:
         asked.append(service)
         if service == "triggerer":
             raise TaskError("nothing runs there", hint="invoke start")
@@ -108,7 +108,7 @@ def test_services_are_probed_once_a_place_and_each_has_its_findings(
         Service("triggerer", True, {"A": "2"}),
     )
     runtime: Any = type("Runtime", (), {"mounts": mounts})()
-    found = list(verify._in_services(Settings(), Path(), runtime, running, EXPECTED))
+    found = list(verify._in_services(site(Settings(), runtime=runtime, running=running), EXPECTED))
     assert sorted(asked) == probed
     assert [(check.check, check.status, check.service) for check in found] == [
         ("files-readable", "failed", "triggerer"),

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.runtimes import Login
 from aws_airflow_tasks.world import airflow_api
-from aws_airflow_tasks.world.airflow_api import Api
+from aws_airflow_tasks.world.airflow_api import Api, Login
 
 #: what a request is answered: a status and a JSON value, or text as it is
 Answer = tuple[int, Any]

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from aws_airflow_tasks.backends import secrets_manager as backend
+from aws_airflow_tasks.backends.protocol import Entry
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import aws
@@ -54,43 +56,41 @@ def test_the_identity_needs_no_region(embedded: Embedded, closed_world: Path) ->
     assert aws.caller_identity(account).arn.endswith("user/airflow-sandbox")
 
 
-def test_a_secret_is_created_found_read_changed_and_gone_at_once(account: aws.Account, name: str) -> None:
-    assert aws.describe_secret(account, name) is None
-    assert aws.get_secret(account, name) is None
-    arn = aws.create_secret(account, name, "one", {"owner": "me"})
-    assert aws.describe_secret(account, name) == aws.Secret(arn, name, {"owner": "me"}, pending_deletion=False)
-    assert aws.get_secret(account, name) == "one"
-    aws.put_secret(account, arn, "two")
-    assert aws.get_secret(account, name) == "two"
-    aws.delete_secret(account, arn)
-    assert aws.describe_secret(account, name) is None
-    aws.delete_secret(account, arn)
+def test_a_secret_is_created_found_read_and_gone_at_once(account: aws.Account, name: str) -> None:
+    assert backend.describe(account, name) is None
+    assert backend.get(account, name) is None
+    arn = backend.create(account, name, "one", {"owner": "me"})
+    assert backend.describe(account, name) == Entry(arn, name, {"owner": "me"}, pending_deletion=False)
+    assert backend.get(account, name) == "one"
+    backend.delete(account, arn)
+    assert backend.describe(account, name) is None
+    backend.delete(account, arn)
 
 
 def test_a_binary_secret_has_no_value_for_the_backend(account: aws.Account, name: str) -> None:
-    arn = account.secrets.create_secret(Name=name, SecretBinary=b"x")["ARN"]
-    assert aws.get_secret(account, name) is None
-    aws.delete_secret(account, arn)
+    arn = account.client("secretsmanager").create_secret(Name=name, SecretBinary=b"x")["ARN"]
+    assert backend.get(account, name) is None
+    backend.delete(account, arn)
 
 
 def test_a_secret_that_was_created_meanwhile_is_an_error(account: aws.Account, name: str) -> None:
-    arn = aws.create_secret(account, name, "one", {})
+    arn = backend.create(account, name, "one", {})
     with pytest.raises(TaskError, match="has just been created by someone else"):
-        aws.create_secret(account, name, "two", {})
-    aws.delete_secret(account, arn)
+        backend.create(account, name, "two", {})
+    backend.delete(account, arn)
 
 
 def test_a_secret_that_is_scheduled_for_deletion_says_how_to_restore_it(account: aws.Account, name: str) -> None:
-    arn = aws.create_secret(account, name, "one", {})
-    account.secrets.delete_secret(SecretId=arn)
-    found = aws.describe_secret(account, name)
+    arn = backend.create(account, name, "one", {})
+    account.client("secretsmanager").delete_secret(SecretId=arn)
+    found = backend.describe(account, name)
     assert found is not None
     assert found.pending_deletion
-    for call in (lambda: aws.get_secret(account, name), lambda: aws.create_secret(account, name, "two", {})):
+    for call in (lambda: backend.get(account, name), lambda: backend.create(account, name, "two", {})):
         with pytest.raises(TaskError, match="is scheduled for deletion") as caught:
             call()
         assert caught.value.hint == f"aws secretsmanager restore-secret --secret-id '{name}'"
-    aws.delete_secret(account, arn)
+    backend.delete(account, arn)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_call_that_iam_denies_names_the_action(stand_in: StandIn, closed_world
     )
     account = aws.connect(Settings(endpoint_url=stand_in.url))
     with pytest.raises(TaskError, match="not allowed: secretsmanager:CreateSecret") as caught:
-        aws.create_secret(account, "x", "value-of-the-secret", {})
+        backend.create(account, "x", "value-of-the-secret", {})
     assert '"Action": "secretsmanager:CreateSecret"' in caught.value.hint
     assert "value-of-the-secret" not in str(caught.value) + caught.value.hint
 
@@ -252,9 +252,9 @@ def test_loggers_that_print_secrets_stay_at_warning_even_when_everything_is_logg
     account: aws.Account, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    arn = aws.create_secret(account, name, "canary-value", {})
-    aws.get_secret(account, name)
-    aws.delete_secret(account, arn)
+    arn = backend.create(account, name, "canary-value", {})
+    backend.get(account, name)
+    backend.delete(account, arn)
     secret = (Path.home() / ".aws" / "credentials").read_text().split("aws_secret_access_key = ")[1].split()[0]
     assert "canary-value" not in caplog.text
     assert secret not in caplog.text

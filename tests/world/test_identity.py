@@ -34,7 +34,7 @@ def settings(stand_in: StandIn, closed_world: Path, tmp_path: Path) -> Settings:
 
 
 def ask(settings: Settings) -> identity.Known:
-    return identity.known(settings, state.locate(settings.project))
+    return identity.known(settings, state.locate(settings.project), lambda: aws.connect(settings))
 
 
 def test_one_call_then_none_while_the_answer_holds(settings: Settings, stand_in: StandIn) -> None:
@@ -151,10 +151,10 @@ def test_the_remembered_answer_is_read_without_botocore(settings: Settings) -> N
     ask(settings)
     script = (
         "import sys; from pathlib import Path; from aws_airflow_tasks.settings import Settings\n"
-        "from aws_airflow_tasks.steps import creds\nfrom aws_airflow_tasks.world import state\n"
+        "from aws_airflow_tasks.site import Site\nfrom aws_airflow_tasks.steps import creds\n"
         f"s = Settings(project=Path({str(settings.project)!r}), endpoint_url={settings.endpoint_url!r},"
         " runtime='embedded')\n"
-        "print(creds.plan(s, state.locate(s.project)).reason); print(creds.facts(s, state.locate(s.project)).region)\n"
+        "print(creds.plan(Site(s)).reason); print(Site(s).credentials.region)\n"
         "heavy = {'boto3', 'botocore', 'docker', 'ruamel', 'rich', 'moto', 'requests', 'filelock', 'psutil'}\n"
         "print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}))\n"
     )

@@ -18,8 +18,10 @@ import pytest
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.steps import creds, delivery
-from aws_airflow_tasks.world import cli, staging, state
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps import creds
+from aws_airflow_tasks.steps.staging import changes
+from aws_airflow_tasks.world import cli, delivery, staging, state
 from aws_airflow_tasks.world.causes import LoginNeeded
 from tests.world.server import REAL_SPAWN, Embedded, embedded
 from tests.world.sso_server import START_URL, Center, assumed, center, role
@@ -77,7 +79,7 @@ class World:
 
     def converge(self) -> str:
         """Plan and apply what the credentials step wants; its reason."""
-        plan = creds.plan(self.settings, self.state)
+        plan = creds.plan(Site(self.settings))
         state.make(self.settings.project)
         for change in plan.needed:
             change.apply()
@@ -263,13 +265,13 @@ def test_every_kind_works_in_airflow_from_the_staged_files_alone(
         path.chmod(0o700 if path.is_dir() else 0o600)
     (world.home / ".aws" / "config").chmod(0o644)
     caplog.set_level("DEBUG")
-    assert creds.facts(world.settings, world.state).kind == kind
-    plan = creds.plan(world.settings, world.state)
+    assert Site(world.settings).credentials.kind == kind
+    plan = creds.plan(Site(world.settings))
     said = world.converge()
     assert said.startswith(reason)
     assert {path.name for path in world.staged.iterdir()} == files
     assert who_airflow_is(world).startswith(world.arn)
-    again = creds.plan(world.settings, world.state)
+    again = creds.plan(Site(world.settings))
     assert again.needed == ()
     seen = capfd.readouterr()
     record = (world.state / "staged.json").read_text() + (world.state / "identity.json").read_text()
@@ -294,7 +296,7 @@ def test_without_a_login_nothing_is_staged_and_the_command_is_said(world: World)
     world.center.cached(world.home, "corp", minutes=-5)
     world.center.revoked = True
     with pytest.raises(LoginNeeded, match="SSO session of profile default") as caught:
-        creds.plan(world.settings, world.state)
+        creds.plan(Site(world.settings))
     assert caught.value.hint == "aws sso login"
     assert not world.staged.exists()
 
@@ -320,7 +322,7 @@ def test_without_an_aws_command_line_an_ended_token_stays_as_it_is(
     before = cached.read_bytes()
     monkeypatch.setattr(cli.shutil, "which", lambda *_, **__: None)
     with pytest.raises(LoginNeeded):
-        creds.plan(world.settings, world.state)
+        creds.plan(Site(world.settings))
     assert cached.read_bytes() == before
     assert "/token" not in world.center.asked
 
@@ -329,7 +331,7 @@ def test_an_mfa_code_is_never_prompted_for(world: World) -> None:
     mfa(world)
     shutil.rmtree(world.home / ".aws" / "cli")
     with pytest.raises(LoginNeeded, match="asks for an MFA code") as caught:
-        creds.plan(world.settings, world.state)
+        creds.plan(Site(world.settings))
     assert caught.value.hint == "aws sts get-caller-identity --profile default"
 
 
@@ -361,7 +363,7 @@ def test_a_login_session_is_exported_by_the_aws_command_line(world: World, fake_
     settings = replace(world.settings, endpoint_url="", profile="me")
     credentials, keys = staging.export(settings)
     assert credentials.kind == "login"
-    assert delivery.way(settings, credentials).reason == "exported: Airflow has no login session"
+    assert delivery.way("auto", credentials, mounts=True).reason == "exported: Airflow has no login session"
     state.make(settings.project)
     staging.stage(world.state, staging.contents(credentials, keys, world.settings.mount_path), a_record(keys.expiry))
     assert who_airflow_is(world, "me").startswith(world.arn)
@@ -568,10 +570,7 @@ def test_a_process_that_runs_keeps_working_after_its_keys_end_when_they_are_expo
         answer = json.loads((world.home / "answer.json").read_text())
         answer["Expiration"] = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
         (world.home / "answer.json").write_text(json.dumps(answer))
-        change = delivery.change(
-            world.settings, world.state, creds.facts(world.settings, world.state), renew_before=time.time()
-        )
-        assert change is not None
+        (change,) = changes(Site(world.settings), renew_before=time.time())
         change.apply()
         assert at(61).startswith(world.arn)
     finally:

@@ -9,9 +9,8 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.steps import delivery
-from aws_airflow_tasks.steps.delivery import Way
+from aws_airflow_tasks.world import delivery
+from aws_airflow_tasks.world.delivery import Way
 from aws_airflow_tasks.world.profiles import Credentials, Kind
 
 
@@ -25,39 +24,39 @@ ONLY_DEV = "exported: Airflow is to see profile dev only"
 
 
 @pytest.mark.parametrize(
-    ("setting", "runtime", "kind", "source", "way"),
+    ("setting", "mounts", "kind", "source", "way"),
     [
-        ("auto", "auto", "static", None, Way("export", ONLY_DEV)),
-        ("auto", "docker", "assume-role", "static", Way("export", ONLY_DEV)),
+        ("auto", True, "static", None, Way("export", ONLY_DEV)),
+        ("auto", True, "assume-role", "static", Way("export", ONLY_DEV)),
         (
             "auto",
-            "docker",
+            True,
             "assume-role",
             "sso",
             Way("export", "exported: an SSO token cannot be refreshed on a read-only mount"),
         ),
-        ("auto", "docker", "process", None, Way("export", "exported: the credential helper is not in Airflow's image")),
-        ("auto", "docker", "mfa", "static", Way("export", "exported: Airflow cannot be asked for an MFA code")),
-        ("auto", "embedded", "static", None, Way("live", "live: Airflow runs on this host")),
-        ("auto", "embedded", "sso", None, Way("live", "live: Airflow runs on this host")),
-        ("auto", "standalone", "process", None, Way("live", "live: Airflow runs on this host")),
-        ("auto", "embedded", "mfa", "static", Way("export", "exported: Airflow cannot be asked for an MFA code")),
-        ("auto", "embedded", "login", None, Way("export", "exported: Airflow has no login session")),
+        ("auto", True, "process", None, Way("export", "exported: the credential helper is not in Airflow's image")),
+        ("auto", True, "mfa", "static", Way("export", "exported: Airflow cannot be asked for an MFA code")),
+        ("auto", False, "static", None, Way("live", "live: Airflow runs on this host")),
+        ("auto", False, "sso", None, Way("live", "live: Airflow runs on this host")),
+        ("auto", False, "process", None, Way("live", "live: Airflow runs on this host")),
+        ("auto", False, "mfa", "static", Way("export", "exported: Airflow cannot be asked for an MFA code")),
+        ("auto", False, "login", None, Way("export", "exported: Airflow has no login session")),
         (
             "auto",
-            "embedded",
+            False,
             "environment",
             None,
             Way("export", "exported: keys in environment variables are in no file"),
         ),
-        ("live", "docker", "process", None, Way("live", "live, as set")),
-        ("export", "embedded", "static", None, Way("export", "exported, as set")),
+        ("live", True, "process", None, Way("live", "live, as set")),
+        ("export", False, "static", None, Way("export", "exported, as set")),
     ],
 )
 def test_the_way_follows_setting_runtime_and_kind_and_says_why(
-    setting: str, runtime: str, kind: Kind, source: Kind | None, way: Way
+    setting: str, mounts: bool, kind: Kind, source: Kind | None, way: Way
 ) -> None:
-    assert delivery.way(Settings(credentials=setting, runtime=runtime), of(kind, source=source)) == way
+    assert delivery.way(setting, of(kind, source=source), mounts=mounts) == way
 
 
 @pytest.fixture
@@ -81,8 +80,8 @@ def test_files_that_airflows_user_cannot_read_hinder_on_linux_only(
     platform: str, reason: str, mode_0600: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", platform)
-    assert delivery.hindrance(Settings(), mode_0600) == reason
-    assert delivery.hindrance(Settings(runtime="embedded"), mode_0600) == ""
+    assert delivery.hindrance(mode_0600, mounts=True) == reason
+    assert delivery.hindrance(mode_0600, mounts=False) == ""
 
 
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can become somebody else")

@@ -1,0 +1,13 @@
+"""Where Airflow looks for variables and connections first: one module and one line each."""
+
+from __future__ import annotations
+
+from aws_airflow_tasks.backends import secrets_manager
+from aws_airflow_tasks.backends.protocol import Backend
+
+ALL: dict[str, Backend] = {backend.NAME: backend for backend in (secrets_manager,)}
+
+
+def choose(name: str) -> Backend | None:
+    """The backend that the setting names; None for ``none``."""
+    return ALL.get(name)

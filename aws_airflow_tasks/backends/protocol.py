@@ -1,0 +1,87 @@
+"""What steps ask of the place where Airflow looks for variables and connections first; each is a module beside this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world.aws import Account
+
+
+class Entry(NamedTuple):
+    """An entry of a backend, without its value.
+
+    Attributes:
+        id: by which AWS knows it for certain, such as its ARN.
+        name: its name.
+        tags: its tags.
+        pending_deletion: whether it is scheduled for deletion, and so looks absent to Airflow.
+    """
+
+    id: str
+    name: str
+    tags: Mapping[str, str]
+    pending_deletion: bool = False
+
+
+class Read(NamedTuple):
+    """How botocore reads an entry's value, as data: a service that is probed asks AWS itself so.
+
+    Attributes:
+        service: botocore's name of the service.
+        operation: its method.
+        arguments: the method's keyword arguments.
+        answer: the keys that lead to the value in the answer.
+    """
+
+    service: str
+    operation: str
+    arguments: Mapping[str, str | bool]
+    answer: tuple[str, ...]
+
+
+class Backend(Protocol):
+    """One of Airflow's secrets backends at AWS; a module has just these names.
+
+    Every function that asks AWS raises TaskError when AWS refuses or does not answer (``world.causes.Unreachable``).
+    """
+
+    #: as the setting ``backend`` has it
+    NAME: str
+    #: what people call it
+    TITLE: str
+    #: what a person calls one entry
+    ENTRY: str
+    #: the class that Airflow loads
+    CLASS: str
+    #: by what is done the IAM actions that it takes: ``read``, ``create``, ``delete``
+    ACTIONS: dict[str, tuple[str, ...]]
+
+    def kwargs(self, settings: Settings, region: str) -> dict[str, str]:
+        """The keyword arguments that Airflow makes the class with."""
+
+    def variable_name(self, settings: Settings) -> str:
+        """The name of the check variable's entry."""
+
+    def connection_name(self, settings: Settings) -> str:
+        """The name of the check connection's entry."""
+
+    def read(self, name: str) -> Read:
+        """How an entry's value is read."""
+
+    def describe(self, account: Account, name: str) -> Entry | None:
+        """An entry without its value, pending deletion included; None when there is none."""
+
+    def get(self, account: Account, name: str) -> str | None:
+        """An entry's value; None when there is none that Airflow would see."""
+
+    def create(self, account: Account, name: str, value: str, tags: Mapping[str, str]) -> str:
+        """Create an entry and return its id. Raises TaskError when there is one, or one is scheduled for deletion."""
+
+    def delete(self, account: Account, entry_id: str) -> None:
+        """Delete an entry for good; one that is gone already is fine."""
+
+    def scheduled(self, name: str) -> TaskError:
+        """The error of an entry whose deletion is scheduled."""

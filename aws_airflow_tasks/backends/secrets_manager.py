@@ -1,0 +1,124 @@
+"""AWS Secrets Manager, as Airflow's ``SecretsManagerBackend`` reads it (apache-airflow-providers-amazon)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from aws_airflow_tasks.backends.protocol import Entry, Read
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world.aws import Account
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+NAME = "secrets-manager"
+TITLE = "AWS Secrets Manager"
+ENTRY = "secret"
+CLASS = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
+ACTIONS = {
+    "read": ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"),
+    "create": ("secretsmanager:CreateSecret", "secretsmanager:TagResource"),
+    "delete": ("secretsmanager:DeleteSecret",),
+}
+
+
+def kwargs(settings: Settings, region: str) -> dict[str, str]:
+    """Prefixes and region; the endpoint too, as botocore before 1.31 ignores ``AWS_ENDPOINT_URL``."""
+    found = {
+        "connections_prefix": settings.connections_prefix,
+        "variables_prefix": settings.variables_prefix,
+        "region_name": region,
+    }
+    return found | ({"endpoint_url": settings.endpoint_url} if settings.endpoint_url else {})
+
+
+def variable_name(settings: Settings) -> str:
+    """The check variable's SecretId: the backend joins prefix and key with a slash (the provider's ``build_path``)."""
+    return f"{settings.variables_prefix.rstrip('/')}/{settings.check_variable}"
+
+
+def connection_name(settings: Settings) -> str:
+    """The check connection's SecretId."""
+    return f"{settings.connections_prefix.rstrip('/')}/{settings.check_connection}"
+
+
+def read(name: str) -> Read:
+    """One call; a binary secret has no such key."""
+    return Read("secretsmanager", "get_secret_value", {"SecretId": name}, ("SecretString",))
+
+
+def describe(account: Account, name: str) -> Entry | None:
+    """An entry without its value, pending deletion included; None when there is none."""
+    client = _client(account)
+    with _explained(account, name):
+        try:
+            found = client.describe_secret(SecretId=name)
+        except client.exceptions.ResourceNotFoundException:
+            return None
+    tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+    return Entry(found["ARN"], found["Name"], tags, "DeletedDate" in found)
+
+
+def get(account: Account, name: str) -> str | None:
+    """An entry's value; None when there is none or it is binary: Airflow sees neither."""
+    client = _client(account)
+    with _explained(account, name), _scheduled(client, name):
+        try:
+            return client.get_secret_value(SecretId=name).get("SecretString")
+        except client.exceptions.ResourceNotFoundException:
+            return None
+
+
+def create(account: Account, name: str, value: str, tags: Mapping[str, str]) -> str:
+    """Create an entry and return its ARN."""
+    client = _client(account)
+    with _explained(account, name), _scheduled(client, name):
+        try:
+            made = client.create_secret(
+                Name=name, SecretString=value, Tags=[{"Key": key, "Value": text} for key, text in tags.items()]
+            )
+        except client.exceptions.ResourceExistsException:
+            found = describe(account, name)
+            raise scheduled(name) if found and found.pending_deletion else _made_meanwhile(name) from None
+        return made["ARN"]
+
+
+def delete(account: Account, entry_id: str) -> None:
+    """Delete an entry, by its ARN, with no recovery window; one that is gone already is fine."""
+    client = _client(account)
+    with _explained(account, entry_id), contextlib.suppress(client.exceptions.ResourceNotFoundException):
+        client.delete_secret(SecretId=entry_id, ForceDeleteWithoutRecovery=True)
+
+
+def scheduled(name: str) -> TaskError:
+    """The error of an entry whose deletion is scheduled: it is there, and Airflow does not see it."""
+    hint = f"aws secretsmanager restore-secret --secret-id '{name}'"
+    return TaskError(f"secret {name} is scheduled for deletion", hint=hint)
+
+
+def _client(account: Account) -> SecretsManagerClient:
+    client: SecretsManagerClient = account.client("secretsmanager")
+    return client
+
+
+def _explained(account: Account, name: str) -> AbstractContextManager[None]:
+    return account.explained(f"arn:aws:secretsmanager:{account.credentials.region}:*:secret:{name}-*")
+
+
+@contextlib.contextmanager
+def _scheduled(client: SecretsManagerClient, name: str) -> Iterator[None]:
+    """AWS says "marked for deletion" in the words of an invalid request."""
+    try:
+        yield
+    except client.exceptions.InvalidRequestException as error:
+        if "delet" not in str(error):
+            raise
+        raise scheduled(name) from None
+
+
+def _made_meanwhile(name: str) -> TaskError:
+    return TaskError(f"secret {name} has just been created by someone else", hint="invoke secrets")

@@ -1,0 +1,99 @@
+"""What steps ask of the way Airflow runs; each runtime is a module beside this one that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple, Protocol, Self
+
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world.airflow_api import Login
+
+
+class Service(NamedTuple):
+    """One of Airflow's running services, as it is now.
+
+    Attributes:
+        name: ``scheduler``, ``api-server``, ``webserver``, ``dag-processor`` or ``triggerer``.
+        healthy: whether Airflow itself (or the engine) says so.
+        environment: the environment variables it was started with.
+        identity: what changes when it is started anew: a container's id and start time, a pid and its start time.
+        mounts: a container's bind mounts: target -> (source, whether it is read-only).
+    """
+
+    name: str
+    healthy: bool
+    environment: Mapping[str, str] = MappingProxyType({})
+    identity: str = ""
+    mounts: Mapping[str, tuple[str, bool]] = MappingProxyType({})
+
+
+class Outcome(NamedTuple):
+    """How a command run inside a service ended; ``stdout`` and ``stderr`` are text."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Runtime(Protocol):
+    """One project's Airflow.
+
+    Attributes:
+        name: as the setting ``runtime`` has it.
+        mounts: whether Airflow's processes are in containers, which credentials reach through a mount in
+            ``docker-compose.override.yml``; else they are the person's own, on this host.
+        names: the services that Airflow has in any of its versions.
+        kept: what stays of Airflow itself after an undo, and where, for a person; empty: nothing.
+    """
+
+    name: str
+    mounts: bool
+    names: tuple[str, ...]
+    kept: str
+
+    @classmethod
+    def of(cls, settings: Settings, state: Path) -> Self:
+        """The runtime of the project that ``settings`` name; ``state`` is its state directory."""
+
+    def major(self) -> int:
+        """Airflow's major version, 2 or 3. Raises TaskError when it cannot be told."""
+
+    def services(self) -> tuple[str, ...]:
+        """The services of Airflow's own that need credentials."""
+
+    def read_env(self, data: bytes) -> dict[str, str]:
+        """What Airflow gets of a ``.env`` file that holds ``data``, as this runtime's reader of it sees it.
+
+        Raises:
+            ValueError: that reader rejects it.
+        """
+
+    def credentials(self, host: Path) -> str:
+        """Where Airflow's processes see the host's credentials directory ``host``."""
+
+    def running(self) -> tuple[Service, ...]:
+        """What runs now; empty when nothing does."""
+
+    def start(self, environment: Mapping[str, str], *, restart: bool, wait: int) -> None:
+        """Start Airflow and wait until it is healthy, at most ``wait`` seconds; ``environment`` is what ``.env`` says.
+
+        Raises:
+            TaskError: it did not come up; the message names the service, the hint the log.
+        """
+
+    def stop(self) -> None:
+        """Stop Airflow, if it runs."""
+
+    def made(self) -> tuple[str, ...]:
+        """The names of the containers that are there, running or not; empty where a stop leaves nothing."""
+
+    def discard(self) -> None:
+        """Stop Airflow and remove what its start made, but for its data."""
+
+    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
+        """Run ``argv`` where ``service`` runs, with the environment it has; a leading ``python`` is Airflow's own."""
+
+    def login(self) -> Login:
+        """The REST API of the running Airflow."""

@@ -1,0 +1,102 @@
+"""The facts of one plan, each asked when it is first wanted and never twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from aws_airflow_tasks import backends, runtimes
+from aws_airflow_tasks.backends.protocol import Backend
+from aws_airflow_tasks.runtimes.protocol import Runtime, Service
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world import aws, delivery, files, identity, receipts, staging, state
+from aws_airflow_tasks.world.aws import Account
+from aws_airflow_tasks.world.delivery import Way
+from aws_airflow_tasks.world.identity import Known
+from aws_airflow_tasks.world.profiles import Credentials
+from aws_airflow_tasks.world.receipts import Receipt
+from aws_airflow_tasks.world.staging import Staged
+
+
+@dataclass(frozen=True)
+class Site:
+    """A project as it is now. It is made anew for each planning, so what it says cannot go stale.
+
+    Attributes:
+        settings: of the command line.
+
+    Every fact raises TaskError where it cannot be told.
+    """
+
+    settings: Settings
+
+    @property
+    def project(self) -> Path:
+        """The project's directory."""
+        return self.settings.project
+
+    @cached_property
+    def state(self) -> Path:
+        """The project's state directory; it may not exist yet."""
+        return state.locate(self.project)
+
+    @cached_property
+    def receipts(self) -> tuple[Receipt, ...]:
+        """What was applied here, the oldest first."""
+        return tuple(receipts.load(self.state))
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """The way Airflow runs here."""
+        return runtimes.choose(self.settings, self.state)
+
+    @cached_property
+    def running(self) -> tuple[Service, ...]:
+        """Airflow's services that run."""
+        return self.runtime.running()
+
+    @cached_property
+    def backend(self) -> Backend | None:
+        """Where Airflow looks for variables and connections first; None: nowhere else than in itself."""
+        return backends.choose(self.settings.backend)
+
+    @cached_property
+    def account(self) -> Account:
+        """This host's access to AWS; no call is made by it."""
+        return aws.connect(self.settings)
+
+    @cached_property
+    def identity(self) -> Known:
+        """Who we are: as STS says now, or has said lately."""
+        return identity.known(self.settings, self.state, lambda: self.account)
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """What the configuration says of the profile in use; no botocore is loaded while STS's answer is remembered."""
+        found = identity.remembered(self.settings, self.state)
+        return found.credentials if found else self.account.credentials
+
+    @cached_property
+    def way(self) -> Way:
+        """The way that the credentials take to Airflow."""
+        return delivery.way(self.settings.credentials, self.credentials, mounts=self.runtime.mounts)
+
+    @cached_property
+    def delivered(self) -> Credentials:
+        """:attr:`credentials` with the files that Airflow is to have: the person's own, or the staged copy's."""
+        if self.way.name == "live":
+            return self.credentials
+        folder = staging.folder(self.state)
+        return self.credentials._replace(
+            config_file=folder / "config", credentials_file=folder / "credentials", staged=True
+        )
+
+    @cached_property
+    def staged(self) -> Staged | None:
+        """What is staged now; None: nothing, or not all of it."""
+        return staging.staged(self.state)
+
+    def read(self, name: str) -> bytes | None:
+        """A file of the project; None when there is none."""
+        return files.read(self.project / name)

@@ -1,0 +1,90 @@
+"""The way that credentials take to Airflow: the person's own files live, or a staged copy of the one profile."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from collections.abc import Iterable
+from pathlib import Path, PurePath, PureWindowsPath
+from typing import Literal, NamedTuple
+
+from aws_airflow_tasks.world.profiles import Credentials, Kind
+
+#: the user and group of Airflow's containers (Astro's and Apache's images: ``astro``, ``airflow``)
+AIRFLOW_UID, AIRFLOW_GID = 50000, 0
+#: why the files alone are not enough, by kind: on this host, and in a container as well
+NOT_ON_HOST: dict[Kind, str] = {
+    "environment": "keys in environment variables are in no file",
+    "mfa": "Airflow cannot be asked for an MFA code",
+    "login": "Airflow has no login session",
+}
+NOT_IN_CONTAINER: dict[Kind, str] = NOT_ON_HOST | {
+    "process": "the credential helper is not in Airflow's image",
+    "sso": "an SSO token cannot be refreshed on a read-only mount",
+    "web-identity": "the identity token's file is not in the container",
+    "metadata": "the metadata service is this host's",
+}
+
+
+class Way(NamedTuple):
+    """The way taken, and why, in a clause."""
+
+    name: Literal["live", "export"]
+    reason: str
+
+
+def way(asked: str, credentials: Credentials, *, mounts: bool) -> Way:
+    """What the setting says; ``auto`` exports for containers, and lets an Airflow on this host read the files.
+
+    Args:
+        asked: the setting ``credentials``: ``auto``, ``live`` or ``export``.
+        credentials: what the configuration says.
+        mounts: whether Airflow runs in containers.
+    """
+    if asked == "live":
+        return Way("live", "live, as set")
+    if asked == "export":
+        return Way("export", "exported, as set")
+    hindered = hindrance(credentials, mounts=mounts)
+    if not mounts:
+        return Way("export", f"exported: {hindered}") if hindered else Way("live", "live: Airflow runs on this host")
+    why = hindered or f"Airflow is to see profile {credentials.profile} only"
+    return Way("export", f"exported: {why}")
+
+
+def hindrance(credentials: Credentials, *, mounts: bool) -> str:
+    """Why Airflow could not use the person's own files, in a clause; empty when it could."""
+    known = NOT_IN_CONTAINER if mounts else NOT_ON_HOST
+    reason = known.get(credentials.kind) or known.get(credentials.source, "")
+    return reason or (unreadable(_files(credentials)) if mounts and sys.platform == "linux" else "")
+
+
+def unreadable(paths: Iterable[Path], uid: int = AIRFLOW_UID, gid: int = AIRFLOW_GID) -> str:
+    """Which of ``paths``, or of their directories, another user id may not read, in a clause; empty when it may all.
+
+    On Linux a mounted directory keeps owners and modes; Docker Desktop makes them of no account. The way to the
+    directory does not count: a mount is entered from inside.
+    """
+    wanted = [(path, 4) for path in paths]
+    for path, right in [*((folder, 1) for folder in {path.parent for path, _ in wanted}), *wanted]:
+        found = path.stat()
+        shift = 6 if found.st_uid == uid else 3 if found.st_gid == gid else 0
+        if not found.st_mode >> shift & right:
+            return f"{path.name} is mode {stat.S_IMODE(found.st_mode):04o}, which Airflow's user {uid} cannot read"
+    return ""
+
+
+def _files(credentials: Credentials) -> list[Path]:
+    return [path for path in (credentials.config_file, credentials.credentials_file) if path.exists()]
+
+
+def source(directory: PurePath, home: PurePath) -> str:
+    """A mount's source as every teammate's would read: ``~/…`` where it lies in the home directory.
+
+    Elsewhere it is absolute, for Windows in the form that both Compose and the tutorial have: ``/c/Users/me/.aws``.
+    """
+    if directory.is_relative_to(home):
+        return "~" if directory == home else f"~/{directory.relative_to(home).as_posix()}"
+    if isinstance(directory, PureWindowsPath) and directory.drive.endswith(":"):
+        return f"/{directory.drive[0].lower()}/{directory.relative_to(directory.anchor).as_posix()}"
+    return directory.as_posix()

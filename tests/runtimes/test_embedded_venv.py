@@ -49,7 +49,7 @@ def calls(cache: Path) -> list[str]:
 @pytest.mark.parametrize("major", [2, 3])
 def test_the_lock_files_pin_everything_with_hashes_and_name_no_place_of_ours(major: int) -> None:
     text = venv.lock_file(major).read_text()
-    entries = re.split(r"\n(?=\S)", text.strip())
+    entries = [entry for entry in re.split(r"\n(?=\S)", text.strip()) if not entry.startswith("#")]
     assert len(entries) > 100
     assert [entry for entry in entries if not re.match(r"[a-z0-9-]+==\S+.*\\\n    --hash=sha256:", entry)] == []
     assert venv.version(major).startswith(f"{major}.")

@@ -1,0 +1,73 @@
+"""Writes both lock files: ``python -m aws_airflow_tasks.runtimes.locks.renew --exclude-newer DATE [--upgrade]``.
+
+For the repository, not for those who install the package: no wheel holds this module. What is pinned stays, so the
+command in the files' first lines writes the same bytes again; ``--upgrade`` and a later DATE take newer packages.
+To move Airflow itself, change ``INPUTS``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+from datetime import datetime
+
+from aws_airflow_tasks.runtimes import venv
+
+#: what each lock file is made from, by Airflow's major version; all else follows from these
+INPUTS = {
+    2: ("apache-airflow==2.11.2", "apache-airflow-providers-amazon==9.39.0"),
+    3: ("apache-airflow==3.3.2", "apache-airflow-providers-amazon==9.39.0"),
+}
+#: one file for every platform and Python, with hashes, and nothing in it that tells where it was made
+OPTIONS = ("--universal", "--generate-hashes", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
+MODULE = "aws_airflow_tasks.runtimes.locks.renew"
+
+
+def command(major: int, date: str) -> str:
+    """What the lock file of ``major`` says made it: the command for both files, then this file and its inputs."""
+    return f"python -m {MODULE} --exclude-newer {date}  # {venv.lock_file(major).name}: {' '.join(INPUTS[major])}"
+
+
+def renew(major: int, date: str, *options: str) -> None:
+    """Write the lock file of Airflow ``major`` from the packages uploaded before ``date``.
+
+    Raises:
+        subprocess.CalledProcessError: uv found no solution, or no network; it has said so.
+    """
+    import uv
+
+    oldest, _ = venv.PYTHONS[major]
+    argv = [uv.find_uv_bin(), "pip", "compile", *OPTIONS, "--python-version", ".".join(map(str, oldest))]
+    argv += ["--exclude-newer", date, *options, "--quiet", "--output-file", str(venv.lock_file(major)), "-"]
+    ours = {name: value for name, value in os.environ.items() if name not in venv.FOREIGN}
+    environment = ours | {"UV_CUSTOM_COMPILE_COMMAND": command(major, date)}
+    subprocess.run(argv, env=environment, input="\n".join(INPUTS[major]), text=True, check=True)
+
+
+def moment(text: str) -> str:
+    """``text``, when it is a moment in UTC: a date alone would be midnight wherever the command is run.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
+    return text
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Write both files."""
+    parser = argparse.ArgumentParser(prog=shlex.join(["python", "-m", MODULE]), description="write both lock files")
+    parser.add_argument(
+        "--exclude-newer", type=moment, required=True, metavar="DATE", help="UTC, such as 2026-11-18T18:00:00Z"
+    )
+    parser.add_argument("--upgrade", action="store_true", help="take the newest packages before DATE")
+    asked = parser.parse_args(words)
+    for major in INPUTS:
+        renew(major, asked.exclude_newer, *(["--upgrade"] if asked.upgrade else []))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,19 +1,30 @@
-"""Converged commands against their bare equivalents. Usage: python -m benchmarks.commands [RUNS]
+"""Converged commands against their bare equivalents, or against another checkout's.
 
-Starts a sandbox of its own (real Airflow, an embedded AWS) in a temporary directory, and removes it again.
+    python -m benchmarks.commands [RUNS] [--against CHECKOUT]
+
+Each side gets a world of its own (a sandbox with real Airflow and an embedded AWS) in a temporary directory, removed
+again. With ``--against`` each side also gets a virtual environment of its own, made there in one way from its checkout
+(`uv pip install -e 'CHECKOUT[sandbox]'`, this Python): what differs is the checkout. Every command runs in turn, A B A
+B …, at least 15 times each, and the table has the median of the pairwise ratios: "not slower" means at most 1.05.
+CHECKOUT is any directory of this repository, such as one made by `git worktree add CHECKOUT REF`; `--against .` shows
+how far a busy machine alone takes the ratio from 1.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.whole import Command, compare
+from benchmarks.whole import Command, Pairs, compare, pairs
 
+ROOT = Path(__file__).parent.parent
 MENU = {
     "tasks.py": "from aws_airflow_tasks import ns\n",
     "invoke.yaml": "tasks:\n  executor_class: aws_airflow_tasks.executor.Executor\n",
@@ -21,67 +32,121 @@ MENU = {
 NOOP = "from invoke import task\n\n\n@task\ndef noop(c):\n    pass\n"
 #: what leads out of the benchmark's own world
 FOREIGN = ("AIRFLOW_", "AWS_", "INVOKE_", "XDG_")
+#: pairs against another checkout: fewer tell noise from a change of five per cent too seldom
+FEWEST = 15
+NOT_SLOWER = 1.05
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Prepare, compare, clean up."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    asked = arguments(words)
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-        for name, text in MENU.items():
-            (here / name).write_text(text)
-        invoke = [sys.executable, "-m", "invoke"]
-        try:
-            subprocess.run([*invoke, "sandbox"], cwd=here, env=clean, check=True)
-            _commands(here, clean, invoke, runs)
-        finally:
-            subprocess.run([*invoke, "sandbox.clean"], cwd=here, env=clean, check=True)
+        if asked.against:
+            against(asked.against, here, asked.runs)
+        else:
+            against_bare(here, asked.runs)
 
 
-def _commands(here: Path, clean: dict[str, str], invoke: list[str], runs: int) -> None:
-    project, endpoint = here / ".sandbox" / "airflow-3", (here / ".sandbox" / "aws" / "port").read_text()
-    inside = clean | {
-        "HOME": str(here / ".sandbox" / "home"),
-        "XDG_CACHE_HOME": str(Path.home() / ".cache"),
-        "INVOKE_AWS_AIRFLOW_ENDPOINT_URL": f"http://127.0.0.1:{endpoint}",
-        "INVOKE_AWS_AIRFLOW_RUNTIME": "embedded",
-    }
-    aws = inside | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{endpoint}"}
-    for name, text in MENU.items():
-        (project / name).write_text(text)
-    bare = here / "bare"
-    bare.mkdir()
-    (bare / "tasks.py").write_text(NOOP)
-    noop = Command("invoke noop", [*invoke, "noop"], bare, clean)
-    who = Command("aws sts get-caller-identity", [_aws(), "sts", "get-caller-identity"], here, aws)
-    compare(Command("invoke setup, converged", [*invoke, "setup"], project, inside), who, runs=runs, target=3)
-    compare(
-        Command("invoke mount env, converged, embedded", [*invoke, "mount", "env"], project, inside),
-        noop,
-        runs=runs,
-        target=1.5,
+def arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    """How many ``runs``, and the checkout to run ``against``, if any."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.commands", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    docker = inside | {
-        "INVOKE_AWS_AIRFLOW_RUNTIME": "docker",
-        "INVOKE_AWS_AIRFLOW_ENDPOINT_URL": "",
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{endpoint}",
-    }
-    del docker["INVOKE_AWS_AIRFLOW_ENDPOINT_URL"]
+    parser.add_argument("runs", nargs="?", type=int, metavar="RUNS", help=f"default 10; {FEWEST} with --against")
+    parser.add_argument("--against", type=_checkout, metavar="CHECKOUT")
+    found = parser.parse_args(words)
+    fewest = FEWEST if found.against else 1
+    if found.runs is not None and found.runs < fewest:
+        parser.error(f"RUNS is {found.runs}: at least {fewest} are needed")
+    found.runs = found.runs or (FEWEST if found.against else 10)
+    return found
+
+
+def _checkout(text: str) -> Path:
+    path = Path(text).resolve()
+    if not (path / "aws_airflow_tasks" / "__init__.py").is_file():
+        raise argparse.ArgumentTypeError(f"{text} is not a checkout of this repository")
+    return path
+
+
+def against(checkout: Path, here: Path, runs: int) -> None:
+    """Print a table of every command: both medians, the median ratio, and whether it is slower."""
+    with contextlib.ExitStack() as stack:
+        ours, other = (
+            {command.name: command for command in stack.enter_context(world(_python(path, here / side), here / side))}
+            for side, path in (("ours", ROOT), ("other", checkout))
+        )
+        print(f"{'command':<30} {'here':>9} {'against':>9} {'ratio':>6}   {runs} pairs, reach {NOT_SLOWER:.2f}")
+        for name in ours:
+            print(row(name, pairs(ours[name], other[name], runs)), flush=True)
+
+
+def row(name: str, found: Pairs) -> str:
+    """A line of the table."""
+    mine, theirs = found.medians
+    verdict = "slower" if found.ratio > NOT_SLOWER else "not slower"
+    return f"{name:<30} {mine:>7.3f} s {theirs:>7.3f} s {found.ratio:>6.3f}   {verdict}"
+
+
+def _python(checkout: Path, here: Path) -> Path:
+    """The interpreter of a new virtual environment with the code of ``checkout``."""
+    uv, made = str(Path(sys.executable).with_name("uv")), here / "venv"
+    subprocess.run([uv, "venv", "-q", "-p", sys.executable, made], check=True)
+    python = made / "bin" / "python"
+    subprocess.run([uv, "pip", "install", "-q", "-p", python, "-e", f"{checkout}[sandbox]"], check=True)
+    return python
+
+
+def against_bare(here: Path, runs: int) -> None:
+    """Print each command beside what it would be without us, and the ratio to reach."""
+    (here / "bare").mkdir()
+    (here / "bare" / "tasks.py").write_text(NOOP)
+    noop = Command("invoke noop", [sys.executable, "-m", "invoke", "noop"], here / "bare", _clean())
+    with world(Path(sys.executable), here) as commands:
+        named = {command.name: command for command in commands}
+        setup, aws = named["setup"], str(Path(sys.executable).with_name("aws"))
+        inside = {**setup.environment, "AWS_ENDPOINT_URL": setup.environment["INVOKE_AWS_AIRFLOW_ENDPOINT_URL"]}
+        who = Command("aws sts get-caller-identity", [aws, "sts", "get-caller-identity"], here, inside)
+        compare(setup, who, runs=runs, target=3)
+        for name in ("mount env, embedded", "mount env, docker", "--list"):
+            compare(named[name], noop, runs=runs, target=1.5)
+
+
+@contextlib.contextmanager
+def world(python: Path, here: Path) -> Iterator[list[Command]]:
+    """The commands of the checkout that ``python`` imports, in a converged sandbox below ``here``."""
+    invoke, clean = [str(python), "-m", "invoke"], _clean()
+    _menu(here)
+    try:
+        subprocess.run([*invoke, "sandbox"], cwd=here, env=clean, check=True, stdout=sys.stderr)
+        yield _commands(here, clean, invoke)
+    finally:
+        subprocess.run([*invoke, "sandbox.clean"], cwd=here, env=clean, check=True, stdout=sys.stderr)
+
+
+def _commands(here: Path, clean: dict[str, str], invoke: list[str]) -> list[Command]:
+    project, url = here / ".sandbox" / "airflow-3", f"http://127.0.0.1:{(here / '.sandbox/aws/port').read_text()}"
+    inside = clean | {"HOME": str(here / ".sandbox" / "home"), "XDG_CACHE_HOME": str(Path.home() / ".cache")}
+    embedded = inside | {"INVOKE_AWS_AIRFLOW_ENDPOINT_URL": url, "INVOKE_AWS_AIRFLOW_RUNTIME": "embedded"}
+    docker = inside | {"INVOKE_AWS_AIRFLOW_RUNTIME": "docker", "AWS_ENDPOINT_URL": url}
+    _menu(project)
     other = here / "docker"
     shutil.copytree(project, other, ignore=shutil.ignore_patterns(".env"))
-    subprocess.run([*invoke, "mount", "env"], cwd=other, env=docker, check=True)
-    compare(
-        Command("invoke mount env, converged, docker", [*invoke, "mount", "env"], other, docker),
-        noop,
-        runs=runs,
-        target=1.5,
-    )
-    compare(Command("invoke --list", [*invoke, "--list"], project, inside), noop, runs=runs, target=1.5)
+    subprocess.run([*invoke, "mount", "env"], cwd=other, env=docker, check=True, stdout=sys.stderr)
+    words = {"--list": ["--list"], "status": ["status"], "setup": ["setup"], "setup --check": ["setup", "--check"]}
+    words |= {"mount env, embedded": ["mount", "env"]}
+    found = [Command(name, [*invoke, *each], project, embedded) for name, each in words.items()]
+    return [*found, Command("mount env, docker", [*invoke, "mount", "env"], other, docker)]
 
 
-def _aws() -> str:
-    return str(Path(sys.executable).with_name("aws"))
+def _clean() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+
+
+def _menu(folder: Path) -> None:
+    for name, text in MENU.items():
+        (folder / name).write_text(text)
 
 
 if __name__ == "__main__":

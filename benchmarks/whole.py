@@ -36,12 +36,36 @@ class Command:
         return time.perf_counter() - started, usage.ru_maxrss / 1024
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """The seconds of two commands that ran in turn, and the peak memory of the first in MB."""
+
+    ours: Sequence[float]
+    other: Sequence[float]
+    memory: float
+
+    @property
+    def medians(self) -> tuple[float, float]:
+        """Seconds of each."""
+        return statistics.median(self.ours), statistics.median(self.other)
+
+    @property
+    def ratio(self) -> float:
+        """The median of the ratios of each pair: what slows the machine for a while slows both of a pair."""
+        return statistics.median(a / b for a, b in zip(self.ours, self.other, strict=True))
+
+
+def pairs(ours: Command, other: Command, runs: int) -> Pairs:
+    """Run both once to warm up, then in turn (A B A B …), ``runs`` times each."""
+    ours.run(), other.run()
+    found = [(ours.run(), other.run()) for _ in range(runs)]
+    return Pairs([a[0] for a, _ in found], [b[0] for _, b in found], max(a[1] for a, _ in found))
+
+
 def compare(ours: Command, other: Command, *, runs: int, target: float) -> None:
     """Print both medians and the median of the pairwise ratios beside the ratio to reach."""
-    ours.run(), other.run()
-    pairs = [(ours.run(), other.run()) for _ in range(runs)]
-    ratio = statistics.median(a[0] / b[0] for a, b in pairs)
-    mine, theirs = (statistics.median(pair[side][0] for pair in pairs) for side in (0, 1))
-    memory = max(a[1] for a, _ in pairs)
-    print(f"{ours.name:<38} {mine:7.2f} s   {other.name:<38} {theirs:7.2f} s   ratio {ratio:5.2f} (reach {target:.2f})")
-    print(f"{'':<38} {memory:7.0f} MB peak (reach 120)")
+    found = pairs(ours, other, runs)
+    mine, theirs = found.medians
+    ratio = f"ratio {found.ratio:5.2f} (reach {target:.2f})"
+    print(f"{ours.name:<38} {mine:7.2f} s   {other.name:<38} {theirs:7.2f} s   {ratio}")
+    print(f"{'':<38} {found.memory:7.0f} MB peak (reach 120)", flush=True)

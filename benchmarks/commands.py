@@ -5,9 +5,10 @@
 Each side gets a world of its own (a sandbox with real Airflow and an embedded AWS) in a temporary directory, removed
 again. With ``--against`` each side also gets a virtual environment of its own, made there in one way from its checkout
 (`uv pip install -e 'CHECKOUT[sandbox]'`, this Python): what differs is the checkout. Every command runs in turn, A B A
-B …, at least 15 times each, and the table has the median of the pairwise ratios: "not slower" means at most 1.05.
+B …, at least 15 times each, and the table has the median of the pairwise ratios: "not slower" means at most 1.05. Where
+the quartiles beside it lie far apart, the machine was too busy to tell.
 CHECKOUT is any directory of this repository, such as one made by `git worktree add CHECKOUT REF`; `--against .` shows
-how far a busy machine alone takes the ratio from 1.
+how far the machine alone takes the ratio from 1.
 """
 
 from __future__ import annotations
@@ -77,16 +78,17 @@ def against(checkout: Path, here: Path, runs: int) -> None:
             {command.name: command for command in stack.enter_context(world(_python(path, here / side), here / side))}
             for side, path in (("ours", ROOT), ("other", checkout))
         )
-        print(f"{'command':<30} {'here':>9} {'against':>9} {'ratio':>6}   {runs} pairs, reach {NOT_SLOWER:.2f}")
+        print(f"{runs} pairs, reach {NOT_SLOWER:.2f}")
+        print(f"{'command':<24} {'here':>9} {'against':>9} {'ratio':>7}   quartiles")
         for name in ours:
             print(row(name, pairs(ours[name], other[name], runs)), flush=True)
 
 
 def row(name: str, found: Pairs) -> str:
     """A line of the table."""
-    mine, theirs = found.medians
+    (mine, theirs), (lower, upper) = found.medians, found.spread
     verdict = "slower" if found.ratio > NOT_SLOWER else "not slower"
-    return f"{name:<30} {mine:>7.3f} s {theirs:>7.3f} s {found.ratio:>6.3f}   {verdict}"
+    return f"{name:<24} {mine:>7.3f} s {theirs:>7.3f} s {found.ratio:>7.3f}   {lower:.2f} to {upper:.2f}   {verdict}"
 
 
 def _python(checkout: Path, here: Path) -> Path:

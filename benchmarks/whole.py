@@ -52,7 +52,17 @@ class Pairs:
     @property
     def ratio(self) -> float:
         """The median of the ratios of each pair: what slows the machine for a while slows both of a pair."""
-        return statistics.median(a / b for a, b in zip(self.ours, self.other, strict=True))
+        return statistics.median(self._ratios)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The quartiles of those ratios: far apart, the machine was too busy to tell."""
+        lower, _, upper = statistics.quantiles(self._ratios, n=4)
+        return lower, upper
+
+    @property
+    def _ratios(self) -> list[float]:
+        return [a / b for a, b in zip(self.ours, self.other, strict=True)]
 
 
 def pairs(ours: Command, other: Command, runs: int) -> Pairs:

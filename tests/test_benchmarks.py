@@ -38,7 +38,7 @@ def test_two_commands_run_in_turn_after_a_warm_up_that_does_not_count() -> None:
 
 def test_the_ratio_is_the_median_of_the_pairs_ratios_not_the_ratio_of_the_medians() -> None:
     found, _ = pairs([1, 20, 3], [2, 10, 1])
-    assert (found.medians, found.ratio) == ((3, 2), 2)
+    assert (found.medians, found.ratio, found.spread) == ((3, 2), 2, (0.5, 3))
 
 
 @pytest.mark.parametrize(("seconds", "verdict"), [(1.05, "not slower"), (1.06, "slower"), (0.5, "not slower")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,6 +56,21 @@ def _built(client: DockerClient, *majors: int) -> DockerClient:
     return client
 
 
+def remove_left(client: DockerClient, project: Path) -> None:
+    """The volumes and the image of ``project``, which the Astro CLI names after it: `undo` leaves Airflow's data.
+
+    Only a directory's name that nobody else's project has makes these nobody else's.
+    """
+    assert re.search(r"-[0-9a-f]{8}$", project.name), f"{project.name} may be the name of a project of the person's"
+    for image in client.images.list():
+        for tag in image.tags:
+            if tag.startswith(f"{project.name}_"):
+                client.images.remove(tag)
+    for volume in client.volumes.list():
+        if volume.name and volume.name.startswith(f"{project.name}_"):
+            volume.remove(force=True)
+
+
 #: starts a container of a project's service, as the Astro CLI labels it
 Start = Callable[..., Container]
 
@@ -67,7 +83,7 @@ def container(small: DockerClient) -> Iterator[Start]:
         own = {
             "io.astronomer.docker.cli": "true",
             "io.astronomer.docker.component": f"airflow-{service}",
-            "com.docker.compose.project": f"test-{project.name.replace(' ', '-')}",
+            "com.docker.compose.project": f"{images.NAMES}-{project.name.replace(' ', '-')}",
             "com.docker.compose.service": service,
             "com.docker.compose.project.working_dir": str(project),
         }

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -27,7 +28,7 @@ from docker.models.containers import Container
 from aws_airflow_tasks.world import containers
 from tests.conftest import FOREIGN
 from tests.docker import images
-from tests.docker.engine import GROUP, engine, with_airflow
+from tests.docker.engine import GROUP, engine, remove_left, with_airflow
 from tests.project import tree
 
 __all__ = ["engine", "with_airflow"]
@@ -125,7 +126,8 @@ SECRET = re.compile(r"aws_secret_access_key\s*=\s*\S|password\"?: \"(?!\*)")
 
 @pytest.fixture
 def person(with_airflow: DockerClient, aws: Aws, tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[Person]:
-    home, project, bin = (tmp_path / name for name in ("home", "my-project", "bin"))
+    # the CLI names volumes and the image after the directory: nobody else's may have this name
+    home, project, bin = (tmp_path / name for name in ("home", f"my-project-{secrets.token_hex(4)}", "bin"))
     for folder in (home / ".aws", home / ".astro", project, bin):
         folder.mkdir(parents=True)
     keys = f"aws_access_key_id = {aws.key}\naws_secret_access_key = {aws.secret}\n"
@@ -149,17 +151,6 @@ def person(with_airflow: DockerClient, aws: Aws, tmp_path: Path, pytestconfig: p
         )
     containers.remove(with_airflow, containers.of_project(with_airflow, project))
     remove_left(with_airflow, project)
-
-
-def remove_left(client: DockerClient, project: Path) -> None:
-    """Volumes and the image: `undo` leaves Airflow's data, as a person may want it."""
-    for image in client.images.list():
-        for tag in image.tags:
-            if tag.startswith(f"{project.name}_"):
-                client.images.remove(tag)
-    for volume in client.volumes.list():
-        if volume.name and volume.name.startswith(f"{project.name}_"):
-            volume.remove(force=True)
 
 
 def new_project(person: Person, major: int, pytestconfig: pytest.Config) -> None:
@@ -303,11 +294,11 @@ def assert_drift_is_named_and_repaired(person: Person, client: DockerClient) -> 
     assert reason(drifted, "mount").startswith("triggerer: added ")
     assert "scheduler: not running" in reason(drifted, "start")
     assert "dag-processor, api-server, triggerer: TEAM not as in .env" in reason(drifted, "start")
-    database = starts(client, person)["postgres"]
+    database, port = starts(client, person)["postgres"], containers.published_port(of(client, person)["postgres"], 5432)
     repaired = statuses(person.json("setup"))
     assert (repaired["mount"], repaired["start"]) == ("changed", "changed")
     assert override.read_text() == text
-    if containers.published_port(of(client, person)["postgres"], 5432) == 5432:  # else the ports are to be moved back
+    if port == 5432:  # else it was to be moved back there
         assert starts(client, person)["postgres"] == database
     assert "TEAM=data" in of(client, person)["scheduler"].attrs["Config"]["Env"]
     assert person.json("setup")["recap"]["changed"] == 0

@@ -170,7 +170,7 @@ def test_removing_leaves_the_other_projects_containers_and_networks(
     other.mkdir()
     kept = container(other, "scheduler")
     container(project, "scheduler")
-    network = small.networks.create("n", labels={"com.docker.compose.project": "test-my-project"})
+    network = small.networks.create("n", labels={"com.docker.compose.project": f"{images.NAMES}-my-project"})
     runtime.remove()
     assert runtime.made() == ()
     assert small.networks.list(ids=[network.id]) == []

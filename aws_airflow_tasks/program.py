@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from invoke.collection import Collection
+from invoke.config import Config
 from invoke.exceptions import Exit
 from invoke.program import Program
 
 from aws_airflow_tasks import ns, report
-from aws_airflow_tasks.core import Change, Edit, Plan, TaskError
+from aws_airflow_tasks.core import Change, Edit, Plan, TaskError, UsageError
 from aws_airflow_tasks.executor import Executor, task
 from aws_airflow_tasks.patch import Patch
 from aws_airflow_tasks.play import Play
-from aws_airflow_tasks.settings import nearest_project
+from aws_airflow_tasks.settings import SECTION, is_trusted, nearest_project
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files
 
@@ -64,19 +67,64 @@ def _read(path: Path) -> str | None:
         raise TaskError(f"cannot read {path.name}: {error.strerror}", hint=f"ls -ld {path}") from None
 
 
-class AwsAirflow(Program):
-    """Invoke's program bound to our tasks; it reads the Astro project's ``invoke.yaml`` as ``invoke`` would."""
+#: how an ``invoke.yaml`` of a project may be written; invoke itself takes, and runs, an ``invoke.py`` as well
+DATA = ("yaml", "yml", "json")
 
-    def parse_collection(self) -> None:
-        """Bind the tasks and load the project's configuration."""
-        super().parse_collection()
+
+class Configuration(Config):
+    """Invoke's configuration, of which a project has only our own settings, as data.
+
+    A directory that was cloned or downloaded is looked at before anybody trusts it: its ``invoke.py`` is not run, and
+    of its ``invoke.yaml`` nothing but our section is taken, so that no key of invoke's (``tasks.executor_class``,
+    ``runners``, ``run.shell`` …) reaches this program. The levels that the person wrote or named (``/etc``,
+    ``~/.invoke.*``, ``-f FILE``) are as under ``invoke``, Python included: they are the person's own programs.
+    """
+
+    def load_project(self, merge: bool = True) -> None:
+        """Load the project's level."""
+        suffixes = self._file_suffixes
+        self._set(_file_suffixes=DATA)
+        super().load_project(merge=False)
+        self._set(_file_suffixes=suffixes)
+        found = self._project or {}
+        self._set(_project={SECTION: found[SECTION]} if found.get(SECTION) else {})
+        if merge:
+            self.merge()
+
+
+class AwsAirflow(Program):
+    """Invoke's program bound to our tasks; of the Astro project's ``invoke.yaml`` it takes our settings."""
+
+    def update_config(self, merge: bool = True) -> None:
+        """Load the project's level too: here, as neither ``--help`` nor ``--list`` needs anything of a directory."""
         folder = nearest_project(Path.cwd())
         try:
+            _refuse_strangers(folder)
             self.config.set_project_location(str(folder))
             self.config.load_project()
+        except UsageError as error:
+            raise Exit(report.error_lines(error), code=2) from None
         except Exception as error:  # invoke lets YAML's and its own errors through as they are
             problem = TaskError(f"{folder / 'invoke.yaml'} cannot be read: {_one_line(error)}", hint="mend that file")
             raise Exit(report.error_lines(problem), code=2) from None
+        super().update_config(merge)
+
+    def execute(self) -> None:
+        """Run the tasks under our own executor, whatever a configuration file names for ``invoke``."""
+        self.executor_class(self.collection, self.config, self.core).execute(*self.tasks)
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """Raise UsageError where settings of another user would count, as git does with a repository of another user."""
+    found = [path for suffix in DATA if os.path.lexists(path := folder / f"invoke.{suffix}")]
+    theirs = next((path for path in (folder, *found) if not is_trusted(path)), None)
+    if found and theirs:
+        yours, there = shlex.quote(str(theirs)), shlex.quote(str(folder))
+        raise UsageError(
+            f"{theirs} belongs to another user, so the settings in {found[0].name} are not taken",
+            hint=f'sudo chown -R "$USER" {yours}   # if it is to be yours\n'
+            f"cd && aws-airflow status --project {there}   # without its settings",
+        )
 
 
 def _one_line(error: Exception) -> str:
@@ -91,6 +139,7 @@ def program() -> AwsAirflow:
         binary="aws-airflow",
         namespace=_namespace(),
         executor_class=Executor,
+        config_class=Configuration,
     )
 
 

@@ -109,12 +109,34 @@ def _project(asked: str, cwd: Path) -> Path:
 
 
 def nearest_project(cwd: Path) -> Path:
-    """The nearest directory upwards that is an Astro project; else ``cwd`` itself."""
+    """The nearest directory upwards that is an Astro project; else ``cwd`` itself.
+
+    As git's (CVE-2022-24765: whoever may write to a parent directory would choose for everybody below it), the walk
+    ends at a directory, or a project, of another user, and where another file system begins.
+    """
     here = _absolute(cwd, ".")
     for folder in (here, *here.parents):
-        if (folder / ".astro" / "config.yaml").is_file():
-            return folder
+        if not is_trusted(folder) or _device(folder) != _device(here):
+            break
+        marker = folder / ".astro" / "config.yaml"
+        if marker.is_file():
+            return folder if is_trusted(marker.parent) and is_trusted(marker) else here
     return here
+
+
+def is_trusted(path: Path) -> bool:
+    """Whether what is at ``path`` (a symlink: the link itself) belongs to this user or to root, or is not there."""
+    try:
+        return os.name != "posix" or path.lstat().st_uid in (0, os.geteuid())
+    except OSError as error:
+        return isinstance(error, FileNotFoundError)
+
+
+def _device(path: Path) -> int:
+    try:
+        return path.lstat().st_dev
+    except OSError:
+        return -1
 
 
 def _absolute(cwd: Path, path: str) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from aws_airflow_tasks.program import Configuration
+from aws_airflow_tasks.settings import nearest_project
 from tests.project import Done, run
 
 __all__ = ["run"]
@@ -75,3 +79,165 @@ def test_our_tasks_added_to_somebodys_own_collection(here: Path) -> None:
     done = subprocess.run(command, cwd=here, capture_output=True, text=True)
     assert "mine ran" in done.stdout
     assert "recap:" in done.stdout
+
+
+COMMANDS = (
+    ["--help"],
+    ["--list"],
+    ["--help", "status"],
+    ["status"],
+    ["setup", "--check"],
+    ["creds", "--check", "--json"],
+)
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An Astro project as somebody else published it."""
+    clone = tmp_path / "clone"
+    (clone / ".astro").mkdir(parents=True)
+    (clone / ".astro" / "config.yaml").write_text("project: {name: x}\n")
+    monkeypatch.chdir(clone)
+    return clone
+
+
+def leaves_a_mark(path: Path) -> Path:
+    """Python at ``path`` that says, in the file returned, that it was run."""
+    mark = path.with_suffix(".ran")
+    path.write_text(f"open({str(mark)!r}, 'a').write('code ran')\n")
+    return mark
+
+
+@pytest.mark.parametrize("argv", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("below", ["", "dags/deep"], ids=["here", "upwards"])
+def test_no_code_of_a_directory_is_run(argv: list[str], below: str, clone: Path, run: Run) -> None:
+    (clone / below).mkdir(parents=True, exist_ok=True)
+    os.chdir(clone / below)
+    marks = [leaves_a_mark(clone / name) for name in ("invoke.py", "tasks.py", "sitecustomize.py")]
+    run(*argv)
+    assert [mark for mark in marks if mark.exists()] == []
+
+
+def test_the_installed_script_runs_no_code_of_a_directory(clone: Path) -> None:
+    marks = [leaves_a_mark(clone / name) for name in ("invoke.py", "tasks.py", "this_is_ours.py")]
+    (clone / "invoke.yaml").write_text("tasks: {executor_class: this_is_ours.x}\n")
+    script = Path(sys.executable).with_name("aws-airflow")
+    for argv in COMMANDS:
+        done = subprocess.run([script, *argv], cwd=clone, capture_output=True, text=True)
+        assert "Traceback" not in done.stdout + done.stderr
+    assert [mark for mark in marks if mark.exists()] == []
+
+
+@pytest.mark.parametrize("level", ["project", "user"])
+def test_another_executor_that_a_file_names_is_never_imported(
+    level: str, clone: Path, closed_world: Path, run: Run
+) -> None:
+    sys.modules.pop("this", None)
+    file = clone / "invoke.yaml" if level == "project" else closed_world / ".invoke.yaml"
+    file.write_text("tasks: {executor_class: this.x}\n")
+    assert "recap:" in run("status").out
+    assert "this" not in sys.modules
+
+
+def test_of_a_projects_file_only_our_section_is_taken(clone: Path) -> None:
+    (clone / "invoke.yaml").write_text(
+        "run: {shell: ./evil, env: {PATH: .}, echo: true}\nrunners: {local: this.x}\nsudo: {password: x}\n"
+        "tasks: {executor_class: this.x, collection_name: evil, search_root: ., dedupe: false}\n"
+        "timeouts: {command: 1}\naws_airflow: {wait: 7}\n"
+    )
+    made = Configuration()
+    before = Configuration().global_defaults()
+    made.set_project_location(str(clone))
+    made.load_project()
+    assert {key: made[key] for key in before} == before
+    assert made["aws_airflow"] == {"wait": 7}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("invoke.yaml", "aws_airflow:\n  wait: soon\n"),
+        ("invoke.yml", "aws_airflow:\n  wait: soon\n"),
+        ("invoke.json", json.dumps({"aws_airflow": {"wait": "soon"}})),
+    ],
+)
+def test_a_projects_settings_are_read_as_data_from_anywhere_below_it(
+    name: str, text: str, clone: Path, run: Run
+) -> None:
+    (clone / name).write_text(text)
+    (clone / "dags").mkdir()
+    os.chdir(clone / "dags")
+    done = run("status")
+    assert done.code == 2
+    assert f"bad value for wait: 'soon' (from {clone / name})" in done.out
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a\n", "aws_airflow: 7\n"])
+def test_a_projects_file_that_is_no_mapping_is_said_and_help_needs_none(text: str, clone: Path, run: Run) -> None:
+    (clone / "invoke.yaml").write_text(text)
+    done = run("status")
+    assert done.code == 2
+    assert str(clone / "invoke.yaml") in done.out + done.err
+    assert run("--help").code == run("--list").code == 0
+
+
+def test_the_persons_own_python_settings_count_as_under_invoke(clone: Path, closed_world: Path, run: Run) -> None:
+    (closed_world / ".invoke.py").write_text("aws_airflow = {'wait': 'soon'}\n")
+    assert "bad value for wait: 'soon'" in run("status").out
+    (closed_world / ".invoke.py").unlink()
+    (clone / "mine.py").write_text("aws_airflow = {'wait': 'later'}\n")
+    assert "bad value for wait: 'later'" in run("-f", "mine.py", "status").out
+
+
+@pytest.fixture
+def strangers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Make a path another user's: really where we are root, else as far as `lstat` says."""
+
+    def given_away(path: Path) -> None:
+        if os.getuid() == 0:
+            os.chown(path, 65534, 65534, follow_symlinks=False)
+        else:
+            monkeypatch.setattr(Path, "lstat", owned_by_another(path, Path.lstat))
+
+    return given_away
+
+
+def owned_by_another(path: Path, lstat: Callable[[Path], os.stat_result]) -> Callable[[Path], os.stat_result]:
+    def other(self: Path) -> os.stat_result:
+        found = lstat(self)
+        return os.stat_result([*found[:4], 65534, *found[5:]]) if self == path else found
+
+    return other
+
+
+@pytest.mark.parametrize("theirs", [".", "invoke.yaml"])
+def test_settings_of_another_user_are_refused_with_words(
+    theirs: str, clone: Path, run: Run, strangers: Callable[[Path], None]
+) -> None:
+    (clone / "invoke.yaml").write_text("aws_airflow: {wait: soon}\n")
+    strangers(clone / theirs)
+    done = run("status")
+    assert done.code == 2
+    assert f"{clone / theirs} belongs to another user, so the settings in invoke.yaml are not taken" in done.err
+    assert f'-> sudo chown -R "$USER" {clone / theirs}' in done.err
+    assert run("--help").code == 0
+
+
+@pytest.mark.parametrize("theirs", [".", ".astro", ".astro/config.yaml"])
+def test_a_project_of_another_user_above_is_neither_read_nor_worked_on(
+    theirs: str, clone: Path, run: Run, strangers: Callable[[Path], None]
+) -> None:
+    (clone / "invoke.yaml").write_text("aws_airflow: {wait: soon}\n")
+    (clone / "mine").mkdir()
+    os.chdir(clone / "mine")
+    strangers(clone / theirs)
+    assert "soon" not in run("status").out
+    assert nearest_project(clone / "mine") == clone / "mine"
+
+
+def test_plain_invoke_runs_a_tasks_py_as_ever(here: Path) -> None:
+    (here / "tasks.py").write_text("from invoke import task\n\n\n@task\ndef mine(c):\n    print('mine ran')\n")
+    (here / "invoke.py").write_text("print('configured')\n")
+    script = Path(sys.executable).with_name("invoke")
+    done = subprocess.run([script, "mine"], cwd=here, capture_output=True, text=True)
+    assert done.stdout == "configured\nmine ran\n"

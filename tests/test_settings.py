@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,36 @@ def test_the_project_is_the_nearest_astro_project_upwards(tmp_path: Path) -> Non
     inside = tmp_path / "dags" / "deep"
     inside.mkdir(parents=True)
     assert load([], cwd=inside).project == tmp_path
+
+
+def test_the_search_for_a_project_ends_where_another_file_system_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".astro").mkdir()
+    (tmp_path / ".astro" / "config.yaml").touch()
+    mounted = tmp_path / "mounted"
+    (mounted / "deep").mkdir(parents=True)
+    lstat = Path.lstat
+
+    def on_another_device(self: Path) -> os.stat_result:
+        found = lstat(self)
+        return os.stat_result([*found[:2], -2, *found[3:]]) if self.is_relative_to(mounted) else found
+
+    assert load([], cwd=mounted / "deep").project == tmp_path
+    monkeypatch.setattr(Path, "lstat", on_another_device)
+    assert load([], cwd=mounted / "deep").project == mounted / "deep"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can give a directory away")
+def test_the_search_for_a_project_ends_at_a_directory_of_another_user(tmp_path: Path) -> None:
+    (tmp_path / ".astro").mkdir()
+    (tmp_path / ".astro" / "config.yaml").touch()
+    theirs = tmp_path / "theirs"
+    (theirs / "mine").mkdir(parents=True)
+    assert load([], cwd=theirs / "mine").project == tmp_path
+    os.chown(theirs, 65534, 65534)
+    assert load([], cwd=theirs / "mine").project == theirs / "mine"
+    assert load([], cwd=theirs).project == theirs
 
 
 def test_without_an_astro_project_the_project_is_where_one_stands(tmp_path: Path) -> None:

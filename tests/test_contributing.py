@@ -22,7 +22,7 @@ def test_every_file_it_names_is_there() -> None:
 
 def test_every_name_it_sends_the_reader_to_is_in_that_file() -> None:
     sent = re.findall(r"`(\w+)`\s(?:of|in)\s`([\w/.]+\.py)`", TEXT)
-    assert len(sent) > 8
+    assert len(sent) > 5
     assert [(name, file) for name, file in sent if not any(name in path.read_text() for path in found(file))] == []
 
 

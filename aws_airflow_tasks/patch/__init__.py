@@ -44,12 +44,3 @@ def splice(data: bytes, edits: tuple[Edit, ...]) -> bytes:
         pieces += [data[at : edit.start], edit.new]
         at = end
     return b"".join([*pieces, data[at:]])
-
-
-def reversed_edits(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
-    """The edits that take ``splice(data, edits)`` back to ``data``."""
-    shift, back = 0, []
-    for edit in edits:
-        back.append(Edit(edit.start + shift, edit.new, edit.old))
-        shift += len(edit.new) - len(edit.old)
-    return tuple(back)

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from aws_airflow_tasks.core import Edit
 from aws_airflow_tasks.patch import Patch, splice
-from aws_airflow_tasks.patch.environment import ensure_environment
 from aws_airflow_tasks.patch.mounts import Host, Mount
 from aws_airflow_tasks.patch.services import KINDS, Plan, Service, Wanted
 from aws_airflow_tasks.patch.volumes import ensure_volume
@@ -30,36 +29,31 @@ MAX_SIZE = 2 * 1024 * 1024
 def ensure(
     data: bytes | None,
     services: Iterable[str],
-    mount: Mount | None,
+    mount: Mount,
     *,
     host: Host,
-    environment: Mapping[str, str] | None = None,
     ours: Sequence[str] = (),
     absent_from: Iterable[str] = (),
     replace_conflicts: bool = False,
 ) -> Patch:
-    """Plan that ``services`` carry ``mount`` and ``environment``.
+    """Plan that ``services`` carry ``mount``.
 
     Args:
         data: the file's bytes, any bytes at all; None when there is no file.
         services: names of Compose services; their order does not matter.
-        mount: the volume wanted, or None.
+        mount: the volume wanted.
         host: what ``~``, relative paths and ``${VAR}`` in the file stand for.
-        environment: entries of ``environment`` wanted; values as the container is to see them.
         ours: directories of the host; a volume at our target from one of them, or below, is ours and is repaired in
             its place instead of being a conflict.
-        absent_from: services that are not to carry our mount (or these environment entries); what that leaves empty
-            goes too, but nothing else.
+        absent_from: services that are not to carry our mount; what that leaves empty goes too, but nothing else.
         replace_conflicts: replace someone else's value for the same target.
 
     Returns:
         A patch; never an exception, whatever the bytes.
     """
-    wanted = Wanted(mount, environment or {}, host, ours, replace_conflicts)
+    wanted = Wanted(mount, host, ours, replace_conflicts)
     names = sorted(set(services))
     gone = sorted(set(absent_from) - set(names))
-    if not wanted.service:
-        return Patch("satisfied", data, data, reason="nothing is asked for")
     if data is None:
         return _created(names, wanted)
     try:
@@ -71,14 +65,13 @@ def ensure(
 def remove(
     data: bytes,
     services: Iterable[str],
-    mount: Mount | None,
+    mount: Mount,
     *,
     host: Host,
-    environment: Mapping[str, str] | None = None,
     ours: Sequence[str] = (),
 ) -> Patch:
-    """Plan that ``services`` carry our mount and these environment entries no longer; see :func:`ensure`."""
-    return ensure(data, (), mount, host=host, environment=environment, ours=ours, absent_from=services)
+    """Plan that ``services`` carry our mount no longer; see :func:`ensure`."""
+    return ensure(data, (), mount, host=host, ours=ours, absent_from=services)
 
 
 def _created(names: list[str], wanted: Wanted) -> Patch:
@@ -174,10 +167,7 @@ def _ensure(service: Service) -> None:
         return
     if real.kind != "map":
         raise Refused(service.node.line, f"{service.name} is a {KINDS[real.kind]}, not a map")
-    if plan.wanted.mount:
-        ensure_volume(service, plan.wanted.mount)
-    if plan.wanted.environment:
-        ensure_environment(service)
+    ensure_volume(service)
     if service.additions:
         plan.draft.append(service.node, service.additions, service.style)
 
@@ -221,8 +211,8 @@ def _first_line(draft: Draft) -> int:
 
 def _by_hand(names: list[str], gone: list[str], wanted: Wanted) -> str:
     """What a person can do instead: the lines to add, and where ours are to be taken out."""
-    lines = block_lines({"services": wanted.services(names)}, 0, Style()) if names and wanted.service else []
-    if gone and wanted.mount:
+    lines = block_lines({"services": wanted.services(names)}, 0, Style()) if names else []
+    if gone:
         lines.append(f"# and take the volume for {wanted.mount.target} out of {', '.join(gone)}")
     return "\n".join(lines)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from aws_airflow_tasks.core import Edit
 from aws_airflow_tasks.patch import Patch, splice
 from aws_airflow_tasks.patch.dotenv_readers import BOM, READERS, Statement, View, read, statements, view, views
-from aws_airflow_tasks.patch.dotenv_redact import HIDDEN, redact, redactor, shown_name, shown_value
+from aws_airflow_tasks.patch.dotenv_redact import HIDDEN, redactor, shown_name, shown_value
 from aws_airflow_tasks.patch.dotenv_text import (
     byte_offset,
     decoded,
@@ -27,7 +27,7 @@ from aws_airflow_tasks.patch.dotenv_text import (
     whole_lines,
 )
 
-__all__ = ["json_value", "plan", "portable", "read", "redact", "redactor", "sha256", "written"]
+__all__ = ["json_value", "plan", "portable", "read", "redactor", "sha256", "written"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOT_PORTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f$']| #|^[#\"]")

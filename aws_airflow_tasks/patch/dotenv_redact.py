@@ -42,11 +42,6 @@ _COMMENTED_VALUE = re.compile(r"[^=]*=|#+[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*:(?
 _Mark = Callable[[str, str], str]
 
 
-def redact(text: str) -> str:
-    """``text``, a ``.env`` file, with ``***`` in place of everything that may be secret; see :func:`redactor`."""
-    return redactor()(text)
-
-
 def redactor() -> Callable[[str], str]:
     """A function that redacts one state of a ``.env`` file after the other, so that a changed secret shows as changed.
 

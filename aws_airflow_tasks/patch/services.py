@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -25,8 +25,7 @@ class Wanted:
         judged: what entries in the short syntax ask for, by their text: the same ones stand in many services.
     """
 
-    mount: Mount | None
-    environment: Mapping[str, str]
+    mount: Mount
     host: Host
     ours: Sequence[str] = ()
     replace_conflicts: bool = False
@@ -35,18 +34,12 @@ class Wanted:
     @cached_property
     def service(self) -> dict[str, Any]:
         """A service that carries just that, as data."""
-        volumes = {"volumes": [entry(self.mount)]} if self.mount else {}
-        return {**volumes, **({"environment": dict(self.written)} if self.environment else {})}
-
-    @cached_property
-    def written(self) -> dict[str, str]:
-        """The environment as Compose is to read it: ``$`` doubled, in a settled order."""
-        return {key: value.replace("$", "$$") for key, value in sorted(self.environment.items())}
+        return {"volumes": [entry(self.mount)]}
 
     @property
     def added(self) -> str:
-        """What is said of a service that gets all of it."""
-        return f"added {self.mount.source} at {self.mount.target}" if self.mount else "added the environment"
+        """What is said of a service that gets it."""
+        return f"added {self.mount.source} at {self.mount.target}"
 
     def services(self, names: Sequence[str]) -> dict[str, Any]:
         """Several such services, as data."""
@@ -111,7 +104,7 @@ class Service:
         node: its value.
         services: the mapping it stands in.
         plan: the document's plan, which takes the edits and what is said.
-        additions: the keys it is to get, all at once.
+        additions: the keys it is to get.
     """
 
     name: str
@@ -139,20 +132,19 @@ class Service:
         self.plan.draft.fill(self.services, self.node, self.plan.wanted.service, self.style)
         self.note(self.plan.wanted.added)
 
-    def entries(self, name: str, *kinds: str) -> tuple[Node, Node] | None:
-        """The mapping that holds ``name``, which may be a merge key's, and the value: null or of one of ``kinds``.
+    def volumes(self) -> tuple[Node, Node] | None:
+        """The mapping that holds ``volumes``, which may be a merge key's, and the value: null or a list.
 
         Raises:
             Refused: it is of another kind.
         """
-        found = effective(self.node.real, name)
-        if found and not found[1].real.null and found[1].real.kind not in kinds:
-            wanted = "a list" if kinds == ("seq",) else "a map or a list"
-            raise Refused(found[1].line, f"{name} is a {KINDS[found[1].real.kind]}, not {wanted}")
+        found = effective(self.node.real, "volumes")
+        if found and not found[1].real.null and found[1].real.kind != "seq":
+            raise Refused(found[1].line, f"volumes is a {KINDS[found[1].real.kind]}, not a list")
         return found
 
-    def copy(self, item: Node, what: str) -> Verbatim:
-        """An entry of ``what`` that a merge key brings, to be written once more in the service's own.
+    def copy(self, item: Node) -> Verbatim:
+        """An entry of ``volumes`` that a merge key brings, to be written once more in the service's own.
 
         Raises:
             Refused: it is more than a scalar on one line.
@@ -160,7 +152,7 @@ class Service:
         real = item.real
         text = self.plan.draft.document.text[real.start : real.end]
         if real.kind != "scalar":
-            raise Refused(item.line, f"{what} from a merge key hold long syntax: cannot copy")
+            raise Refused(item.line, "volumes from a merge key hold long syntax: cannot copy")
         if real.tag or "\n" in text:
-            raise Refused(item.line, f"{what} from a merge key hold a tag or several lines: cannot copy")
+            raise Refused(item.line, "volumes from a merge key hold a tag or several lines: cannot copy")
         return Verbatim(re.sub(r"\A&\S+\s+", "", text), ("scalar", "", "", real.value, not real.style))

@@ -31,24 +31,22 @@ class Hit(NamedTuple):
 
 def hits(items: Sequence[Node], wanted: Wanted) -> list[Hit]:
     """The entries of ``volumes`` that are at our target, or carry our source through a parent."""
-    if wanted.mount is None:
-        return []
-    judged = ((index, item, _judged(item.real, wanted.mount, wanted)) for index, item in enumerate(items))
+    judged = ((index, item, _judged(item.real, wanted)) for index, item in enumerate(items))
     return [Hit(index, item, *found) for index, item, found in judged if found and found[1] is not Verdict.UNRELATED]
 
 
-def _judged(item: Node, mount: Mount, wanted: Wanted) -> tuple[Volume, Verdict] | None:
-    """What an entry asks for and how that relates to ``mount``; None for what is no entry at all."""
+def _judged(item: Node, wanted: Wanted) -> tuple[Volume, Verdict] | None:
+    """What an entry asks for and how that relates to our mount; None for what is no entry at all."""
     if item.kind == "scalar" and item.value:
         if item.value not in wanted.judged:
             volume = from_short(item.value, wanted.host)
-            wanted.judged[item.value] = volume, judge(volume, mount, wanted.host, wanted.ours)
+            wanted.judged[item.value] = volume, judge(volume, wanted.mount, wanted.host, wanted.ours)
         return wanted.judged[item.value]
     if item.kind != "map":
         return None
     fields = {name: effective(item, name) for name in ("type", "source", "target", "read_only")}
     volume = from_long({name: found[1].real.value for name, found in fields.items() if found}, wanted.host)
-    return volume, judge(volume, mount, wanted.host, wanted.ours)
+    return volume, judge(volume, wanted.mount, wanted.host, wanted.ours)
 
 
 #: what is said of a volume that is put right, from its source and the wanted one
@@ -59,9 +57,9 @@ _REPAIRS = {
 }
 
 
-def ensure_volume(service: Service, mount: Mount) -> None:
-    """Plan that the service carries ``mount``."""
-    found = service.entries("volumes", "seq")
+def ensure_volume(service: Service) -> None:
+    """Plan that the service carries the mount that is wanted."""
+    mount, found = service.plan.wanted.mount, service.volumes()
     there = hits(found[1].real.children if found else [], service.plan.wanted)
     at_target = [hit for hit in there if hit.verdict is not Verdict.PARENT]
     conflict = next((hit for hit in at_target if hit.verdict is Verdict.CONFLICT), None)
@@ -112,7 +110,7 @@ def _edit_volumes(
     elif found[0] is not service.node.real:
         dropped = [hit.number for hit in stale]
         items = [item for index, item in enumerate(found[1].real.children) if index not in dropped]
-        service.additions["volumes"] = [service.copy(item, "volumes") for item in items] + new
+        service.additions["volumes"] = [service.copy(item) for item in items] + new
         service.note(f"volumes of the merge key copied ({len(items)})")
     elif found[1].null:
         editable(("volumes", found[1]))

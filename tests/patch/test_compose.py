@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from aws_airflow_tasks.patch import Patch, reversed_edits, splice
+from aws_airflow_tasks.patch import Patch, splice
 from aws_airflow_tasks.patch.compose import HEADER, MAX_SIZE, Host, Mount, ensure, remove
+from tests.patch import reversed_edits
 
 CASES = Path(__file__).parent / "cases"
 HOST = Host("/Users/me", "/Users/me/proj", {"HOME": "/Users/me"})
@@ -93,16 +94,14 @@ def test_a_missing_file_is_made_with_a_comment_that_says_what_it_is() -> None:
 
 
 def test_what_a_new_file_holds_is_satisfied_at_once() -> None:
-    patch = ensure(None, ["scheduler"], STAGED, host=HOST, environment={"AWS_PROFILE": "dev"})
+    patch = ensure(None, ["scheduler"], STAGED, host=HOST)
     assert patch.after is not None
-    again = ensure(patch.after, ["scheduler"], STAGED, host=HOST, environment={"AWS_PROFILE": "dev"})
+    again = ensure(patch.after, ["scheduler"], STAGED, host=HOST)
     assert again.outcome == "satisfied"
 
 
 def test_nothing_asked_for_is_satisfied_without_a_file() -> None:
     assert ensure(None, [], LIVE, host=HOST).outcome == "satisfied"
-    assert ensure(None, ["scheduler"], None, host=HOST).outcome == "satisfied"
-    assert remove(b"\0", ["scheduler"], None, host=HOST).outcome == "satisfied"
 
 
 # -- nulls in flow style ----------------------------------------------------------------------------------------------
@@ -284,65 +283,6 @@ def test_what_is_shared_or_cannot_be_copied_is_refused(text: str) -> None:
     assert wants(text).outcome == "refusal"
 
 
-# -- environment --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("there", "wanted"),
-    [
-        ("", "    environment:\n      AWS_PROFILE: dev\n      ON: 'true'\n"),
-        ("    environment:\n", "    environment:\n      AWS_PROFILE: dev\n      ON: 'true'\n"),
-        ("    environment:\n      A: b\n", "    environment:\n      A: b\n      AWS_PROFILE: dev\n      ON: 'true'\n"),
-        ("    environment:\n    - A=b\n", "    environment:\n    - A=b\n    - AWS_PROFILE=dev\n    - ON=true\n"),
-        ("    environment: {A: b}\n", '    environment: {A: b, AWS_PROFILE: "dev", ON: "true"}\n'),
-        ("    environment: [A=b]\n", '    environment: [A=b, "AWS_PROFILE=dev", "ON=true"]\n'),
-    ],
-)
-def test_environment_entries_are_added_in_the_form_that_is_there(there: str, wanted: str) -> None:
-    text = "services:\n  scheduler:\n    image: x\n"
-    patch = ensure(
-        (text + there).encode(), ["scheduler"], None, host=HOST, environment={"ON": "true", "AWS_PROFILE": "dev"}
-    )
-    assert yaml.safe_load(after(patch)) == yaml.safe_load((text + wanted).replace("ON:", '"ON":'))
-    assert "AWS_PROFILE, ON" in patch.reason or "environment" in patch.reason
-
-
-@pytest.mark.parametrize("there", ["AWS_PROFILE: prod # mine", "- AWS_PROFILE=prod # mine"])
-def test_another_value_of_a_variable_is_a_conflict_that_does_not_tell_it(there: str) -> None:
-    text = f"services:\n  scheduler:\n    environment:\n      {there}\n"
-    patch = wants(text, environment={"AWS_PROFILE": "dev"})
-    assert patch.reason == "scheduler: line 4 sets AWS_PROFILE to another value"
-    assert "prod" not in patch.by_hand
-    assert there.replace("prod # mine", "dev") in patch.by_hand
-    replaced = wants(text, environment={"AWS_PROFILE": "dev"}, replace_conflicts=True)
-    assert after(replaced).startswith(text.replace("prod", "dev"))
-
-
-def test_a_dollar_in_a_value_is_doubled_and_read_back_as_one() -> None:
-    patch = wants("services:\n", environment={"A": "x$y"})
-    assert "A: x$$y\n" in after(patch)
-    assert wants(after(patch), environment={"A": "x$y"}).outcome == "satisfied"
-
-
-def test_environment_of_a_merge_key_is_copied_and_an_inherited_entry_overridden() -> None:
-    text = "x-c: &c\n  environment: &e\n    A: 1\nservices:\n  a:\n    <<: *c\n  b:\n    environment:\n      <<: *e\n"
-    patch = ensure(text.encode(), ["a", "b"], None, host=HOST, environment={"A": "1", "B": "2"})
-    services = yaml.safe_load(after(patch))["services"]
-    assert services["a"]["environment"] == {"A": 1, "B": "2"}
-    assert services["b"]["environment"] == {"A": 1, "B": "2"}
-
-
-def test_an_environment_list_of_a_merge_key_is_copied_without_what_is_overridden() -> None:
-    text = "x-c: &c\n  environment: [A=1, B=2, C]\nservices:\n  a:\n    <<: *c\n"
-    patch = ensure(text.encode(), ["a"], None, host=HOST, environment={"B": "3"}, replace_conflicts=True)
-    assert yaml.safe_load(after(patch))["services"]["a"]["environment"] == ["A=1", "C", "B=3"]
-
-
-def test_an_environment_with_a_merge_key_of_its_own_is_not_copied() -> None:
-    text = "x: &e {A: 1}\ny: &c\n  environment:\n    <<: *e\nservices:\n  a:\n    <<: *c\n"
-    assert ensure(text.encode(), ["a"], None, host=HOST, environment={"B": "3"}).outcome == "refusal"
-
-
 # -- taking out ---------------------------------------------------------------------------------------------------
 
 
@@ -404,9 +344,8 @@ def test_what_we_add_to_a_file_we_can_take_out_to_the_byte() -> None:
     text = (
         "# mine\nservices:\n  a:\n    image: x  # pinned\n\n  b:\n    volumes:\n    - ./b:/b\n    ports: [1]\nx-y: 1\n"
     )
-    profile = {"AWS_PROFILE": "dev"}
-    with_ours = after(wants(text, "a", "b", "c", mount=STAGED, environment=profile))
-    patch = remove(with_ours.encode(), ["a", "b", "c"], STAGED, host=HOST, environment=profile)
+    with_ours = after(wants(text, "a", "b", "c", mount=STAGED))
+    patch = remove(with_ours.encode(), ["a", "b", "c"], STAGED, host=HOST)
     assert after(patch) == text
 
 
@@ -451,12 +390,6 @@ def test_nothing_is_taken_out_where_that_would_change_more(text: str) -> None:
 def test_a_comment_that_would_become_text_is_not_left_behind() -> None:
     text = f"services:\n  webserver:\n    command: |\n     a\n    volumes:\n          - {LINE} # deep\n"
     assert without(text).reason == "line 5: the edit could not be proven"
-
-
-def test_environment_entries_of_ours_are_taken_out_and_other_values_stay() -> None:
-    text = "services:\n  webserver:\n    environment:\n      A: b\n      P: dev\n  a:\n    environment: [P=dev, A=c]\n"
-    patch = remove(text.encode(), ["webserver", "a"], None, host=HOST, environment={"P": "dev", "A": "b"})
-    assert after(patch) == "services:\n  a:\n    environment: [A=c]\n"
 
 
 def test_a_refusal_to_take_out_says_what_to_take_out() -> None:

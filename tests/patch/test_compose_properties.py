@@ -10,8 +10,9 @@ import yaml
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks.patch import Patch, reversed_edits, splice
+from aws_airflow_tasks.patch import Patch, splice
 from aws_airflow_tasks.patch.compose import Host, Mount, ensure, remove
+from tests.patch import reversed_edits
 
 HOST = Host("/home/me", "/home/me/proj", {"HOME": "/home/me"})
 MOUNT = Mount("~/.aws", "/home/astro/.aws")

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from aws_airflow_tasks.patch import dotenv, reversed_edits, splice
+from aws_airflow_tasks.patch import dotenv, splice
 from aws_airflow_tasks.patch.dotenv import json_value, plan, portable, sha256, written
+from tests.patch import reversed_edits
 
 WANT = {"AWS_PROFILE": "dev", "AWS_REGION": "eu-west-1"}
 LINES = b"AWS_PROFILE=dev\nAWS_REGION=eu-west-1\n"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks.patch import Patch, reversed_edits, splice
+from aws_airflow_tasks.patch import Patch, splice
 from aws_airflow_tasks.patch.dotenv import plan, portable, read, sha256
 from aws_airflow_tasks.patch.dotenv_readers import READERS
+from tests.patch import reversed_edits
 
 BOM = b"\xef\xbb\xbf"
 OURS = ["AWS_PROFILE", "AWS_CONFIG_FILE", "AIRFLOW__SECRETS__BACKEND_KWARGS", "GONE"]

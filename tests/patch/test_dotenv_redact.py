@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks.patch.dotenv import json_value, redact, redactor
+from aws_airflow_tasks.patch.dotenv import json_value, redactor
 from aws_airflow_tasks.patch.dotenv_redact import redact_output
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -53,13 +53,13 @@ SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 )
 def test_redact(text: str, shown: str) -> None:
     """Names, notes and the tool's own plain values are shown; everything else is hidden, line by line."""
-    assert redact(text) == shown
+    assert redactor()(text) == shown
 
 
 def test_our_kwargs_are_shown_as_they_are() -> None:
     """The backend's kwargs that we write hold nothing to hide."""
     line = "AIRFLOW__SECRETS__BACKEND_KWARGS=" + json_value({"connections_prefix": "a/b", "region_name": "eu-west-1"})
-    assert redact(line) == line
+    assert redactor()(line) == line
 
 
 def test_a_changed_secret_shows_as_changed() -> None:
@@ -77,13 +77,13 @@ KEYS = st.sampled_from(["PASSWORD", "export TOKEN", "# OLD", "#SECRET", "AWS_ACC
 def test_no_value_of_an_unknown_key_is_ever_shown(lines: list[tuple[str, str]], crlf: bool) -> None:
     """However it is quoted, commented out or broken, a value behind a name of the person's is hidden."""
     text = ("\r\n" if crlf else "\n").join(f"{key}={value.format('hunter2')}" for key, value in lines)
-    assert "hunter2" not in redact(text)
+    assert "hunter2" not in redactor()(text)
 
 
 @given(st.text(st.sampled_from("AK=:#'\"\\${}\n\r ev\x85\ufeff")))
 def test_lines_stay_lines(text: str) -> None:
     """Any text can be redacted, and has as many lines afterwards."""
-    assert redact(text).count("\n") == text.count("\n")
+    assert redactor()(text).count("\n") == text.count("\n")
 
 
 def test_output_shows_no_value_of_env_but_the_harmless_ones_and_nothing_that_looks_like_a_secret() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from aws_airflow_tasks.patch.dotenv_expand import expand, unescape
+from aws_airflow_tasks.patch.interpolation import interpolate
 
 Reader = Literal["compose", "standalone", "docker"]
 READERS: tuple[Reader, ...] = ("compose", "standalone", "docker")
@@ -35,6 +35,8 @@ _CLOSING = {
     '"': re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL),
     "'": re.compile(r"'([^'\\]*(?:\\.[^'\\]*)*)'", re.DOTALL),
 }
+_ESCAPE = re.compile(r'\\(?:[abcfnrtv$"\\]|0[0-9]{0,3})')
+_CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", '"': '"', "\\": "\\"}
 
 
 class Statement(NamedTuple):
@@ -222,10 +224,26 @@ def _assignment(
         if not raw:  # the blanks of an empty value belong to it, so that they go when a value comes
             at, end = after_equals, max(after_equals, line_end - (text[line_end - 1] == "\r"))
     try:
-        value = raw if quote == "'" else expand(unescape(raw) if quote == '"' else raw, lookup)
+        value = raw if quote == "'" else interpolate(_unescape(raw) if quote == '"' else raw, lookup)
     except ValueError as error:
         return Statement(key, None, start, at, end, line, str(error)), _line_end(text, end)
     return Statement(key, value, start, at, end, line), resume
+
+
+def _unescape(text: str) -> str:
+    r"""The text of a double-quoted value with its escapes resolved; ``\$`` becomes ``$$``, for :func:`interpolate`."""
+    return _ESCAPE.sub(lambda match: _unescaped(match.group()), text)
+
+
+def _unescaped(escape: str) -> str:
+    if escape == r"\$":
+        return "$$"
+    if escape.startswith(r"\0"):
+        digits = escape[2:]
+        if re.fullmatch("[0-3][0-7]{2}", digits):
+            return chr(int(digits, 8))
+        return "\\" + digits
+    return _CONTROLS.get(escape[1], escape)
 
 
 def _end(pattern: re.Pattern[str], text: str, position: int) -> int:

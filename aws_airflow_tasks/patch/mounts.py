@@ -11,7 +11,11 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
+from aws_airflow_tasks.patch.interpolation import interpolate
 from aws_airflow_tasks.patch.yaml_positions import shown
+
+#: stands for what cannot be told; YAML allows no NUL in a text
+_UNKNOWN = "\0"
 
 
 class Mount(NamedTuple):
@@ -46,6 +50,10 @@ class Host(NamedTuple):
     def variable(self, name: str) -> str | None:
         """A variable's value; None when it is not set."""
         return self.environ.get(name, self.home if name == "HOME" else None)
+
+    def interpolated(self, text: str) -> str:
+        """``text`` with its variables put in as Compose does; what it would reject becomes a NUL."""
+        return interpolate(text, self.variable, lambda cause: _UNKNOWN)
 
 
 class Volume(NamedTuple):
@@ -104,7 +112,7 @@ def _within(path: str, root: str | None) -> bool:
 
 def from_short(text: str, host: Host) -> Volume:
     """Read the short syntax, ``[SOURCE:]TARGET[:MODE]``."""
-    source, *rest = _DRIVE_OR_COLON.split(interpolate(text, host))
+    source, *rest = _DRIVE_OR_COLON.split(host.interpolated(text))
     if not rest:
         return Volume("an anonymous volume", None, _target(source), read_only=False)
     modes = [mode for mode in ",".join(rest[1:]).split(",") if mode in ("ro", "rw")]
@@ -125,11 +133,11 @@ def _written_parts(text: str) -> list[str]:
 
 def from_long(fields: Mapping[str, str], host: Host) -> Volume:
     """Read the long syntax; ``fields`` are its scalars as written."""
-    source = interpolate(fields.get("source", ""), host)
+    source = host.interpolated(fields.get("source", ""))
     path = resolve(source, host) if fields.get("type") == "bind" and source else None
-    read_only = interpolate(fields.get("read_only", ""), host).lower() in _TRUE
+    read_only = host.interpolated(fields.get("read_only", "")).lower() in _TRUE
     written = fields.get("source") or f"a {fields.get('type') or 'volume'} mount"
-    return Volume(shown(written), path, _target(interpolate(fields.get("target", ""), host)), read_only)
+    return Volume(shown(written), path, _target(host.interpolated(fields.get("target", ""))), read_only)
 
 
 #: compose-go's ``toBoolean``
@@ -149,60 +157,6 @@ def resolve(source: str, host: Host) -> str | None:
     elif source.startswith("\\\\") or re.match(r"[A-Za-z]:", source):
         return source.replace("\\", "/").rstrip("/")
     return "/" + posixpath.normpath(posixpath.join(host.project, source)).lstrip("/")
-
-
-#: stands for what cannot be told; YAML allows no NUL in a text
-_UNKNOWN = "\0"
-_VARIABLE = re.compile(r"\$(?:(\$)|([A-Za-z_][A-Za-z0-9_]*)|\{)")
-_BRACE = re.compile(r"[{}]")
-_BRACED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])(.*))?", re.DOTALL)
-
-
-def interpolate(text: str, host: Host, levels: int = 8) -> str:
-    """Put in ``$VAR``, ``${VAR}``, ``${VAR:-x}`` … as Compose does; what it would reject becomes a NUL.
-
-    ``levels`` is how deep defaults may hold variables in their turn; no real file comes near it.
-    """
-    if not levels:
-        return _UNKNOWN
-    pieces, at = [], 0
-    while found := _VARIABLE.search(text, at):
-        pieces.append(text[at : found.start()])
-        at = found.end()
-        if found[1]:
-            pieces.append("$")
-        elif found[2]:
-            pieces.append(host.variable(found[2]) or "")
-        else:
-            end = _closing_brace(text, at)
-            pieces.append(_substitute(text[at:end], host, levels - 1) if end >= 0 else _UNKNOWN)
-            at = end + 1 if end >= 0 else len(text)
-    return "".join([*pieces, text[at:]])
-
-
-def _closing_brace(text: str, at: int) -> int:
-    depth = 1
-    for brace in _BRACE.finditer(text, at):
-        depth += 1 if brace[0] == "{" else -1
-        if not depth:
-            return brace.start()
-    return -1
-
-
-def _substitute(expression: str, host: Host, levels: int) -> str:
-    found = _BRACED.fullmatch(expression)
-    if not found:
-        return _UNKNOWN
-    name, operator, word = found[1], found[2] or "", found[3] or ""
-    value = host.variable(name)
-    given = value is not None and (value != "" or not operator.startswith(":"))
-    if operator.endswith("?"):
-        return value or "" if given else _UNKNOWN
-    if operator.endswith("+"):
-        return interpolate(word, host, levels) if given else value or ""
-    if operator.endswith("-"):
-        return value or "" if given else interpolate(word, host, levels)
-    return value or ""
 
 
 def entry(mount: Mount) -> str | dict[str, Any]:

@@ -444,5 +444,5 @@ def test_variables_nested_without_end_are_no_stack_overflow() -> None:
 
 
 def test_deep_nesting_of_defaults_is_not_followed() -> None:
-    nested = "${A:-" * 20 + "/Users/me" + "}" * 20
+    nested = "${A:-" * 60 + "/Users/me" + "}" * 60
     assert wants(one(f"- '{nested}/.aws:/home/astro/.aws:ro'")).outcome == "conflict"

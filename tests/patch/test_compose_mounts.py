@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aws_airflow_tasks.patch.mounts import Host, Mount, entry, from_short, interpolate, made_read_only, resolve
+from aws_airflow_tasks.patch.mounts import Host, Mount, entry, from_short, made_read_only, resolve
 
 HOST = Host("/home/me", "/home/me/proj", {"A": "val", "E": ""})
 
@@ -31,7 +31,7 @@ HOST = Host("/home/me", "/home/me/proj", {"A": "val", "E": ""})
     ],
 )
 def test_variables_are_put_in_as_compose_does_and_what_it_rejects_is_unknown(text: str, value: str) -> None:
-    assert interpolate(text, HOST) == value
+    assert HOST.interpolated(text) == value
 
 
 @pytest.mark.parametrize(

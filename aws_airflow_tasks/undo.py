@@ -11,8 +11,9 @@ from pathlib import Path
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.backends import secrets_manager
 from aws_airflow_tasks.core import Change, Plan, TaskError
-from aws_airflow_tasks.patch import dotenv, yaml_positions
+from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.patch.reverse import reverse, unproven
+from aws_airflow_tasks.patch.yaml import positions as yaml_positions
 from aws_airflow_tasks.runtimes.protocol import Runtime
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import mount

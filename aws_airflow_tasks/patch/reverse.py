@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aws_airflow_tasks.core import Edit, Trace
-from aws_airflow_tasks.patch import Patch, dotenv_reverse, splice
-from aws_airflow_tasks.patch.dotenv_readers import BOM
+from aws_airflow_tasks.patch import Patch, splice
+from aws_airflow_tasks.patch.dotenv import reverse as dotenv_reverse
+from aws_airflow_tasks.patch.dotenv.readers import BOM
+from aws_airflow_tasks.text import digest
 
 #: how long a line is, in bytes, that can be told from others' lines
 _TELLING = 16
@@ -44,7 +45,7 @@ def reverse(
         ``satisfied`` when nothing of ours is left; ``edits``, with ``after`` None for a file that is to be deleted; or
         ``refusal`` with the lines to take out by hand.
     """
-    found = _hash(data)
+    found = digest(data)
     if found == before or (data is None and after is not None):
         reason = "it is as it was before" if found == before else "it is gone"
         return Patch("satisfied", data, data, reason=reason)
@@ -70,7 +71,7 @@ def _exactly(data: bytes | None, traces: Sequence[Trace], before: str | None) ->
     now = data or b""
     edits = tuple(Edit(t.start, now[t.start : t.start + t.length], t.old) for t in traces)
     rest = None if before is None else splice(now, edits)
-    if _hash(rest) != before:
+    if digest(rest) != before:
         return Patch("refusal", data, data, reason="the receipt does not lead back to what it was before")
     return Patch("edits", data, rest, edits, "takes our change back")
 
@@ -131,7 +132,7 @@ def _windows(data: bytes, trace: Trace) -> Iterator[int]:
     lines = data.split(b"\n")
     offset = 0
     for index in range(len(lines) - count + 1):
-        if _hash(b"\n".join(lines[index : index + count])) == trace.line:
+        if digest(b"\n".join(lines[index : index + count])) == trace.line:
             yield offset + trace.column
         offset += len(lines[index]) + 1
 
@@ -147,7 +148,3 @@ def _by_hand(data: bytes, traces: Sequence[Trace]) -> str:
     """Our lines that are still there, to be taken out by the person."""
     left = dict.fromkeys(line for trace in traces for line in _left(data, trace.new or b""))
     return "\n".join(["take these lines out:", *(line.decode(errors="replace") for line in left)]) if left else ""
-
-
-def _hash(data: bytes | None) -> str | None:
-    return None if data is None else hashlib.sha256(data).hexdigest()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.patch.dotenv_redact import redact_output
+from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.world import cli, files
 
 #: by major version, Airflow's own services: 3 renamed the webserver and took the DAG processor out of the scheduler

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ from aws_airflow_tasks.runtimes.astro import ALL, SERVICES, WEB
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.runtimes.watching import Watch
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.world import airflow_api, cli, containers, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
 
@@ -267,7 +267,7 @@ class Docker:
             files.replace(self.memory, files.read(self.memory), text.encode(), mode=0o600)
 
     def _digest(self) -> str:
-        return hashlib.sha256(self._dockerfile().encode()).hexdigest()
+        return digest(self._dockerfile())
 
 
 def _url(port: int) -> str:

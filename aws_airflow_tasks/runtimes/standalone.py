@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.patch import dotenv
-from aws_airflow_tasks.patch.dotenv_redact import redact_output
 from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
 

@@ -7,7 +7,6 @@ it would get into git and images.
 from __future__ import annotations
 
 import functools
-import hashlib
 import logging
 import os
 import re
@@ -18,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.world import cli, lock
 
 log = logging.getLogger("aws_airflow_tasks")
@@ -50,8 +50,8 @@ def version(major: int) -> str:
 
 def folder(major: int, cache: Path) -> Path:
     """Where the virtual environment of Airflow ``major`` lies below ``cache``, whether it is there or not."""
-    digest = hashlib.sha256(lock_file(major).read_bytes()).hexdigest()[:12]
-    return cache / f"airflow-{version(major)}-py{''.join(map(str, _python(major)))}-{digest}"
+    locked = digest(lock_file(major).read_bytes())[:12]
+    return cache / f"airflow-{version(major)}-py{''.join(map(str, _python(major)))}-{locked}"
 
 
 def is_ready(environment: Path) -> bool:

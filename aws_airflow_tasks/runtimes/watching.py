@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.patch.dotenv_redact import redact_output
+from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.world import containers
 
 if TYPE_CHECKING:

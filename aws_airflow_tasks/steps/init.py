@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Plan, TaskError
 from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.world import cli, receipts
 
 #: where `astro dev init` puts files; nothing else is looked at
@@ -83,15 +83,12 @@ def _files(project: Path) -> dict[str, str]:
         if top.is_dir() and not top.is_symlink() and top.name in FOLDERS:
             for folder, _, names in os.walk(top):
                 found[f"{Path(folder).relative_to(project).as_posix()}/"] = ""
-                found |= {_name(project, Path(folder) / name): _digest(Path(folder) / name) for name in names}
+                paths = [Path(folder, name) for name in names]
+                found |= {_name(project, path): digest(path.read_bytes()) for path in paths}
         elif top.is_file() and not top.is_symlink():
-            found[top.name] = _digest(top)
+            found[top.name] = digest(top.read_bytes())
     return found
 
 
 def _name(project: Path, path: Path) -> str:
     return path.relative_to(project).as_posix()
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from aws_airflow_tasks.core import Check, TaskError
-from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes.protocol import Runtime
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env
+from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.world.aws import Identity
 
 #: what is asked of each service, from the ground up
@@ -117,7 +116,7 @@ def _role(arn: str) -> str:
 def _raw_secret(service: str, found: dict[str, Any], expected: Expected) -> Check:
     if "error" in found:
         return Check("raw-secret", "failed", found["error"], "invoke secrets", service)
-    same = found["value"] == hashlib.sha256(expected.variable.encode()).hexdigest()
+    same = found["value"] == digest(expected.variable)
     detail = "the value that this host reads" if same else "another value than this host reads"
     return Check("raw-secret", "ok" if same else "failed", detail, "" if same else "invoke env", service)
 
@@ -132,7 +131,7 @@ def backend_check(site: Site, expected: Expected) -> Check:
         return Check("backend", "skipped", "no backend is set")
     names = {"variable": site.settings.check_variable, "connection": site.settings.check_connection}
     found = _ask(site.runtime, SCHEDULER, "backend", names)
-    want = {"variable": dotenv.sha256(expected.variable), "connection": expected.host}
+    want = {"variable": digest(expected.variable), "connection": expected.host}
     for kind, value in want.items():
         answer = found[kind]
         if answer.get("value") != value:

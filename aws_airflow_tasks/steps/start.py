@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from aws_airflow_tasks.core import Change, Pending, Plan, TaskError
-from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes.protocol import Runtime, Service
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps.env import ENV
+from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.world import files as world
 
 #: variables that make a difference even when ``.env`` no longer has them
@@ -75,7 +75,7 @@ def _effective(environment: Mapping[str, str], state: Path) -> dict[str, str]:
 
 
 def _fingerprint(name: str, environment: Mapping[str, str]) -> str:
-    return dotenv.sha256(f"{name}={environment[name]}")
+    return digest(f"{name}={environment[name]}")
 
 
 def stop(site: Site) -> Plan:

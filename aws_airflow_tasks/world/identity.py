@@ -6,7 +6,6 @@ It holds for ``identity_ttl`` seconds while nothing that it depends on has chang
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import time
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.aws import Account, Identity, caller_identity
 from aws_airflow_tasks.world.profiles import Credentials
@@ -102,7 +102,7 @@ def definition(settings: Settings, environ: Mapping[str, str]) -> str:
 
 
 def _hash(parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogateescape")).hexdigest()
+    return digest(json.dumps(parts))
 
 
 def _stat(path: Path) -> list[int]:

@@ -7,7 +7,6 @@ only the person can read, until it is put back.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import Edit, TaskError, Trace
+from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.world import files
 from aws_airflow_tasks.world.state import private
 
@@ -49,8 +49,8 @@ def file_receipt(
     return {
         "kind": "file",
         "path": path_in_project,
-        "before": _hash(before),
-        "after": _hash(after),
+        "before": digest(before),
+        "after": digest(after),
         "edits": _described(after or b"", edits, keep="keys" not in extra),
         **extra,
     }
@@ -69,10 +69,10 @@ def _described(after: bytes, edits: tuple[Edit, ...], *, keep: bool) -> list[dic
             {
                 "start": start,
                 "length": len(edit.new),
-                "sha256": _hash(edit.new),
+                "sha256": digest(edit.new),
                 "new": edit.new if keep else None,
                 "old": edit.old,
-                "line": _hash(line) if keep else "",
+                "line": digest(line) if keep else "",
                 "column": start - line_start,
             }
         )
@@ -107,7 +107,7 @@ def _stored(edit: Mapping[str, Any], place: Path) -> dict[str, Any]:
     return {
         **edit,
         "new": None if new is None else new.decode("utf-8", errors="surrogateescape"),
-        "old": {"length": len(edit["old"]), "sha256": _hash(edit["old"])},
+        "old": {"length": len(edit["old"]), "sha256": digest(edit["old"])},
     }
 
 
@@ -156,7 +156,7 @@ def _replaced(place: Path, old: Mapping[str, Any]) -> bytes:
     if not old["length"]:
         return b""
     found = files.read(place)
-    if _hash(found) != old["sha256"]:
+    if digest(found) != old["sha256"]:
         raise TaskError(f"{place}, which holds the text that was replaced, is gone or damaged", hint=f"ls -l '{place}'")
     return found or b""
 
@@ -205,13 +205,13 @@ def since(newest_first: Sequence[Receipt], data: bytes | None) -> Sequence[Recei
 
     What was changed by hand and repaired since is then no part of the way back.
     """
-    there = [index for index, receipt in enumerate(newest_first) if receipt.content["after"] == _hash(data)]
+    there = [index for index, receipt in enumerate(newest_first) if receipt.content["after"] == digest(data)]
     return newest_first[there[-1] :] if there else newest_first
 
 
 def is_as_written(receipts: Sequence[Receipt], path: str, data: bytes | None) -> bool:
     """Whether the file ``path`` with the bytes ``data`` is just as one of our changes left it."""
-    return any(r.kind == "file" and r.content["path"] == path and r.content["after"] == _hash(data) for r in receipts)
+    return any(r.kind == "file" and r.content["path"] == path and r.content["after"] == digest(data) for r in receipts)
 
 
 def _numbers(folder: Path) -> list[int]:
@@ -238,7 +238,3 @@ def _private(*folders: Path) -> None:
 
 def _write(path: Path, data: bytes) -> None:
     files.replace(path, files.read(path), data, mode=0o600)
-
-
-def _hash(data: bytes | None) -> str | None:
-    return None if data is None else hashlib.sha256(data).hexdigest()

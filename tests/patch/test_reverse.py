@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,12 +11,9 @@ from hypothesis import strategies as st
 
 from aws_airflow_tasks.core import Edit, Trace
 from aws_airflow_tasks.patch import Patch, dotenv, splice
-from aws_airflow_tasks.patch.dotenv_readers import READERS, view
+from aws_airflow_tasks.patch.dotenv.readers import READERS, view
 from aws_airflow_tasks.patch.reverse import reverse
-
-
-def digest(data: bytes | None) -> str | None:
-    return None if data is None else hashlib.sha256(data).hexdigest()
+from aws_airflow_tasks.text import digest
 
 
 def traces(after: bytes, edits: tuple[Edit, ...], *, keep: bool = True) -> tuple[Trace, ...]:
@@ -249,7 +245,7 @@ def test_dotenv_bare_key_and_empty_value_come_back() -> None:
 def test_a_chain_of_changes() -> None:
     """Receipts are reversed from the newest: values of ours that followed one another, and a line that we took out."""
     first = set_in(ENV, WANT)
-    ours = {key: {dotenv.sha256(value or "")} for key, value in WANT.items()}
+    ours = {key: {digest(value or "")} for key, value in WANT.items()}
     second = set_in(first.after, {"AWS_PROFILE": "two", "AWS_REGION": None}, ours=ours)
     now = second.after + b"Z=26\n"
     middle = second.back(now).after

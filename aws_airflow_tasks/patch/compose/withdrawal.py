@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_airflow_tasks.patch.mounts import Verdict
-from aws_airflow_tasks.patch.services import Plan
-from aws_airflow_tasks.patch.volumes import hits
-from aws_airflow_tasks.patch.yaml_positions import Node, Refused, editable, merge_order
+from aws_airflow_tasks.patch.compose.mounts import Verdict
+from aws_airflow_tasks.patch.compose.services import Plan
+from aws_airflow_tasks.patch.compose.volumes import hits
+from aws_airflow_tasks.patch.yaml.positions import Node, Refused, editable, merge_order
 
 _OURS = (Verdict.SATISFIED, Verdict.READ_WRITE, Verdict.OURS)
 

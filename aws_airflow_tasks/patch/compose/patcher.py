@@ -10,15 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from aws_airflow_tasks.core import Edit
 from aws_airflow_tasks.patch import Patch, splice
-from aws_airflow_tasks.patch.mounts import Host, Mount
-from aws_airflow_tasks.patch.services import KINDS, Plan, Service, Wanted
-from aws_airflow_tasks.patch.volumes import ensure_volume
-from aws_airflow_tasks.patch.withdrawal import withdraw
-from aws_airflow_tasks.patch.yaml_edits import EMPTY, Draft
-from aws_airflow_tasks.patch.yaml_positions import Document, Node, Refused, editable, effective, parse
-from aws_airflow_tasks.patch.yaml_writing import Style, block_lines
-
-__all__ = ["HEADER", "Host", "Mount", "ensure", "remove"]
+from aws_airflow_tasks.patch.compose.mounts import Host, Mount
+from aws_airflow_tasks.patch.compose.services import KINDS, Plan, Service, Wanted
+from aws_airflow_tasks.patch.compose.volumes import ensure_volume
+from aws_airflow_tasks.patch.compose.withdrawal import withdraw
+from aws_airflow_tasks.patch.yaml.edits import EMPTY, Draft
+from aws_airflow_tasks.patch.yaml.positions import Document, Node, Refused, editable, effective, parse
+from aws_airflow_tasks.patch.yaml.writing import Style, block_lines
 
 #: the first line of a file that we create
 HEADER = "# Laid over the Astro CLI's own compose file by `astro dev start`; your own overrides can go here too.\n"

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.patch.interpolation import interpolate
-from aws_airflow_tasks.patch.yaml_positions import shown
+from aws_airflow_tasks.patch.yaml.positions import shown
 
 #: stands for what cannot be told; YAML allows no NUL in a text
 _UNKNOWN = "\0"

@@ -6,7 +6,6 @@ readers see otherwise is named in the warnings. Of several assignments of a key 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -14,9 +13,7 @@ from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import Edit
 from aws_airflow_tasks.patch import Patch, splice
-from aws_airflow_tasks.patch.dotenv_readers import BOM, READERS, Statement, View, read, statements, view, views
-from aws_airflow_tasks.patch.dotenv_redact import HIDDEN, redactor, shown_name, shown_value
-from aws_airflow_tasks.patch.dotenv_text import (
+from aws_airflow_tasks.patch.dotenv.lines import (
     byte_offset,
     decoded,
     disagreements,
@@ -26,8 +23,9 @@ from aws_airflow_tasks.patch.dotenv_text import (
     unreadable,
     whole_lines,
 )
-
-__all__ = ["json_value", "plan", "portable", "read", "redactor", "sha256", "written"]
+from aws_airflow_tasks.patch.dotenv.readers import BOM, READERS, Statement, View, statements, view, views
+from aws_airflow_tasks.text import digest
+from aws_airflow_tasks.text.redaction import HIDDEN, shown_name, shown_value
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOT_PORTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f$']| #|^[#\"]")
@@ -36,11 +34,6 @@ _NOT_PORTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f$']| #|^[#\"]")
 def equal(key: str, current: str, wanted: str) -> bool:
     """Whether the values are the same text."""
     return current == wanted
-
-
-def sha256(value: str) -> str:
-    """The hash, in hex, by which a value of ours is known again."""
-    return hashlib.sha256(value.encode("utf-8", errors="surrogateescape")).hexdigest()
 
 
 def portable(value: str) -> str:
@@ -122,7 +115,7 @@ def written(patch: Patch, want: Mapping[str, str | None]) -> dict[str, dict[str,
     for statement in statements(text):
         offset = byte_offset(after, text, statement.value_start)
         if statement.key in want and any(start <= offset <= end for start, end in spans):
-            keys[statement.key] = {"offset": offset, "sha256": sha256(statement.value or "")}
+            keys[statement.key] = {"offset": offset, "sha256": digest(statement.value or "")}
     return keys
 
 
@@ -182,7 +175,7 @@ class _Todo(NamedTuple):
         """Compare the file with what is wanted; of several assignments of a key the last one counts."""
 
         def is_ours(found: Statement) -> bool:
-            return found.value is not None and sha256(found.value) in ours.get(found.key, ())
+            return found.value is not None and digest(found.value) in ours.get(found.key, ())
 
         text = decoded(data)
         found = list(statements(text))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from aws_airflow_tasks.patch.yaml_positions import Node, Signature
+from aws_airflow_tasks.patch.yaml.positions import Node, Signature
 
 
 class Verbatim(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from aws_airflow_tasks.patch.dotenv_readers import BOM, READERS, SPACE, Reader, Statement, Views, view
-from aws_airflow_tasks.patch.dotenv_redact import shown_name
+from aws_airflow_tasks.patch.dotenv.readers import BOM, READERS, SPACE, Reader, Statement, Views, view
+from aws_airflow_tasks.text.redaction import shown_name
 
 CALLED: Mapping[Reader, str] = {
     "compose": "docker compose (astro dev start)",

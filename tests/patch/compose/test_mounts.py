@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aws_airflow_tasks.patch.mounts import Host, Mount, entry, from_short, made_read_only, resolve
+from aws_airflow_tasks.patch.compose.mounts import Host, Mount, entry, from_short, made_read_only, resolve
 
 HOST = Host("/home/me", "/home/me/proj", {"A": "val", "E": ""})
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aws_airflow_tasks.patch.yaml_positions import Document, Node, Refused, Signature
-from aws_airflow_tasks.patch.yaml_writing import Style, block_lines, flow_pairs, flow_text, quoted, signatures
+from aws_airflow_tasks.patch.yaml.positions import Document, Node, Refused, Signature
+from aws_airflow_tasks.patch.yaml.writing import Style, block_lines, flow_pairs, flow_text, quoted, signatures
 
 
 @dataclass(slots=True)

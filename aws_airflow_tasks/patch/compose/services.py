@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from aws_airflow_tasks.patch.mounts import Host, Mount, Verdict, Volume, entry
-from aws_airflow_tasks.patch.yaml_edits import Draft
-from aws_airflow_tasks.patch.yaml_positions import Node, Refused, editable, effective
-from aws_airflow_tasks.patch.yaml_writing import Style, Verbatim
+from aws_airflow_tasks.patch.compose.mounts import Host, Mount, Verdict, Volume, entry
+from aws_airflow_tasks.patch.yaml.edits import Draft
+from aws_airflow_tasks.patch.yaml.positions import Node, Refused, editable, effective
+from aws_airflow_tasks.patch.yaml.writing import Style, Verbatim
 
 #: what messages call each kind of node
 KINDS = {"scalar": "scalar", "map": "map", "seq": "list", "alias": "alias"}

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from aws_airflow_tasks.patch import dotenv, splice
-from aws_airflow_tasks.patch.dotenv import json_value, plan, portable, sha256, written
+from aws_airflow_tasks.patch.dotenv import json_value, plan, portable, written
+from aws_airflow_tasks.text import digest
 from tests.patch import reversed_edits
 
 WANT = {"AWS_PROFILE": "dev", "AWS_REGION": "eu-west-1"}
@@ -92,7 +93,7 @@ def test_someone_elses_value_is_replaced_only_on_demand(before: bytes, after: by
 )
 def test_our_line_goes(before: bytes, after: bytes) -> None:
     """A key wanted gone loses the lines that hold a value of ours."""
-    patch = plan(before, {"K": None}, ours={"K": {sha256("mine")}})
+    patch = plan(before, {"K": None}, ours={"K": {digest("mine")}})
     assert (patch.outcome, patch.after) == ("edits", after)
     assert splice(after, reversed_edits(patch.edits)) == before
 
@@ -100,13 +101,13 @@ def test_our_line_goes(before: bytes, after: bytes) -> None:
 @pytest.mark.parametrize("override", [False, True])
 def test_someone_elses_line_stays(override: bool) -> None:
     """A key wanted gone stays where the value is not ours, and the reason names it."""
-    patch = plan(b"A=1\nK=theirs\n", {"K": None}, ours={"K": {sha256("mine")}}, override=override)
+    patch = plan(b"A=1\nK=theirs\n", {"K": None}, ours={"K": {digest("mine")}}, override=override)
     assert (patch.outcome, patch.reason) == ("satisfied", "K (line 2) is not ours and stays")
 
 
 def test_our_value_changes_freely() -> None:
     """A value that we wrote earlier, whichever one, gives way without a conflict."""
-    ours = {"K": {sha256("one"), sha256("two")}}
+    ours = {"K": {digest("one"), digest("two")}}
     assert plan(b"K=one\n", {"K": "three"}, ours=ours).after == b"K=three\n"
     assert plan(b"K=two\n", {"K": "three"}, ours=ours).after == b"K=three\n"
     assert plan(b"K=four\n", {"K": "three"}, ours=ours).outcome == "conflict"
@@ -114,7 +115,7 @@ def test_our_value_changes_freely() -> None:
 
 def test_removing_and_appending_in_one_plan() -> None:
     """Lines that go and lines that come meet at the end of a file without a final newline."""
-    patch = plan(b"A=1\nK=mine", {"K": None, "N": "new"}, ours={"K": {sha256("mine")}})
+    patch = plan(b"A=1\nK=mine", {"K": None, "N": "new"}, ours={"K": {digest("mine")}})
     assert patch.after == b"A=1\nN=new"
     assert splice(patch.after, reversed_edits(patch.edits)) == b"A=1\nK=mine"
 
@@ -143,7 +144,7 @@ def test_secret_members_of_our_json_are_not_shown_in_a_conflict() -> None:
 
 def test_a_line_that_refers_to_ours_is_a_conflict() -> None:
     """A change that would change a line of the person's along, even through another one, is not made silently."""
-    before, ours = b"K=one\nA=${K}\nB=$A\nC='$K'\n", {"K": {sha256("one")}}
+    before, ours = b"K=one\nA=${K}\nB=$A\nC='$K'\n", {"K": {digest("one")}}
     patch = plan(before, {"K": "two"}, ours=ours)
     assert patch.outcome == "conflict"
     assert patch.reason == "line 2: A refers to what would change; line 3: B refers to what would change"
@@ -266,12 +267,12 @@ def test_what_json_cannot_hold_is_an_error() -> None:
 def test_written_names_offset_and_hash() -> None:
     """A receipt's part of a plan: where each of our values begins in the file, its hash, and which line went."""
     want = {"K": "new", "N": "2", "G": None, "S": "same"}
-    ours = {"G": {sha256("g")}}
+    ours = {"G": {digest("g")}}
     patch = plan(b"\xef\xbb\xbfK=old\nG=g\nS=same\n", want, ours=ours, override=True)
     assert patch.after == b"\xef\xbb\xbfK=new\nS=same\nN=2\n"
     assert written(patch, want) == {
-        "K": {"offset": 5, "sha256": sha256("new")},
-        "N": {"offset": 18, "sha256": sha256("2")},
+        "K": {"offset": 5, "sha256": digest("new")},
+        "N": {"offset": 18, "sha256": digest("2")},
         "G": None,
     }
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from aws_airflow_tasks.patch.dotenv_readers import READERS, Reader, read, view
+from aws_airflow_tasks.patch.dotenv.readers import READERS, Reader, read, view
 
-ROWS = json.loads((Path(__file__).parent / "cases" / "dotenv_readers.json").read_text())["rows"]
+ROWS = json.loads((Path(__file__).parent / "cases" / "readers.json").read_text())["rows"]
 
 
 @pytest.mark.parametrize("reader", READERS)

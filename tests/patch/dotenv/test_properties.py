@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_airflow_tasks.patch import Patch, splice
-from aws_airflow_tasks.patch.dotenv import plan, portable, read, sha256
-from aws_airflow_tasks.patch.dotenv_readers import READERS
+from aws_airflow_tasks.patch.dotenv import plan, portable, read
+from aws_airflow_tasks.patch.dotenv.readers import READERS
+from aws_airflow_tasks.text import digest
 from tests.patch import reversed_edits
 
 BOM = b"\xef\xbb\xbf"
@@ -68,7 +69,7 @@ WANT = st.dictionaries(
     st.one_of(st.none(), st.sampled_from(["dev", "/home/astro/.aws/config", '{"a": "b c", "d": 1}', ""])),
     min_size=1,
 )
-OWN = st.dictionaries(st.sampled_from(OURS), st.just({sha256("dev"), sha256("")}))
+OWN = st.dictionaries(st.sampled_from(OURS), st.just({digest("dev"), digest("")}))
 FILES = st.one_of(st.none(), texts(), mutations())
 
 
@@ -106,7 +107,7 @@ def test_planning_after_applying_is_satisfied(
 ) -> None:
     """The second plan finds nothing to do, without override and whether or not it knows what is ours by now."""
     if patch := made(data, want, ours):
-        now = {key: ours.get(key, set()) | {sha256(value)} for key, value in want.items() if value is not None}
+        now = {key: ours.get(key, set()) | {digest(value)} for key, value in want.items() if value is not None}
         assert plan(patch.after, want, ours={**ours, **now}).outcome == "satisfied"
         assert plan(patch.after, want, ours=ours).outcome == "satisfied"
 

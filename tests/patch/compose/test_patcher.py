@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from aws_airflow_tasks.patch import Patch, splice
-from aws_airflow_tasks.patch.compose import HEADER, MAX_SIZE, Host, Mount, ensure, remove
+from aws_airflow_tasks.patch.compose import HEADER, Host, Mount, ensure, remove
+from aws_airflow_tasks.patch.compose.patcher import MAX_SIZE
 from tests.patch import reversed_edits
 
 CASES = Path(__file__).parent / "cases"
@@ -45,7 +46,7 @@ def one(*volumes: str) -> str:
 # -- the shapes of files ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", cases("compose_shapes.json"))
+@pytest.mark.parametrize("case", cases("shapes.json"))
 def test_every_shape_of_file_has_its_outcome(case: dict[str, str]) -> None:
     patch = wants(case["text"])
     outcome = {"refusal": "refuse"}.get(patch.outcome, patch.outcome)
@@ -56,7 +57,7 @@ def test_every_shape_of_file_has_its_outcome(case: dict[str, str]) -> None:
     assert outcome == case["outcome"] or (may_be_refused and outcome == "refuse"), patch.reason
 
 
-@pytest.mark.parametrize("case", [c for c in cases("compose_shapes.json") if c.values[0]["outcome"] == "refuse"])
+@pytest.mark.parametrize("case", [c for c in cases("shapes.json") if c.values[0]["outcome"] == "refuse"])
 def test_a_refusal_names_the_line_and_gives_the_lines_to_add(case: dict[str, str]) -> None:
     patch = wants(case["text"])
     assert patch.reason.startswith("line ")

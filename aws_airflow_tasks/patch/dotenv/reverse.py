@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import Edit, Trace
 from aws_airflow_tasks.patch import splice
-from aws_airflow_tasks.patch.dotenv import sha256
-from aws_airflow_tasks.patch.dotenv_readers import Statement, statements, views
-from aws_airflow_tasks.patch.dotenv_text import byte_offset, decoded, leaning, prove_kept, unreadable, whole_lines
+from aws_airflow_tasks.patch.dotenv.lines import byte_offset, decoded, leaning, prove_kept, unreadable, whole_lines
+from aws_airflow_tasks.patch.dotenv.readers import Statement, statements, views
+from aws_airflow_tasks.text import digest
 
 
 class _Ours(NamedTuple):
@@ -45,7 +45,7 @@ def found(
     ours, warnings = [], []
     for key, value in keys.items():
         there = [statement for statement in assigned if statement.key == key]
-        same = [s for s in there if value and s.value is not None and sha256(s.value) == value["sha256"]]
+        same = [s for s in there if value and s.value is not None and digest(s.value) == value["sha256"]]
         if len(same) > 1:
             raise ValueError(f"{key} is in it {len(same)} times with our value")
         if value and same:

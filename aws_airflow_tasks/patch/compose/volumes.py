@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from aws_airflow_tasks.patch.mounts import (
+from aws_airflow_tasks.patch.compose.mounts import (
     Mount,
     Verdict,
     Volume,
@@ -15,9 +15,9 @@ from aws_airflow_tasks.patch.mounts import (
     judge,
     made_read_only,
 )
-from aws_airflow_tasks.patch.services import Service, Wanted
-from aws_airflow_tasks.patch.yaml_positions import Node, editable, effective
-from aws_airflow_tasks.patch.yaml_writing import Style, block_lines, in_style_of
+from aws_airflow_tasks.patch.compose.services import Service, Wanted
+from aws_airflow_tasks.patch.yaml.positions import Node, editable, effective
+from aws_airflow_tasks.patch.yaml.writing import Style, block_lines, in_style_of
 
 
 class Hit(NamedTuple):

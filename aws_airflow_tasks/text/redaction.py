@@ -1,0 +1,88 @@
+"""What may be shown of variables, by their names and values, and of what programs print."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+HIDDEN = "***"
+#: the keys that this tool writes; none of them holds a secret, but for members of the last one's JSON
+PLAIN_KEYS = frozenset(
+    {
+        "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "AWS_PROFILE",
+        "AWS_DEFAULT_REGION",
+        "AWS_REGION",
+        "AWS_EC2_METADATA_DISABLED",
+        "AWS_ENDPOINT_URL",
+        "AIRFLOW__SECRETS__BACKEND",
+        "AIRFLOW__SECRETS__BACKEND_KWARGS",
+    }
+)
+_SECRET_NAME = re.compile(r"secret|token|passw|pwd|private|credential|access_?key|api_?key|auth|signature", re.I)
+#: what looks like a secret wherever it stands
+SECRET_TEXT = re.compile(
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}"  # AWS's access key ids
+    r"|://[^/\s@]+@"  # a URL with user and password
+    r"|-----BEGIN"
+    r"|\beyJ[A-Za-z0-9_-]{8,}"  # a JSON web token
+    r"|\b(?:xox[abprs]-|gh[pousr]_|github_pat_|sk-)[A-Za-z0-9_-]{8,}"
+    # long and mixed, as AWS's secret keys are, and no path
+    r"|(?<![A-Za-z0-9/+])(?=[A-Za-z0-9/+]*[0-9])(?=[A-Za-z0-9/+]*[a-z])(?=[A-Za-z0-9/+]*[A-Z])[A-Za-z0-9+]"
+    r"[A-Za-z0-9/+]{31,}"
+)
+_IN_OUTPUT = r"\b(?:A[KS]IA\w{12,}|eyJ[\w.-]{20,})|(?<=://)[^/@\s]+(?=@)"
+
+
+def shown_value(key: str, value: str) -> str | None:
+    """``value`` of ``key`` as it may be shown, secret members of JSON as ``***``; None: not at all."""
+    if key not in PLAIN_KEYS or "\n" in value:
+        return None
+    if value.lstrip(" \"'").startswith(("{", "[")):
+        value = _shown_json(value)
+    return None if SECRET_TEXT.search(value) else value
+
+
+def shown_name(name: str) -> str:
+    """A variable's name as it may be shown: what is none may be a line of a secret that a reader takes for one."""
+    return name if re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) and not SECRET_TEXT.search(name) else HIDDEN
+
+
+def redact_output(text: str, environment: Mapping[str, str], *secrets: str) -> str:
+    """A program's output, redacted.
+
+    Args:
+        text: what it printed.
+        environment: the lines of ``.env`` that it knew: their values go, but for those that are known to be harmless.
+        secrets: what else it knew. Values of four characters or less are left alone, as they may be any word.
+
+    Returns:
+        ``text`` with ``***`` for each of them, and for what looks like a secret wherever it came from.
+    """
+    hidden = [value for name, value in environment.items() if shown_value(name, value) is None]
+    for secret in sorted((value for value in (*secrets, *hidden) if len(value) > 4), key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return re.sub(_IN_OUTPUT, HIDDEN, text)
+
+
+def _shown_json(value: str) -> str:
+    """The JSON with its secret members hidden; what is no JSON passes only if nothing in it sounds secret."""
+    try:
+        parsed = json.loads(value)
+        hidden = _without_secrets(parsed)
+    except (ValueError, RecursionError):
+        return HIDDEN if _SECRET_NAME.search(value) else value
+    return value if hidden == parsed else json.dumps(hidden)
+
+
+def _without_secrets(value: Any, name: str = "") -> Any:
+    if _SECRET_NAME.search(name):
+        return HIDDEN
+    if isinstance(value, dict):
+        return {member: _without_secrets(inner, member) for member, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(inner) for inner in value]
+    return HIDDEN if isinstance(value, str) and SECRET_TEXT.search(value) else value

@@ -80,7 +80,7 @@ class Site:
     @cached_property
     def way(self) -> Way:
         """The way that the credentials take to Airflow."""
-        return delivery.way(self.settings.credentials, self.credentials, mounts=self.runtime.mounts)
+        return delivery.way(self.settings, self.credentials, mounts=self.runtime.mounts)
 
     @cached_property
     def delivered(self) -> Credentials:

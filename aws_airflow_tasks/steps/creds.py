@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from collections.abc import Sequence
 
 from aws_airflow_tasks.core import Change, Plan, TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import staging
-from aws_airflow_tasks.world import cli, delivery, identity
+from aws_airflow_tasks.world import cli, delivery, endpoints, identity
 from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable, profile_option
 from aws_airflow_tasks.world.staging import AT_HAND
 
@@ -66,7 +67,7 @@ def _warnings(site: Site) -> tuple[str, ...]:
     if not credentials.region:
         command = f"aws configure set region eu-west-1{profile_option(name)}"
         found.append(f"no region is set for profile {name}; type: {command}")
-    hindered = delivery.hindrance(credentials, mounts=site.runtime.mounts)
+    hindered = delivery.hindrance(site.settings, credentials, mounts=site.runtime.mounts)
     if hindered and site.settings.credentials == "live":
         found.append(f"credentials=live will not work: {hindered}; set credentials to auto or export")
     return tuple(found)
@@ -105,7 +106,19 @@ def _run(needed: LoginNeeded, settings: Settings) -> None:
             f"`{needed.hint}` needs version {'.'.join(map(str, wanted))} of the AWS command line or a later one",
             hint=cli.install("aws"),
         )
-    endpoint = {"AWS_ENDPOINT_URL": settings.endpoint_url} if settings.endpoint_url else {}
-    code = cli.interactive(needed.command, env=os.environ | endpoint)
+    code = cli.interactive(needed.command, env=_environment(needed.command, settings))
     if code:
         raise TaskError(f"`{needed.hint}` ended with exit code {code}", hint=needed.hint)
+
+
+def _environment(command: Sequence[str], settings: Settings) -> dict[str, str]:
+    """What the command is to see of endpoints: none for everything while it logs in (:mod:`~.world.endpoints`).
+
+    `aws sts get-caller-identity`, which asks for an MFA code, is to ask STS at ``endpoint_url``. It gets that as
+    ``AWS_ENDPOINT_URL_STS``, which leads no ``sso`` there, and only where the chain begins with keys at hand (an MFA
+    device is a user's, who has such): where it begins with a web identity the same variable would lead that there, and
+    what a helper does with it nobody knows. STS is AWS's own then.
+    """
+    if command[1] == "sts" and Site(settings).credentials.source in AT_HAND:
+        return os.environ | ({"AWS_ENDPOINT_URL_STS": settings.endpoint_url} if settings.endpoint_url else {})
+    return endpoints.environment(command[command.index("--profile") + 1] if "--profile" in command else "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.world import profiles, sessions
+from aws_airflow_tasks.world import endpoints, profiles, sessions
 from aws_airflow_tasks.world.causes import Unreachable, explained, profile_option
 from aws_airflow_tasks.world.profiles import Credentials
 
@@ -51,6 +51,11 @@ class Account:
         self.credentials: Credentials = profiles.read(made, settings, os.environ)
         self._core = made
         self._clients: dict[str, Any] = {}
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether any endpoint but AWS's own is to be asked."""
+        return bool(self.settings.endpoint_url) or endpoints.elsewhere(self._core)
 
     @functools.cached_property
     def session(self) -> boto3.Session:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Literal, NamedTuple
 
+from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world.profiles import Credentials, Kind
 
 #: the user and group of Airflow's containers (Astro's and Apache's images: ``astro``, ``airflow``)
@@ -33,29 +34,31 @@ class Way(NamedTuple):
     reason: str
 
 
-def way(asked: str, credentials: Credentials, *, mounts: bool) -> Way:
+def way(settings: Settings, credentials: Credentials, *, mounts: bool) -> Way:
     """What the setting says; ``auto`` exports for containers, and lets an Airflow on this host read the files.
 
     Args:
-        asked: the setting ``credentials``: ``auto``, ``live`` or ``export``.
+        settings: of the command line.
         credentials: what the configuration says.
         mounts: whether Airflow runs in containers.
     """
-    if asked == "live":
+    if settings.credentials == "live":
         return Way("live", "live, as set")
-    if asked == "export":
+    if settings.credentials == "export":
         return Way("export", "exported, as set")
-    hindered = hindrance(credentials, mounts=mounts)
+    hindered = hindrance(settings, credentials, mounts=mounts)
     if not mounts:
         return Way("export", f"exported: {hindered}") if hindered else Way("live", "live: Airflow runs on this host")
     why = hindered or f"Airflow is to see profile {credentials.profile} only"
     return Way("export", f"exported: {why}")
 
 
-def hindrance(credentials: Credentials, *, mounts: bool) -> str:
+def hindrance(settings: Settings, credentials: Credentials, *, mounts: bool) -> str:
     """Why Airflow could not use the person's own files, in a clause; empty when it could."""
     known = NOT_IN_CONTAINER if mounts else NOT_ON_HOST
     reason = known.get(credentials.kind) or known.get(credentials.source, "")
+    if not reason and settings.endpoint_url and credentials.source in ("sso", "web-identity"):
+        reason = "Airflow would send the login itself to endpoint_url"
     return reason or (unreadable(_files(credentials)) if mounts and sys.platform == "linux" else "")
 
 

@@ -1,4 +1,6 @@
-"""botocore sessions that never hang, never prompt, and never lead past the endpoint that was asked for."""
+"""botocore sessions that never hang, never prompt, never lead past the endpoint that was asked for, and never lead a
+login there.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.world import cli
+from aws_airflow_tasks.world import cli, endpoints
 from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained, profile_option
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def session(settings: Settings) -> Session:
         if made.get_config_variable("profile") and name not in made.available_profiles:
             raise _not_found(name, made)
         _bound(made, settings.endpoint_url)  # first: the resolver keeps hold of what makes clients
-        _resolve_quietly(made, name, settings.endpoint_url)
+        _resolve_quietly(made, name)
     return made
 
 
@@ -84,7 +86,7 @@ def _not_found(name: str, made: Session) -> TaskError:
     return TaskError(f"there is no profile {name} (there are: {known})", hint=f"aws configure{profile_option(name)}")
 
 
-def _resolve_quietly(made: Session, name: str, endpoint_url: str) -> None:
+def _resolve_quietly(made: Session, name: str) -> None:
     """No metadata service, no prompt; roles that the AWS command line has assumed already are not assumed again."""
     from botocore.credentials import create_credential_resolver
 
@@ -93,29 +95,29 @@ def _resolve_quietly(made: Session, name: str, endpoint_url: str) -> None:
     assume_role: Any = resolver.get_provider("assume-role")
     assume_role._prompter = lambda _: _mfa(name)
     sso: Any = resolver.get_provider("sso")
-    _read_only(sso._token_provider, endpoint_url)
-    _wrap_sources(assume_role._profile_provider_builder, endpoint_url)
+    _read_only(sso._token_provider)
+    _wrap_sources(assume_role._profile_provider_builder)
     made.register_component("credential_provider", resolver)
 
 
-def _wrap_sources(builder: Any, endpoint_url: str) -> None:
+def _wrap_sources(builder: Any) -> None:
     """The same for a role's source profile, whose provider is made when it is needed."""
     create = builder._create_sso_provider
 
     def create_sso_provider(name: str) -> Any:
         provider = create(name)
-        _read_only(provider._token_provider, endpoint_url)
+        _read_only(provider._token_provider)
         return provider
 
     builder._create_sso_provider = create_sso_provider
 
 
-def _read_only(tokens: Any, endpoint_url: str) -> None:
+def _read_only(tokens: Any) -> None:
     """Have an SSO token refreshed by the AWS command line: the old one is void then, so who refreshes must write."""
     from botocore.utils import parse_timestamp
 
     def refreshed(_: object) -> dict[str, Any]:
-        _ask_command_line(tokens._profile_name, endpoint_url)
+        _ask_command_line(tokens._profile_name)
         where = tokens._sso_config
         token: dict[str, Any] = tokens._token_loader(where["sso_start_url"], session_name=where["session_name"])
         return token | {"expiresAt": parse_timestamp(token["expiresAt"])}
@@ -124,11 +126,14 @@ def _read_only(tokens: Any, endpoint_url: str) -> None:
     tokens._token_loader.save_token = lambda *_, **__: None
 
 
-def _ask_command_line(profile: str, endpoint_url: str) -> None:
-    """Any command that logs in refreshes; where it cannot, what is in the cache says how things stand."""
-    there = {"AWS_ENDPOINT_URL": endpoint_url} if endpoint_url else {}
+def _ask_command_line(profile: str) -> None:
+    """Any command that logs in refreshes; where it cannot, what is in the cache says how things stand.
+
+    What STS answers is of no account, so that it need not be asked at ``endpoint_url``.
+    """
     with contextlib.suppress(TaskError):
-        cli.run(["aws", "sts", "get-caller-identity", "--profile", profile], env=os.environ | there, timeout=60)
+        argv = ["aws", "sts", "get-caller-identity", "--profile", profile]
+        cli.run(argv, env=endpoints.environment(profile), timeout=60)
 
 
 def _mfa(name: str) -> str:
@@ -144,15 +149,24 @@ def _cli_cache(folder: Path) -> dict[str, Any]:
     return cached
 
 
-def _bound(made: Session, endpoint_url: str) -> None:
-    """Every client, botocore's own for roles and tokens included, fails soon and asks ``endpoint_url`` if given."""
+def _bound(made: Session, for_everything: str) -> None:
+    """Every client, botocore's own for roles and tokens included, fails soon and asks that endpoint if there is one.
+
+    But not one that sends a login (:mod:`.endpoints`): of STS that is the client that does not sign, which botocore
+    makes for AssumeRoleWithWebIdentity alone. AssumeRole and GetCallerIdentity are signed, and go there.
+    """
+    from botocore import UNSIGNED
     from botocore.config import Config
 
     retries: Any = {"mode": "standard", "total_max_attempts": 2}
     made.set_default_client_config(Config(connect_timeout=CONNECT, read_timeout=ANSWER, retries=retries))
-    create = made.create_client
+    no_other = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]  # the stubs do not know it
+    create: Any = made.create_client
 
-    def create_client(*args: Any, **kwargs: Any) -> Any:
-        return create(*args, **kwargs | {"endpoint_url": kwargs.get("endpoint_url") or endpoint_url or None})
+    def create_client(service: str, *args: Any, config: Any = None, endpoint_url: Any = None, **kwargs: Any) -> Any:
+        endpoint = endpoint_url or for_everything
+        if service in endpoints.LOGIN or (config and config.signature_version is UNSIGNED):
+            endpoint, config = endpoints.of_login(made, service), config.merge(no_other) if config else no_other
+        return create(service, *args, config=config, endpoint_url=endpoint or None, **kwargs)
 
-    made.create_client = create_client  # type: ignore[method-assign]
+    made.create_client = create_client  # type: ignore[method-assign,assignment]

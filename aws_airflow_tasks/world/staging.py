@@ -114,9 +114,12 @@ def export(settings: Settings) -> tuple[Credentials, Keys]:
 
 
 def _suits_command_line(account: aws.Account) -> bool:
-    """Whether to ask `aws`: before 2.13 it knows no other endpoint than AWS, and an MFA code it would prompt for."""
-    elsewhere = account.settings.endpoint_url or any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ)
-    return account.credentials.kind not in (*AT_HAND, "mfa") and not elsewhere
+    """Whether to ask `aws`.
+
+    Not where another endpoint is named: before 2.13 it knows none, and since then it sends logins to one for everything
+    too (:mod:`.endpoints`). Nor for an MFA code, for which it would prompt.
+    """
+    return account.credentials.kind not in (*AT_HAND, "mfa") and not account.elsewhere
 
 
 def _from_command_line(account: aws.Account) -> Keys | None:

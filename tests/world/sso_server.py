@@ -1,6 +1,7 @@
 """A stand-in for IAM Identity Center: the two calls of the OIDC and portal protocols that profiles need.
 
-Everything else goes on to the embedded AWS, so that one endpoint serves a whole profile.
+Everything else goes on to the embedded AWS, so that one endpoint serves a whole profile. A login follows no endpoint
+for everything, so the variables that name the services of a login lead here.
 """
 
 from __future__ import annotations
@@ -138,9 +139,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Keep the test's output its own."""
 
 
+#: the variables that name the endpoints of logins
+VARIABLES = tuple(f"AWS_ENDPOINT_URL_{service}" for service in ("SSO", "SSO_OIDC", "SIGNIN", "STS"))
+
+
 @pytest.fixture
-def center(embedded: Embedded) -> Iterator[Center]:
+def center(embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> Iterator[Center]:
     state = Center()
     with serving(type("OfThisTest", (Handler,), {"state": state, "behind": embedded.url})) as url:
         state.url = url
+        for name in VARIABLES:
+            monkeypatch.setenv(name, url)
         yield state

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 
+from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import delivery
 from aws_airflow_tasks.world.delivery import Way
 from aws_airflow_tasks.world.profiles import Credentials, Kind
@@ -56,7 +57,14 @@ ONLY_DEV = "exported: Airflow is to see profile dev only"
 def test_the_way_follows_setting_runtime_and_kind_and_says_why(
     setting: str, mounts: bool, kind: Kind, source: Kind | None, way: Way
 ) -> None:
-    assert delivery.way(setting, of(kind, source=source), mounts=mounts) == way
+    assert delivery.way(Settings(credentials=setting), of(kind, source=source), mounts=mounts) == way
+
+
+@pytest.mark.parametrize(("source", "name"), [("sso", "export"), ("web-identity", "export"), ("static", "live")])
+def test_an_airflow_on_this_host_would_send_a_login_to_an_endpoint_for_everything(source: Kind, name: str) -> None:
+    settings = Settings(endpoint_url="http://127.0.0.1:9")
+    for kind in (source, "assume-role"):
+        assert delivery.way(settings, of(kind, source=source), mounts=False).name == name  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -80,8 +88,8 @@ def test_files_that_airflows_user_cannot_read_hinder_on_linux_only(
     platform: str, reason: str, mode_0600: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", platform)
-    assert delivery.hindrance(mode_0600, mounts=True) == reason
-    assert delivery.hindrance(mode_0600, mounts=False) == ""
+    assert delivery.hindrance(Settings(), mode_0600, mounts=True) == reason
+    assert delivery.hindrance(Settings(), mode_0600, mounts=False) == ""
 
 
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can become somebody else")

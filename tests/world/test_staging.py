@@ -24,7 +24,7 @@ from aws_airflow_tasks.steps.staging import changes
 from aws_airflow_tasks.world import cli, delivery, staging, state
 from aws_airflow_tasks.world.causes import LoginNeeded
 from tests.world.server import REAL_SPAWN, Embedded, embedded
-from tests.world.sso_server import START_URL, Center, assumed, center, role
+from tests.world.sso_server import START_URL, VARIABLES, Center, assumed, center, role
 
 __all__ = ["center", "embedded"]
 
@@ -350,6 +350,14 @@ def fake_aws(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
     return made
 
 
+@pytest.fixture
+def at_aws(world: World, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """No endpoint is named anywhere; what these tests do asks nobody."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name)
+    return replace(world.settings, endpoint_url="")
+
+
 def exported_by_aws(world: World) -> str:
     keys = assumed(world.embedded, world.role("logged-in"))
     answer = {"Version": 1, "AccessKeyId": keys["AccessKeyId"], "SecretAccessKey": keys["SecretAccessKey"]}
@@ -357,13 +365,15 @@ def exported_by_aws(world: World) -> str:
     return json.dumps(answer)
 
 
-def test_a_login_session_is_exported_by_the_aws_command_line(world: World, fake_aws: Callable[[str], Path]) -> None:
+def test_a_login_session_is_exported_by_the_aws_command_line(
+    world: World, at_aws: Settings, fake_aws: Callable[[str], Path]
+) -> None:
     asked = fake_aws(f"echo '{exported_by_aws(world)}'")
     world.config("[default]\n[profile me]\nregion = eu-west-1\nlogin_session = arn:aws:iam::123456789012:user/me\n")
-    settings = replace(world.settings, endpoint_url="", profile="me")
+    settings = replace(at_aws, profile="me")
     credentials, keys = staging.export(settings)
     assert credentials.kind == "login"
-    assert delivery.way("auto", credentials, mounts=True).reason == "exported: Airflow has no login session"
+    assert delivery.way(settings, credentials, mounts=True).reason == "exported: Airflow has no login session"
     state.make(settings.project)
     staging.stage(world.state, staging.contents(credentials, keys, world.settings.mount_path), a_record(keys.expiry))
     assert who_airflow_is(world, "me").startswith(world.arn)
@@ -372,25 +382,33 @@ def test_a_login_session_is_exported_by_the_aws_command_line(world: World, fake_
 
 @pytest.mark.parametrize("script", ["exit 2", "echo no json", "echo '{}'", "echo '[]'"])
 def test_an_aws_command_line_that_cannot_export_gives_way_to_botocore(
-    script: str, world: World, fake_aws: Callable[[str], Path]
+    script: str, world: World, at_aws: Settings, fake_aws: Callable[[str], Path]
 ) -> None:
     helper(world)
     asked = fake_aws(script)
-    _, keys = staging.export(replace(world.settings, endpoint_url=""))
+    _, keys = staging.export(at_aws)
     assert asked.read_text().startswith("configure export-credentials")
     assert keys.secret_key == world.secrets[0]
 
 
-def test_the_real_aws_command_line_of_version_1_gives_way_to_botocore(world: World) -> None:
+def test_the_real_aws_command_line_of_version_1_gives_way_to_botocore(world: World, at_aws: Settings) -> None:
     helper(world)
-    _, keys = staging.export(replace(world.settings, endpoint_url=""))
+    _, keys = staging.export(at_aws)
     assert keys.secret_key == world.secrets[0]
 
 
-def test_with_another_endpoint_the_aws_command_line_is_not_asked(world: World, fake_aws: Callable[[str], Path]) -> None:
+@pytest.mark.parametrize("way", ["setting", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SSO", "endpoint_url", "services"])
+def test_with_another_endpoint_the_aws_command_line_is_not_asked(
+    way: str, world: World, at_aws: Settings, fake_aws: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = fake_aws("exit 2")
     helper(world)
-    staging.export(world.settings)
+    if way.startswith("AWS_"):
+        monkeypatch.setenv(way, world.center.url)
+    elif way != "setting":
+        config = (world.home / ".aws" / "config").read_text()
+        world.config(f"{config}{way} = {world.center.url}\n")
+    staging.export(world.settings if way == "setting" else at_aws)
     assert not asked.exists()
 
 

@@ -58,6 +58,15 @@ def secrets(play: Play) -> None:
 
 
 @task(init)
+def provider(play: Play) -> None:
+    """Ask for the provider that the backend is part of.
+
+    Keeps one line in requirements.txt, where Airflow's image has no amazon provider.
+    """
+    play.converge("provider", steps.provider.plan)
+
+
+@task(init)
 def dag(play: Play) -> None:
     """Add an example DAG that prints what it reads.
 
@@ -66,7 +75,7 @@ def dag(play: Play) -> None:
     play.converge("dag", steps.dag.plan)
 
 
-@task(mount, env, dag)
+@task(mount, env, provider, dag)
 def start(play: Play) -> None:
     """Start Airflow, or restart it where it differs.
 
@@ -84,7 +93,7 @@ def verify(play: Play) -> None:
     play.verify(steps.verify.checks)
 
 
-@task(creds, init, mount, env, secrets, dag, start)
+@task(creds, init, mount, env, secrets, provider, dag, start)
 def setup(play: Play) -> None:
     """Do every step but the proof: the daily command.
 
@@ -157,7 +166,7 @@ def clean(play: Play) -> None:
     in_sandbox.clean(play)
 
 
-ns = Collection(creds, init, mount, env, secrets, dag, start, verify, setup, status, refresh, stop, undo)
+ns = Collection(creds, init, mount, env, secrets, provider, dag, start, verify, setup, status, refresh, stop, undo)
 sandbox = Collection("sandbox", up, clean)
 sandbox.add_task(down, name="stop")
 ns.add_collection(sandbox)

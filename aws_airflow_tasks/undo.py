@@ -12,11 +12,12 @@ from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.backends import secrets_manager
 from aws_airflow_tasks.core import Change, Plan, TaskError
 from aws_airflow_tasks.patch import dotenv
+from aws_airflow_tasks.patch.requirements import NAME as REQUIREMENTS
 from aws_airflow_tasks.patch.reverse import reverse, unproven
 from aws_airflow_tasks.patch.yaml import positions as yaml_positions
 from aws_airflow_tasks.runtimes.protocol import Runtime
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import mount
+from aws_airflow_tasks.steps import mount, provider
 from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.steps.mount import OVERRIDE
 from aws_airflow_tasks.steps.secrets import TAG
@@ -117,6 +118,9 @@ def _restored(site: Site, group: list[Receipt]) -> bytes | None:
         if back.outcome == "refusal":
             if name == OVERRIDE and now and (left := mount.withdrawn(site, now)) != now:
                 return left
+            if name == REQUIREMENTS and now is not None:
+                left = provider.withdrawn(site, now)
+                return None if group[-1].content["before"] is None and not left.strip() else left
             raise TaskError(f"{name}: {back.reason}", hint=back.by_hand or f"less {name}")
         data = back.after
     return data

@@ -18,17 +18,18 @@ from tests.project import StandInAirflow, airflow, astro_project, embedded
 __all__ = ["airflow", "astro_project", "embedded"]
 
 ROOT = Path(__file__).parent.parent
-HEAVY = ("boto3", "botocore", "docker", "ruamel", "ruamel.yaml", "rich", "moto")
+HEAVY = ("boto3", "botocore", "docker", "ruamel", "ruamel.yaml", "rich", "moto", "packaging")
 DEPENDS = {
     "creds": [],
     "init": [],
     "mount": ["creds", "init"],
     "env": ["mount"],
     "secrets": ["creds"],
+    "provider": ["init"],
     "dag": ["init"],
-    "start": ["mount", "env", "dag"],
+    "start": ["mount", "env", "provider", "dag"],
     "verify": ["start", "secrets"],
-    "setup": ["creds", "init", "mount", "env", "secrets", "dag", "start"],
+    "setup": ["creds", "init", "mount", "env", "secrets", "provider", "dag", "start"],
     "status": [],
     "refresh": ["creds"],
     "stop": [],

@@ -64,12 +64,13 @@ def test_setup_converges_and_a_second_run_changes_nothing(project: Path, airflow
             "mount": "skipped",
             "env": "changed",
             "secrets": "changed",
+            "provider": "skipped",
             "dag": "changed",
             "start": "changed",
         },
     )
     second = run("setup", "--json")
-    assert second.document["recap"] == {"ok": 6, "changed": 0, "skipped": 1, "failed": 0}
+    assert second.document["recap"] == {"ok": 6, "changed": 0, "skipped": 2, "failed": 0}
     assert run("setup", "--check").code == 0
     assert airflow.started == ["start"]
 
@@ -438,6 +439,7 @@ def test_in_docker_every_service_carries_the_staged_copy_read_only(in_docker: Pa
     assert text.startswith(mine)
     assert text.count("read_only: true") == 4
     assert "AWS_CONFIG_FILE=/home/astro/.aws/config\n" in (in_docker / ".env").read_text()
+    assert (in_docker / "requirements.txt").read_text() == "apache-airflow-providers-amazon\n"
     assert run("setup", "--json").document["recap"]["changed"] == 0
     assert run("undo").code == 0
     assert tree(in_docker) == before

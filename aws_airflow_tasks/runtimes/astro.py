@@ -89,6 +89,27 @@ def explain(command: str, done: cli.Completed, environment: Mapping[str, str]) -
     return TaskError(f"`astro dev {command}` failed: {last}", hint=f"astro dev {command}")
 
 
+def died_of(log: str) -> TaskError | None:
+    """What an Airflow that did not come up says itself, in the end of its log; None: nothing that we know."""
+    found = next(((message, hint) for pattern, message, hint in _DEATHS if re.search(pattern, log)), None)
+    return TaskError(found[0], hint=found[1]) if found else None
+
+
+#: what Airflow says, what it is, what to type. With a backend that it cannot load no command of Airflow's starts.
+_UNLOADABLE = r'The object could not be loaded\. Please check "backend" key in "secrets" section'
+_DEATHS = (
+    (
+        _UNLOADABLE + r'\.? Current value: "(?!airflow\.providers\.amazon\.|\*)',
+        "it cannot load its secrets backend, the class that AIRFLOW__SECRETS__BACKEND names",
+        "grep -n AIRFLOW__SECRETS__BACKEND= .env   # correct or remove that line, then: invoke env provider start",
+    ),
+    (
+        rf"{_UNLOADABLE}|No module named '?airflow\.providers\.amazon",
+        "it cannot load the secrets backend: the package apache-airflow-providers-amazon is not installed there",
+        "invoke provider start",
+    ),
+)
+
 #: what the CLI and the engine say, what it is, what to type
 _FAILURES = (
     (

@@ -11,10 +11,13 @@ from aws_airflow_tasks.core import Pending, TaskError
 
 #: the label by which the Astro CLI itself tells the version of a built image
 RUNTIME_LABEL = "io.astronomer.docker.runtime.version"
-_CONTINUED = re.compile(r"\\[ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*")
+#: a line that goes on, and the comments within it
+CONTINUED = re.compile(r"\\[ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*")
 _INSTRUCTION = re.compile(r"^[ \t]*(ARG|FROM|LABEL)[ \t]+(.+?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
 _WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'])+""")
-_REFERENCE = re.compile(r"(?:.*/)?(?P<name>[^/:@]+)(?::(?P<tag>[^/@]+))?(?:@.*)?", re.DOTALL)
+REFERENCE = re.compile(r"(?P<path>.*/)?(?P<name>[^/:@]+)(?::(?P<tag>[^/@]+))?(?:@.*)?", re.DOTALL)
+#: the names of Astro Runtime's images; those with another ending have fewer packages
+RUNTIMES = ("runtime", "astro-runtime", "runtime-slim", "astro-runtime-slim")
 #: Astro Runtime's versions: 3.1-12 begins with Airflow's own, 13.2.0 is of a series of its own (all of it Airflow 2)
 _NEW = re.compile(r"(\d+)\.\d+-\d+")
 _OLD = re.compile(r"(\d+)\.\d+\.\d+")
@@ -62,7 +65,7 @@ def read(text: str) -> Base:
     arguments: dict[str, str] = {}
     stages: dict[str, str] = {}
     image = label = ""
-    for word, rest in _INSTRUCTION.findall(_CONTINUED.sub(" ", text.replace("\r\n", "\n"))):
+    for word, rest in _INSTRUCTION.findall(CONTINUED.sub(" ", text.replace("\r\n", "\n"))):
         words = [_unquoted(part) for part in _WORD.findall(rest)]
         if word.upper() == "FROM":
             image, name = _from([part for part in words if not part.startswith("--")], arguments, stages)
@@ -102,9 +105,9 @@ def _filled(text: str, arguments: Mapping[str, str]) -> str:
 def _told(image: str, label: str) -> Base:
     if runtime_major(label):
         return Base(image, label, runtime_major(label))
-    found = _REFERENCE.fullmatch(image)
+    found = REFERENCE.fullmatch(image)
     name, tag = (found["name"], found["tag"] or "") if found else ("", "")
-    if name in ("runtime", "astro-runtime"):
+    if name in RUNTIMES:
         version = _NEW.match(tag) or _OLD.match(tag)
         return Base(image, version[0] if version else "", runtime_major(tag) if version else _floating(name, tag))
     if name in ("airflow", "ap-airflow"):
@@ -126,7 +129,7 @@ def _floating(name: str, tag: str) -> int | None:
     number = re.match(r"(\d+)", tag)
     if number and int(number[1]) > 3:
         return 2
-    return 3 if name == "runtime" or number else 2
+    return 3 if name.startswith("runtime") or number else 2
 
 
 def has_triggerer(runtime: str) -> bool:

@@ -97,7 +97,17 @@ class Standalone:
         mode = [] if astro.is_standalone(self.project) else ["--standalone"]
         words = [command, *mode, "--wait", f"{wait}s", *([] if restart else ["--no-browser"])]
         log.info("astro dev %s", " ".join(words))
-        done = cli.run(["astro", "dev", *words], env=_passed(), cwd=self.project, timeout=wait + astro.BUILD)
+        before = self._pid()
+
+        def look() -> None:
+            pid = self._pid()  # the CLI waits for the web service until its time is over, whatever has become of it
+            if pid not in (0, before) and not processes.lives(pid):
+                raise self._ended(pid, environment)
+
+        patience = wait + astro.BUILD
+        done = cli.run(
+            ["astro", "dev", *words], env=_passed(), cwd=self.project, timeout=patience, tick=look, every=PAUSE
+        )
         if done.code and "did not become healthy" in done.stdout + done.stderr:
             raise self._failure("was not healthy in time", environment)
         if done.code:
@@ -145,8 +155,13 @@ class Standalone:
 
     def _process(self) -> processes.Process | None:
         """The process of the CLI's pid file; None when it has ended, or its number is a stranger's now."""
-        text = (files.read(self.project / HOME / "airflow.pid") or b"").decode(errors="replace").strip()
-        return _airflow_of(int(text), self.project / HOME) if text.isdecimal() else None
+        pid = self._pid()
+        return _airflow_of(pid, self.project / HOME) if pid else None
+
+    def _pid(self) -> int:
+        """What the CLI's pid file says; 0: nothing."""
+        text = (files.read(self.project / HOME / "airflow.pid") or b"").strip()
+        return int(text) if text.isdigit() and len(text) < 10 else 0
 
     def _wait(self, deadline: float, wait: int, environment: Mapping[str, str]) -> None:
         """Until every component is healthy: the CLI itself waits for the web service alone."""
@@ -154,7 +169,7 @@ class Standalone:
         while True:
             running = self.running()
             if not running:
-                raise self._failure("ended by itself", environment)
+                raise self._ended(self._pid(), environment)
             sick = ", ".join(service.name for service in running if not service.healthy)
             if not sick:
                 return
@@ -164,8 +179,17 @@ class Standalone:
             if not processes.wait_until(deadline, PAUSE):
                 raise self._failure(f"was not healthy within {wait} seconds ({sick})", environment)
 
+    def _ended(self, pid: int, environment: Mapping[str, str]) -> TaskError:
+        """Why the process ``pid`` of the CLI has ended; what it leaves behind, such as its scheduler, is stopped."""
+        failure = self._failure("ended by itself", environment)
+        if pid and not processes.lives(pid):  # else the number is a stranger's, or the group is not ours to stop
+            processes.stop_group(pid)
+        return failure
+
     def _failure(self, what: str, environment: Mapping[str, str]) -> TaskError:
         file = self.project / HOME / "airflow.log"
+        if cause := astro.died_of(processes.tail(file, 100)):
+            return TaskError(f"Airflow {what}: {cause.message}", hint=cause.hint)
         said = redact_output(processes.tail(file, 8), environment)
         lines = "".join(f"\n    {line.rstrip()[:300]}" for line in said.splitlines())
         return TaskError(f"Airflow {what}; the last it wrote:{lines}", hint=f"less '{file}'")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.runtimes import astro
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.world import containers
 
@@ -76,6 +77,9 @@ class Watch:
         container = next((each for each in found if containers.service(each) == name), None)
         if container is None:
             return TaskError(f"{name} {how}: it has no container", hint="astro dev ps")
-        said = redact_output(containers.log(container), self.environment).strip()
+        log = containers.log(container, 100)
+        if cause := astro.died_of(log):
+            return TaskError(f"{name} {how}: {cause.message}", hint=cause.hint)
+        said = redact_output(log, self.environment).strip()
         lines = "".join(f"\n    {line.rstrip()[:300]}" for line in said.splitlines()[-8:])
         return TaskError(f"{name} {how}; the last it wrote:{lines}", hint=f"docker logs --tail 100 {container.name}")

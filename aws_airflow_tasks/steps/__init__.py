@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aws_airflow_tasks.steps import creds, dag, env, init, mount, refresh, secrets, start, verify
+    from aws_airflow_tasks.steps import creds, dag, env, init, mount, provider, refresh, secrets, start, verify
 
-__all__ = ["creds", "dag", "env", "init", "mount", "refresh", "secrets", "start", "verify"]
+__all__ = ["creds", "dag", "env", "init", "mount", "provider", "refresh", "secrets", "start", "verify"]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -16,7 +16,7 @@ from aws_airflow_tasks.backends.protocol import Backend
 from aws_airflow_tasks.core import Check, Plan, TaskError
 from aws_airflow_tasks.runtimes.protocol import Runtime, Service
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import dag, env, mount, secrets, start
+from aws_airflow_tasks.steps import dag, env, mount, provider, secrets, start
 from aws_airflow_tasks.steps.probing import LAYERS, SCHEDULER, Expected, backend_check, service_checks
 from aws_airflow_tasks.world import airflow_api, cli
 from aws_airflow_tasks.world.threads import begin
@@ -61,16 +61,15 @@ def _value(site: Site, backend: Backend, name: str) -> str:
 def _converged(site: Site) -> Iterator[Check]:
     """`verify` means that applying would do nothing."""
     for step in (mount, env, dag):
-        yield _reported("files-converged", partial(_file, step.plan, site))
+        yield _reported("files-converged", partial(_file, "files-converged", step.plan, site))
+    yield _reported("provider", partial(_file, "provider", provider.plan, site, "invoke provider start"))
 
 
-def _file(plan: Callable[[Site], Plan], site: Site) -> Check:
+def _file(name: str, plan: Callable[[Site], Plan], site: Site, hint: str = "invoke setup") -> Check:
     planned = plan(site)
     if planned.needed:
-        return Check(
-            "files-converged", "failed", f"{planned.about} differs: {planned.needed[0].reason}", "invoke setup"
-        )
-    return Check("files-converged", "skipped" if planned.skipped else "ok", f"{planned.target}: {planned.reason}")
+        return Check(name, "failed", f"{planned.about} differs: {planned.needed[0].reason}", hint)
+    return Check(name, "skipped" if planned.skipped else "ok", f"{planned.target}: {planned.reason}")
 
 
 def _reported(name: str, finding: Callable[[], Check], service: str = "") -> Check:

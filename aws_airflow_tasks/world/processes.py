@@ -161,6 +161,37 @@ def _families(leaders: Sequence[int]) -> list[psutil.Process]:
     return members
 
 
+def lives(pid: int) -> bool:
+    """Whether there is a process of this number that has not ended, waited for or not."""
+    import psutil
+
+    try:
+        return _lives(psutil.Process(pid))
+    except psutil.Error:
+        return False
+
+
+def stop_group(leader: int, *, seconds: float = 15) -> None:
+    """Stop what is left of the process group that ``leader`` leads or led; never our own.
+
+    Args:
+        leader: its pid, which is the group's number; no other process gets it while there is a member.
+        seconds: until whoever has not ended on SIGTERM gets SIGKILL.
+    """
+    import psutil
+
+    def belongs(member: psutil.Process) -> bool:
+        try:
+            return os.getpgid(member.pid) == leader != os.getpgrp()
+        except OSError:
+            return False
+
+    for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
+        members = [member for member in psutil.process_iter() if belongs(member)]
+        _signal(members, number)
+        _wait_for_end(members, patience)
+
+
 def _signal(members: Sequence[psutil.Process], number: int) -> None:
     import psutil
 

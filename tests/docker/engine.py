@@ -47,12 +47,20 @@ def with_airflow(engine: DockerClient) -> DockerClient:
     return _built(engine, 3, 2)
 
 
-def _built(client: DockerClient, *majors: int) -> DockerClient:
+@pytest.fixture(scope="session")
+def without_provider(engine: DockerClient) -> DockerClient:
+    """The engine, with the image of an Airflow that has no amazon provider."""
+    return _built(engine, bare=True)
+
+
+def _built(client: DockerClient, *majors: int, bare: bool = False) -> DockerClient:
     if os.geteuid() or not shutil.which("debootstrap"):
         pytest.skip("the images are made by debootstrap, which needs root")
     USER_CACHE.mkdir(parents=True, exist_ok=True)
     with FileLock(USER_CACHE / "aws-airflow-tasks-test-images.lock"):
         images.ensure(client, *majors)
+        if bare:
+            images.ensure_bare(client)
     return client
 
 

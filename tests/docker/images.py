@@ -1,8 +1,9 @@
 """The images that the container tests run: built once on a machine from Debian and PyPI, where no registry is needed.
 
-Three of them: Debian with Python and PostgreSQL (debootstrap), a PostgreSQL that takes the settings that Docker's own
-image takes, and for each major version an Airflow as Astro's images have it: the user ``astro`` (uid 50000, gid 0), the
-home directory of Airflow, and the labels by which the Astro CLI tells the version.
+Four kinds: Debian with Python and PostgreSQL (debootstrap), a PostgreSQL that takes the settings that Docker's own
+image takes, for each major version an Airflow as Astro's images have it: the user ``astro`` (uid 50000, gid 0), the
+home directory of Airflow, and the labels by which the Astro CLI tells the version; and one without the amazon provider,
+as Astro Runtime 3 is, which installs a project's ``requirements.txt`` when that is built on it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -40,6 +42,11 @@ def airflow(major: int) -> str:
     return f"{NAMES}/{repository}:{tag}"
 
 
+def bare() -> str:
+    """The name of the image of Airflow 3 without the amazon provider."""
+    return f"{NAMES}/bare/{':'.join(RUNTIMES[3])}"
+
+
 def postgres() -> tuple[str, str]:
     """The repository and the tag of the database's image."""
     return f"{NAMES}/postgres", "15"
@@ -54,6 +61,13 @@ def ensure(client: DockerClient, *majors: int) -> None:
     for major in majors:
         recipe = _recipe(debian, HERE / "airflow", HERE / "drivers.txt", venv.lock_file(major), *RUNTIMES[major])
         _ensure(client, airflow(major), recipe, functools.partial(_airflow, client, major))
+
+
+def ensure_bare(client: DockerClient) -> None:
+    """Build :func:`bare`, and what it is built on."""
+    ensure(client, 3)
+    below = str(client.images.get(airflow(3)).labels[RECIPE])
+    _ensure(client, bare(), _recipe(below, HERE / "bare"), functools.partial(_bare, client))
 
 
 def _ensure(client: DockerClient, name: str, recipe: str, build: Callable[[str, str], None]) -> None:
@@ -100,6 +114,18 @@ def _airflow(client: DockerClient, major: int, name: str, recipe: str) -> None:
         _run(_uv(), "-q", "pip", "install", *target, *system, *packages)
         runtime, version = RUNTIMES[major][1], venv.version(major)
         _build(client, context, name, recipe, RUNTIME_VERSION=runtime, AIRFLOW_VERSION=version)
+
+
+def _bare(client: DockerClient, name: str, recipe: str) -> None:
+    """The provider's wheel and uv lie in the image: what builds on it needs no network."""
+    with tempfile.TemporaryDirectory(prefix="bare-image-") as made:
+        context = Path(made)
+        shutil.copytree(HERE / "bare", context, dirs_exist_ok=True)
+        shutil.copy(_uv(), context / "uv")
+        provider = re.search(r"(?m)^apache-airflow-providers-amazon==[\w.]+", venv.lock_file(3).read_text())
+        assert provider, "the lock has no amazon provider"
+        _run(sys.executable, "-m", "pip", "-q", "download", "--no-deps", "-d", str(context / "wheels"), provider[0])
+        _build(client, context, name, recipe)
 
 
 def _uv() -> str:

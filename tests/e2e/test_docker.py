@@ -28,17 +28,17 @@ from docker.models.containers import Container
 from aws_airflow_tasks.world import containers
 from tests.conftest import FOREIGN
 from tests.docker import images
-from tests.docker.engine import GROUP, engine, remove_left, with_airflow
+from tests.docker.engine import GROUP, engine, remove_left, with_airflow, without_provider
 from tests.project import tree
 
-__all__ = ["engine", "with_airflow"]
+__all__ = ["engine", "with_airflow", "without_provider"]
 pytestmark = [pytest.mark.e2e, GROUP]
 
 STAND_IN = Path(__file__).parents[1] / "bin" / "astro"
 REGION = "eu-west-1"
 MOUNT = "/home/astro/.aws"
 LAYERS = {
-    *("host-identity", "files-converged", "runtime-healthy", "mount", "files-readable", "environment"),
+    *("host-identity", "files-converged", "provider", "runtime-healthy", "mount", "files-readable", "environment"),
     *("identity-in-service", "raw-secret", "backend", "dag-run"),
 }
 
@@ -355,4 +355,35 @@ def test_airflow_2_to_proof_after_an_interrupt_then_live_files_that_cannot_be_re
     (person.project / "Dockerfile").write_text(f"FROM {images.airflow(2)}\n")
     person.run("undo")
     assert tree(person.project) == untouched
+    assert of(client, person) == {}
+
+
+def test_an_image_without_the_amazon_provider_cannot_start_with_the_backend_and_setup_makes_it_run(
+    person: Person, without_provider: DockerClient, aws: Aws, pytestconfig: pytest.Config
+) -> None:
+    client = without_provider
+    person.variables["ASTRO_STAND_IN_IMAGE"] = images.bare()
+    new_project(person, 3, pytestconfig)
+    dockerfile, requirements = person.project / "Dockerfile", person.project / "requirements.txt"
+    if not dockerfile.exists():
+        person.run("init")
+    dockerfile.write_text(f"FROM {images.bare()}\nRUN true || pip install apache-airflow-providers-amazon\n")
+    before = requirements.read_bytes()
+    failed = person.json("setup", code=1)
+    assert statuses(failed)["provider"] == "ok"  # as far as the Dockerfile's text says
+    cannot = (
+        r"[\w-]+ (exited|was started) .*: it cannot load the secrets backend: the package .* is not installed there"
+    )
+    assert re.fullmatch(cannot, error(failed, "start")["message"])
+    assert error(failed, "start")["hint"] == "aws-airflow provider start"
+
+    dockerfile.write_text(f"FROM {images.bare()}\n")
+    assert "apache-airflow-providers-amazon added" in reason(person.json("setup", "--check", code=3), "provider")
+    mended = statuses(person.json("setup"))
+    assert (mended["provider"], mended["start"]) == ("changed", "changed")
+    assert requirements.read_bytes() == before + b"apache-airflow-providers-amazon\n"
+    assert person.json("setup")["recap"]["changed"] == 0
+    assert_proven(person.json("verify"), aws.arn, {"scheduler", "dag-processor", "api-server", "triggerer"})
+    person.run("undo")
+    assert not requirements.exists() or requirements.read_bytes() == before
     assert of(client, person) == {}

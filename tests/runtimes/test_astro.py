@@ -99,3 +99,30 @@ def test_what_the_cli_says_is_quoted_without_the_secrets_of_env() -> None:
     assert "hunter2" not in error.message
     assert "me:pw" not in error.message
     assert "AKIA" not in error.message
+
+
+MISSING = "the package apache-airflow-providers-amazon is not installed there"
+BACKEND = 'The object could not be loaded. Please check "backend" key in "secrets" section'
+
+
+@pytest.mark.parametrize(
+    ("log", "message", "hint"),
+    [
+        ("ModuleNotFoundError: No module named 'airflow.providers.amazon'\nbye", MISSING, "invoke provider start"),
+        ("ModuleNotFoundError: No module named 'airflow.providers.amazon.aws'", MISSING, "invoke provider start"),
+        (f"AirflowConfigException: {BACKEND}", MISSING, "invoke provider start"),
+        (f'{BACKEND}. Current value: "airflow.providers.amazon.aws.secrets.X".', MISSING, "invoke provider start"),
+        (f'{BACKEND}. Current value: "***".', MISSING, "invoke provider start"),
+        (f'{BACKEND}. Current value: "my.Backend".', "AIRFLOW__SECRETS__BACKEND", "grep -n AIRFLOW__SECRETS__BACKEND"),
+    ],
+)
+def test_an_airflow_that_cannot_load_its_backend_is_told_by_its_log(log: str, message: str, hint: str) -> None:
+    found = astro.died_of(f"Traceback (most recent call last):\n{log}\n")
+    assert found is not None
+    assert message in found.message
+    assert found.hint.startswith(hint)
+
+
+@pytest.mark.parametrize("log", ["", "No module named 'airflow.providers.google'", "KeyError: 'backend'"])
+def test_what_we_do_not_know_is_not_explained(log: str) -> None:
+    assert astro.died_of(log) is None

@@ -150,6 +150,17 @@ def test_a_container_that_crashes_is_named_with_its_last_lines_and_without_the_s
     assert caught.value.hint == f"docker logs --tail 100 {made.name}"
 
 
+def test_a_container_that_cannot_load_the_backend_names_that_and_the_command_that_mends_it(
+    runtime: Docker, project: Path, container: Start
+) -> None:
+    watch = Watch(project, {})
+    said = 'The object could not be loaded. Please check "backend" key in "secrets" section'
+    container(project, "scheduler", "sh", "-c", f"echo '{said}'; exit 1").wait()
+    with pytest.raises(TaskError, match="scheduler exited with code 1: it cannot load the secrets backend") as caught:
+        watch.look()
+    assert caught.value.hint == "invoke provider start"
+
+
 def test_what_had_ended_before_the_start_is_no_crash_of_it(project: Path, container: Start) -> None:
     container(project, "scheduler", "false").wait()
     Watch(project, {}).look()

@@ -41,7 +41,7 @@ def airflow(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
     monkeypatch.setattr(embedded, "GRACE", 3)
     (tmp_path / "a pröject" / "dags").mkdir(parents=True)
-    runtime = Embedded(tmp_path / "a pröject", tmp_path / "a stäte" / "airflow", cache)
+    runtime = Embedded(tmp_path / "a pröject", tmp_path / "a stäte" / "airflow", cache, 3)
     yield runtime
     runtime.stop()
     assert ours(runtime) == []
@@ -161,7 +161,7 @@ def test_an_interrupt_leaves_nothing(airflow: Embedded, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("seconds", [0.05, 0.2, 0.6, 1.5])
 def test_a_run_killed_at_any_moment_is_mended_by_the_next(airflow: Embedded, seconds: float) -> None:
     """The killed one makes its database slowly, so that some moment falls into that."""
-    arguments = f"Path({str(airflow.project)!r}), Path({str(airflow.state)!r}), Path({str(airflow.cache)!r})"
+    arguments = f"Path({str(airflow.project)!r}), Path({str(airflow.state)!r}), Path({str(airflow.cache)!r}), 3"
     code = (
         "from pathlib import Path\nfrom aws_airflow_tasks.runtimes.embedded import Embedded\n"
         f"Embedded({arguments}).start({{'FAKE_DATABASE': 'slow'}}, restart=False, wait=30)\n"

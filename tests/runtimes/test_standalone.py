@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -25,14 +26,22 @@ from tests.facts import site
 from tests.world.server import REAL_SPAWN
 
 STAND_IN = Path(__file__).parents[1] / "bin" / "astro"
+#: what Airflow says of a backend that it cannot load
+UNLOADABLE = (
+    'AirflowConfigException: The object could not be loaded. Please check "backend" key in "secrets" section. '
+    'Current value: "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend".'
+)
 #: `airflow standalone`: healthy as a whole, sick in a part, or gone at once
 AIRFLOW = """\
 #!{python}
-import datetime, http.server, json, os, sys
+import datetime, http.server, json, os, subprocess, sys
 how = open({how!r}).read()
 if how == "crash":
     print("login hunter2hunter2 failed")
     sys.exit(1)
+if how == "unloadable":
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    sys.exit({unloadable!r})
 before = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds={age})).isoformat()
 class Health(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -77,7 +86,7 @@ def project(tmp_path: Path, how: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ".astro/config.yaml": f"project:\n  name: mine\ndev:\n  mode: standalone\napi-server:\n  port: {port}\n",
         "Dockerfile": "FROM astrocrpublic.azurecr.io/runtime:3.1-12\n",
         ".env": "TEAM=data\nTOKEN=hunter2hunter2\n",
-        ".venv/bin/airflow": AIRFLOW.format(python=sys.executable, how=str(how), age=age()),
+        ".venv/bin/airflow": AIRFLOW.format(python=sys.executable, how=str(how), age=age(), unloadable=UNLOADABLE),
     }.items():
         (made / name).parent.mkdir(parents=True, exist_ok=True)
         (made / name).write_text(text)
@@ -181,6 +190,50 @@ def test_an_airflow_that_ends_is_shown_with_its_last_lines_and_without_the_secre
     how.write_text("crash")
     with pytest.raises(TaskError, match="login \\*\\*\\* failed"):
         runtime.start(ENVIRONMENT, restart=False, wait=2)
+
+
+def test_an_airflow_that_cannot_load_the_backend_is_noticed_while_the_cli_still_waits_and_nothing_is_left_of_it(
+    runtime: Standalone, project: Path, how: Path
+) -> None:
+    how.write_text("unloadable")
+    with pytest.raises(TaskError) as caught:
+        runtime.start(ENVIRONMENT, restart=False, wait=60)
+    assert caught.value.message == (
+        "Airflow ended by itself: it cannot load the secrets backend: "
+        "the package apache-airflow-providers-amazon is not installed there"
+    )
+    assert caught.value.hint == "invoke provider start"
+    assert [process for process in psutil.process_iter() if belongs(process, project)] == []
+
+
+def belongs(process: psutil.Process, project: Path) -> bool:
+    try:
+        ours = process.environ().get("AIRFLOW_HOME") == str(project / HOME) or process.cwd() == str(project)
+        return ours and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def test_a_stranger_that_has_the_number_by_now_is_not_stopped(runtime: Standalone, project: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as stranger:
+        runtime._ended(stranger.pid, ENVIRONMENT)
+        assert stranger.poll() is None
+        stranger.communicate(b"\n")
+    assert stranger.returncode == 0
+
+
+def test_what_an_earlier_start_left_in_the_pid_file_is_no_end_of_this_one(runtime: Standalone, project: Path) -> None:
+    (project / HOME).mkdir(parents=True)
+    (project / HOME / "airflow.pid").write_text("999999999\n")
+    runtime.start(ENVIRONMENT, restart=False, wait=30)
+    assert all(service.healthy for service in runtime.running())
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "٣", "9" * 5000])
+def test_a_pid_file_that_holds_no_pid_is_no_airflow(runtime: Standalone, project: Path, text: str) -> None:
+    (project / HOME).mkdir(parents=True)
+    (project / HOME / "airflow.pid").write_text(text)
+    assert runtime.running() == ()
 
 
 def test_a_pid_that_is_a_strangers_by_now_is_not_airflow(runtime: Standalone, project: Path) -> None:

@@ -1,0 +1,114 @@
+"""Which ``pip install`` a Dockerfile runs for Airflow's own Python, in its last stage. Pure: text in, words out."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+
+from aws_airflow_tasks.runtimes.dockerfile import CONTINUED
+
+_INSTRUCTION = re.compile(r"[ \t]*([A-Za-z]+)[ \t]+(.*)")
+_HEREDOC = re.compile(r"<<-?[ \t]*([\"']?)(\w+)\1")
+_BEFORE = re.compile(r"sudo|exec|time|env|\w+=.*", re.DOTALL)
+#: the programs of the image's own Python; those of a virtual environment lie elsewhere
+_PROGRAM = re.compile(r"(?:/usr(?:/local)?/bin/)?(pip|pip3|pip3\.\d+|python|python3|python3\.\d+|uv)")
+#: options that put packages where Airflow does not look, or nowhere
+_ELSEWHERE = re.compile(r"(--target|--prefix|--root|--python|--dry-run)(=|$)|-t|-p")
+
+
+def pip_installs(text: str) -> list[list[str]]:
+    """The arguments of every ``pip install``, ``python -m pip install`` and ``uv pip install`` that reaches the image.
+
+    What runs in a virtual environment, or in a stage that the last one is not built on, is none.
+    """
+    return [words for run in _runs(text) for command in _commands(run) if (words := _installed(command))]
+
+
+def _runs(text: str) -> list[str]:
+    """The ``RUN`` instructions of the last stage and of those that it is built on."""
+    stages: dict[str, list[str]] = {}
+    runs: list[str] = []
+    lines = iter(CONTINUED.sub(" ", text.replace("\r\n", "\n")).split("\n"))
+    for line in lines:
+        found = _INSTRUCTION.fullmatch(line)
+        if not found:
+            continue
+        word, rest = found[1].upper(), found[2].strip()
+        body = "\n".join(_heredoc(rest, lines))
+        if word == "FROM":
+            names = [each for each in rest.split() if not each.startswith("--")]
+            runs = list(stages.get(names[0].lower(), [])) if names else []
+            stages |= {names[2].lower(): runs} if len(names) == 3 else {}
+        elif word == "RUN":
+            command = re.sub(r"^(--\S+\s+)+", "", rest)
+            runs.append(body if command.startswith("<<") else command)
+    return runs
+
+
+def _heredoc(rest: str, lines: Iterator[str]) -> Iterator[str]:
+    for _, end in _HEREDOC.findall(rest):
+        for line in lines:
+            if line.strip() == end:
+                break
+            yield line
+
+
+def _commands(run: str) -> Iterator[list[str]]:
+    """The commands of a shell line, or the one of a JSON array, up to where a virtual environment is entered."""
+    if run.startswith("["):
+        try:
+            found = json.loads(run)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(found, list):
+            yield [str(word) for word in found]
+        return
+    for command in _shell(run):
+        if command[0] in (".", "source") and "activate" in command[-1]:
+            return
+        yield command
+
+
+def _shell(run: str) -> Iterator[list[str]]:
+    for line in run.split("\n"):
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|()<>")
+        lexer.whitespace_split, lexer.commenters = True, ""
+        try:
+            words = [*lexer, ";"]
+        except ValueError:  # a quote that nothing closes
+            continue
+        command: list[str] = []
+        for word in words:
+            if re.fullmatch(r"[;&|()]+", word):
+                if command:
+                    yield command
+                command = []
+            else:
+                command.append(word)
+
+
+def _installed(command: list[str]) -> list[str]:
+    """The arguments of a command that installs with pip for the image's own Python; empty: it is none."""
+    start = next((index for index, word in enumerate(command) if not _BEFORE.fullmatch(word)), len(command))
+    program = _PROGRAM.fullmatch(command[start]) if start < len(command) else None
+    if not program:
+        return []
+    wanted = {"p": ["install"], "u": ["pip", "install"]}[program[1][0]]
+    words = command[start + 1 :]
+    if program[1].startswith("python"):
+        if words[:2] != ["-m", "pip"]:
+            return []
+        words = words[2:]
+    for name in wanted:
+        at = next((index for index, word in enumerate(words) if not word.startswith("-")), len(words))
+        if words[at : at + 1] != [name]:
+            return []
+        words = words[at + 1 :]
+    return [] if any(_ELSEWHERE.match(word) for word in words) else _before_redirect(words)
+
+
+def _before_redirect(words: list[str]) -> list[str]:
+    at = next((index for index, word in enumerate(words) if re.match(r"[<>&#]", word)), len(words))
+    return words[:at]

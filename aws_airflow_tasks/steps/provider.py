@@ -1,0 +1,103 @@
+"""``requirements.txt`` asks for the amazon provider, without which Airflow cannot load the backend.
+
+Astro Runtime 3 has no ``apache-airflow-providers-amazon``, nor have the ``-slim`` images of Airflow 2, and with a
+backend that it cannot load no ``airflow`` command starts. Astro's images install ``requirements.txt`` when a project is
+built on them, and pin Airflow's own version meanwhile (ap-airflow's pull request 274 says why; in astronomer/docs issue
+1261 pip names the pin, ``apache-airflow==2.3.3+astro.1``). So does the CLI in its standalone mode (astro-cli 1.45,
+``airflow/standalone.go``). Where nothing pins it, as in other images, the line for Airflow 2 does.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+from aws_airflow_tasks.core import Pending, Plan, TaskError
+from aws_airflow_tasks.patch import requirements
+from aws_airflow_tasks.patch.requirement_lines import Read
+from aws_airflow_tasks.patch.requirements import NAME, Target
+from aws_airflow_tasks.runtimes import dockerfile, dockerfile_runs, image
+from aws_airflow_tasks.runtimes.image import Image
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps import files, init
+from aws_airflow_tasks.world import files as world
+
+
+def plan(site: Site) -> Plan:
+    """One line, where neither the file nor the image has the provider yet.
+
+    Raises:
+        TaskError: the file cannot be patched with proof.
+    """
+    if site.settings.backend == "none":
+        return Plan(skipped=True, target=NAME, reason="no backend is set")
+    runtime = site.runtime.name
+    if runtime == "embedded":
+        return Plan(skipped=True, target=NAME, reason="the embedded runtime brings the provider itself")
+    if not init.is_project(site.project):
+        raise Pending("init")
+    text = dockerfile.text(site.project)
+    found = image.read(dockerfile.read(text))
+    target = _standalone(found) if runtime == "standalone" else _in_image(found, text)
+    patch = requirements.plan(site.read(NAME), target, _reader(site.project), ours=set(_written(site)))
+    planned = files.plan("provider", site.project, NAME, patch)
+    unheeded = runtime == "docker" and not found.installs and not target.bundled and NAME not in text
+    return planned._replace(warnings=(_UNHEEDED,)) if unheeded else planned
+
+
+_UNHEEDED = (
+    f"the Dockerfile's base image does not install {NAME} by itself; add: COPY {NAME} . and RUN pip install -r {NAME}"
+)
+
+
+def _in_image(found: Image, text: str) -> Target:
+    """Linux with the image's Python; on a Mac with its own processor the engine's containers have that, too."""
+    machine = platform.machine().lower()
+    environment = _python(found) | {
+        "os_name": "posix",
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "platform_machine": {"arm64": "aarch64", "amd64": "x86_64"}.get(machine, machine),
+    }
+    bundled = "the Dockerfile's base image has the amazon provider" if found.bundles_amazon else ""
+    return Target(found.airflow, environment, dockerfile_runs.pip_installs(text), bundled)
+
+
+def _standalone(found: Image) -> Target:
+    """This machine, with the image's Python: nothing of what the Dockerfile builds is there."""
+    return Target(found.airflow, _python(found))
+
+
+def _python(found: Image) -> dict[str, str]:
+    return {
+        "python_version": found.python,
+        "python_full_version": f"{found.python}.0",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+    }
+
+
+def _reader(project: Path) -> Read:
+    """Reads what a requirements file follows; what is no readable file, or leads out of the project, is none."""
+
+    def read(name: str) -> bytes | None:
+        path = project / name
+        try:
+            return world.read(path) if path.resolve().is_relative_to(project.resolve()) else None
+        except (TaskError, OSError, RuntimeError, ValueError):
+            return None
+
+    return read
+
+
+def _written(site: Site) -> Iterator[str]:
+    """The lines that we ever wrote."""
+    for receipt in site.receipts:
+        if receipt.kind == "file" and receipt.content["path"] == NAME:
+            yield from (edit["new"].strip() for edit in receipt.content["edits"] if edit["new"])
+
+
+def withdrawn(site: Site, data: bytes) -> bytes:
+    """``requirements.txt`` without our lines, where it was edited since so that no change of ours can be reversed."""
+    return requirements.without(data, _written(site))

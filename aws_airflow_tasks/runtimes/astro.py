@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.text.redaction import redact_output
+from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, files
 
 #: by major version, Airflow's own services: 3 renamed the webserver and took the DAG processor out of the scheduler
@@ -84,8 +85,8 @@ def explain(command: str, done: cli.Completed, environment: Mapping[str, str]) -
             values = {name: value or "" for name, value in found.groupdict().items()}
             return TaskError(message.format(**values), hint=hint.format(**values))
     if "while building the image" in said:
-        return TaskError(f"the image could not be built: {_of_build(said)}", hint="docker build .")
-    last = redact_output(cli.said(done), environment)
+        return TaskError(f"the image could not be built: {telling(said, _OF_BUILD)}", hint="docker build .")
+    last = cli.said(done._replace(stdout=said, stderr=""))
     return TaskError(f"`astro dev {command}` failed: {last}", hint=f"astro dev {command}")
 
 
@@ -110,6 +111,8 @@ _DEATHS = (
     ),
 )
 
+#: a line of a build's output that names its failure
+_OF_BUILD = r"^(?!.*while building the image).*(?:\b(?i:error)\b|(?i:failed|cannot|not found|returned a non-zero))"
 #: what the CLI and the engine say, what it is, what to type
 _FAILURES = (
     (
@@ -151,11 +154,3 @@ _FAILURES = (
         "curl -sSI {url}",
     ),
 )
-
-
-def _of_build(said: str) -> str:
-    """The line of a build's output that names its failure."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if re.search(r"(?i)\berror\b|failed|cannot|not found|returned a non-zero", line)]
-    telling = [line for line in telling if "while building the image" not in line]
-    return (telling or lines or ["it said nothing"])[-1][:400]

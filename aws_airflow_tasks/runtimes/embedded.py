@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -17,6 +16,7 @@ from aws_airflow_tasks.runtimes.airflow_config import Place
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.redaction import redact_output
+from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
 
@@ -269,19 +269,12 @@ class Embedded:
                 raise self._failure(sick, f"was not healthy within {wait} seconds", environment)
 
     def _failure(self, service: str, what: str, environment: Mapping[str, str]) -> TaskError:
-        said = self._redacted(telling(processes.tail(self.log(service), 40)), environment)
+        said = telling(self._redacted(processes.tail(self.log(service), 40), environment))
         return TaskError(f"Airflow's {service} {what}: {said}", hint=f"less '{self.log(service)}'")
 
     def _redacted(self, text: str, environment: Mapping[str, str]) -> str:
         keys = airflow_config.keys(self.state)
         return redact_output(text, environment, keys.password, keys.fernet, keys.signing)
-
-
-def telling(lines: str) -> str:
-    """The line of a log that tells most: the last that names an error, else the last."""
-    said = [line.strip() for line in lines.splitlines() if line.strip()]
-    errors = [line for line in said if re.search(r"\b\w*(Error|Exception)\b|\berror\b|\[Errno", line)]
-    return (errors or said or ["it said nothing"])[-1][:400]
 
 
 def _write(path: Path, text: str) -> None:

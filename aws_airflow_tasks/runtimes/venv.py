@@ -18,6 +18,7 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.text import digest
+from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, lock
 
 log = logging.getLogger("aws_airflow_tasks")
@@ -141,6 +142,10 @@ def _environment(cache: Path) -> dict[str, str]:
     return places | {name: value for name, value in os.environ.items() if name not in FOREIGN}
 
 
+#: every line of uv's but its hints
+_CAUSE = r"^(?!hint:)"
+
+
 def explain(said: str, arguments: Sequence[str], *, pythons: str) -> TaskError:
     """What uv's error output means: the cause and what to type.
 
@@ -150,19 +155,18 @@ def explain(said: str, arguments: Sequence[str], *, pythons: str) -> TaskError:
         pythons: the directory where uv keeps the Pythons that it downloads.
     """
     text = re.sub(r"(?<=://)[^/@\s]*@", "", said)
-    causes = [line.strip().removeprefix("cause: ") for line in text.splitlines() if line.strip()]
-    causes = [line for line in causes if not line.startswith("hint:")] or ["it said nothing"]
+    last = telling(text, _CAUSE).removeprefix("cause: ")
     if re.search(r"Request failed|error sending request|[Ff]ailed to (fetch|download)|dns error", text):
         host = (re.findall(r"https?://([^/`\s]+)", text) or ["pypi.org"])[0]
-        return TaskError(f"cannot install Airflow: {host}: {causes[-1]}", hint=f"curl -sSI https://{host}")
+        return TaskError(f"cannot install Airflow: {host}: {last}", hint=f"curl -sSI https://{host}")
     if "No space left" in text:
         return TaskError("cannot install Airflow: the disk is full", hint=f"df -h '{pythons}'")
     if arguments[0] == "venv":
         wanted = arguments[arguments.index("--python") + 1]
         return TaskError(
-            f"cannot install Airflow: no Python {wanted} ({causes[0]})",
+            f"cannot install Airflow: no Python {wanted} ({telling(text, _CAUSE, first=True)})",
             hint=f"UV_PYTHON_INSTALL_DIR='{pythons}' uv python install {wanted}",
         )
     return TaskError(
-        f"cannot install Airflow: {causes[-1]}", hint=f"uv pip install --dry-run --require-hashes -r '{arguments[-1]}'"
+        f"cannot install Airflow: {last}", hint=f"uv pip install --dry-run --require-hashes -r '{arguments[-1]}'"
     )

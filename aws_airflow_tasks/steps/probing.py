@@ -13,6 +13,7 @@ from aws_airflow_tasks.runtimes.protocol import Runtime
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env
 from aws_airflow_tasks.text import digest
+from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world.aws import Identity
 
 #: what is asked of each service, from the ground up
@@ -48,8 +49,7 @@ def _ask(runtime: Runtime, service: str, script: str, question: dict[str, Any]) 
     try:
         answer = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise TaskError(f"the probe did not run: {last}", hint="invoke start") from None
+        raise TaskError(f"the probe did not run: {telling(done.stderr, '')}", hint="invoke start") from None
     return dict(answer)
 
 

@@ -18,6 +18,7 @@ from aws_airflow_tasks.runtimes.protocol import Runtime, Service
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import dag, env, mount, provider, secrets, start
 from aws_airflow_tasks.steps.probing import LAYERS, SCHEDULER, Expected, backend_check, service_checks
+from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import airflow_api, cli
 from aws_airflow_tasks.world.threads import begin
 
@@ -160,7 +161,6 @@ BACKEND_RAISED = re.compile(r"Unable to retrieve (variable|connection)\b.* from 
 
 def _telling(lines: Sequence[str]) -> str:
     """The line of a task's log that names its failure: what the backend raised, as that is the cause, else the last."""
+    last = telling("\n".join(lines), r"(Error|Exception|NOT_FOUND)\b", otherwise="its log names no error")
     asked = next((number for number, line in enumerate(lines) if BACKEND_RAISED.search(line)), len(lines))
-    raised = [line for line in lines[asked:] if re.match(r"[\w.]+(Error|Exception)\b", line)]
-    named = [line for line in lines if re.search(r"(Error|Exception|NOT_FOUND)\b", line)]
-    return [*raised[:1], *reversed(named), "its log names no error"][0].strip()[:300]
+    return telling("\n".join(lines[asked:]), r"^[\w.]+(Error|Exception)\b", first=True, otherwise=last)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.telling import telling
 
 log = logging.getLogger("aws_airflow_tasks")
 
@@ -135,9 +136,8 @@ def _communicate(
 
 
 def said(done: Completed) -> str:
-    """The one line of a failed command's output that tells most: the first that speaks of an error, else the last."""
-    lines = [line.strip() for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
-    return next((line for line in lines if re.match(r"(?i)error\b", line)), lines[-1] if lines else "it said nothing")
+    """The line of a failed command's output that tells most: the first that begins with ``error``, else the last."""
+    return telling(f"{done.stdout}\n{done.stderr}", r"(?i)^error\b", first=True)
 
 
 def interactive(argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, processes
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _wait(directory: Path) -> None:
         if processes.running(_record(directory)) is None or not processes.wait_until(deadline, 0.1):
             stop(directory)
             raise TaskError(
-                f"the embedded AWS did not come up: {processes.tail(_log(directory), 1) or 'it said nothing'}",
+                f"the embedded AWS did not come up: {telling(processes.tail(_log(directory), 1))}",
                 hint=f"cat '{_log(directory)}'",
             )
 

@@ -1,0 +1,26 @@
+"""The one line to quote of much that was said."""
+
+from __future__ import annotations
+
+import re
+
+#: in characters: no error message grows beyond
+MOST = 400
+#: how programs and logs name an error, Python's exceptions among them
+ERROR = r"\b\w*(Error|Exception)\b|\berror\b|\[Errno"
+
+
+def telling(said: str, naming: str = ERROR, *, first: bool = False, otherwise: str = "") -> str:
+    """The line that tells most of what a program or a log said, stripped and cut; redact before, not after.
+
+    Args:
+        said: all that it said.
+        naming: a pattern; lines in which it is found name what went wrong.
+        first: of those, the first tells what the others follow from; else the last.
+        otherwise: what to say when there is none; empty: the last line of all.
+    """
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    named = [line for line in lines if re.search(naming, line)]
+    if named:
+        return named[0 if first else -1][:MOST]
+    return otherwise or (lines or ["it said nothing"])[-1][:MOST]

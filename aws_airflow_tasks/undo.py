@@ -13,7 +13,7 @@ from aws_airflow_tasks.backends import secrets_manager
 from aws_airflow_tasks.core import Change, Plan, TaskError
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.patch.requirements import NAME as REQUIREMENTS
-from aws_airflow_tasks.patch.reverse import reverse, unproven
+from aws_airflow_tasks.patch.reverse import no_objection, reverse
 from aws_airflow_tasks.patch.yaml import positions as yaml_positions
 from aws_airflow_tasks.runtimes.protocol import Runtime
 from aws_airflow_tasks.site import Site
@@ -113,7 +113,7 @@ def _restored(site: Site, group: list[Receipt]) -> bytes | None:
             before=receipt.content["before"],
             after=receipt.content["after"],
             keys=receipt.content.get("keys"),
-            objection=_unreadable if name == OVERRIDE else unproven,
+            objection=_unreadable if name == OVERRIDE else no_objection,
         )
         if back.outcome == "refusal":
             if name == OVERRIDE and now and (left := mount.withdrawn(site, now)) != now:

@@ -16,7 +16,7 @@ from aws_airflow_tasks.text import digest
 _TELLING = 16
 
 
-def unproven(before: bytes, after: bytes) -> str:
+def no_objection(before: bytes, after: bytes) -> str:
     """No objection."""
     return ""
 
@@ -28,7 +28,7 @@ def reverse(
     before: str | None,
     after: str | None,
     keys: Mapping[str, Mapping[str, Any] | None] | None = None,
-    objection: Callable[[bytes, bytes], str] = unproven,
+    objection: Callable[[bytes, bytes], str] = no_objection,
 ) -> Patch:
     """The way back to what a file was before one change of ours.
 
@@ -45,16 +45,16 @@ def reverse(
         ``satisfied`` when nothing of ours is left; ``edits``, with ``after`` None for a file that is to be deleted; or
         ``refusal`` with the lines to take out by hand.
     """
-    found = digest(data)
-    if found == before or (data is None and after is not None):
-        reason = "it is as it was before" if found == before else "it is gone"
+    now = digest(data)
+    if now == before or (data is None and after is not None):
+        reason = "it is as it was before" if now == before else "it is gone"
         return Patch("satisfied", data, data, reason=reason)
-    if found == after:
+    if now == after:
         return _exactly(data, traces, before)
     if data is None or after is None:
         return Patch("refusal", data, data, reason="it was written anew after we deleted it")
     try:
-        edits, warnings = _found(data, traces) if keys is None else dotenv_reverse.found(data, traces, keys)
+        edits, warnings = _edits_back(data, traces) if keys is None else dotenv_reverse.edits_back(data, traces, keys)
         rest = splice(data, edits)
         if cause := objection(data, rest) if edits else "":
             raise ValueError(cause)
@@ -76,7 +76,7 @@ def _exactly(data: bytes | None, traces: Sequence[Trace], before: str | None) ->
     return Patch("edits", data, rest, edits, "takes our change back")
 
 
-def _found(data: bytes, traces: Sequence[Trace]) -> tuple[tuple[Edit, ...], tuple[str, ...]]:
+def _edits_back(data: bytes, traces: Sequence[Trace]) -> tuple[tuple[Edit, ...], tuple[str, ...]]:
     """The edits that take back those of ``traces`` that are still there.
 
     Raises:

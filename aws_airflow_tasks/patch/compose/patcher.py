@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from aws_airflow_tasks.core import Edit
 from aws_airflow_tasks.patch import Patch, splice
 from aws_airflow_tasks.patch.compose.mounts import Host, Mount
-from aws_airflow_tasks.patch.compose.services import KINDS, Plan, Service, Wanted
+from aws_airflow_tasks.patch.compose.services import KINDS, ComposePlan, ServiceNode, Wanted
 from aws_airflow_tasks.patch.compose.volumes import ensure_volume
 from aws_airflow_tasks.patch.compose.withdrawal import withdraw
 from aws_airflow_tasks.patch.yaml.edits import EMPTY, Draft
@@ -112,8 +112,8 @@ def _decoded(data: bytes) -> tuple[bytes, str]:
         raise Refused(data.count(b"\n", 0, len(mark) + error.start) + 1, "the file is not UTF-8 text") from None
 
 
-def _planned(document: Document, names: list[str], gone: list[str], wanted: Wanted) -> Plan:
-    plan, root = Plan(Draft(document), wanted), document.root
+def _planned(document: Document, names: list[str], gone: list[str], wanted: Wanted) -> ComposePlan:
+    plan, root = ComposePlan(Draft(document), wanted), document.root
     if root is None or root.null:
         if names:
             plan.draft.begin({"services": wanted.services(names)})
@@ -138,7 +138,7 @@ def _planned(document: Document, names: list[str], gone: list[str], wanted: Want
     return plan
 
 
-def _plan_services(plan: Plan, root: Node, own: tuple[Node, Node], names: list[str], gone: list[str]) -> None:
+def _plan_services(plan: ComposePlan, root: Node, own: tuple[Node, Node], names: list[str], gone: list[str]) -> None:
     services = own[1].real
     if services.kind != "map":
         raise Refused(own[1].line, f"services is a {KINDS[services.kind]}, not a map")
@@ -146,7 +146,7 @@ def _plan_services(plan: Plan, root: Node, own: tuple[Node, Node], names: list[s
     missing = [name for name in names if name not in there]
     for name in names:
         if name in there:
-            _ensure(Service(name, there[name][1], services, plan))
+            _ensure(ServiceNode(name, there[name][1], services, plan))
     withdraw(plan, root, own, {name: there[name] for name in gone if name in there}, stays=bool(missing))
     for name in missing:
         if inherited := effective(services, name):
@@ -158,7 +158,7 @@ def _plan_services(plan: Plan, root: Node, own: tuple[Node, Node], names: list[s
         editable(("the document", root), ("services", own[1]))
 
 
-def _ensure(service: Service) -> None:
+def _ensure(service: ServiceNode) -> None:
     plan, real = service.plan, service.node.real
     if real.null:
         service.fill()
@@ -170,7 +170,7 @@ def _ensure(service: Service) -> None:
         plan.draft.append(service.node, service.additions, service.style)
 
 
-def _style_of_services(plan: Plan, services: Node) -> Style:
+def _style_of_services(plan: ComposePlan, services: Node) -> Style:
     """How the first service that is a block mapping is indented."""
     first = next((value for _, value in services.pairs() if value.kind == "map" and not value.flow), None)
     return plan.style_in(first, services) if first else plan.style

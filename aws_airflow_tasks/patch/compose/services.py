@@ -47,7 +47,7 @@ class Wanted:
 
 
 @dataclass
-class Plan:
+class ComposePlan:
     """What is to be done to one document.
 
     Attributes:
@@ -96,7 +96,7 @@ def _first_style(root: Node | None) -> Style:
 
 
 @dataclass(slots=True)
-class Service:
+class ServiceNode:
     """One service of the document and what it is to carry.
 
     Attributes:
@@ -110,7 +110,7 @@ class Service:
     name: str
     node: Node
     services: Node
-    plan: Plan
+    plan: ComposePlan
     additions: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -15,7 +15,7 @@ from aws_airflow_tasks.patch.compose.mounts import (
     judge,
     made_read_only,
 )
-from aws_airflow_tasks.patch.compose.services import Service, Wanted
+from aws_airflow_tasks.patch.compose.services import ServiceNode, Wanted
 from aws_airflow_tasks.patch.yaml.positions import Node, editable, effective
 from aws_airflow_tasks.patch.yaml.writing import Style, block_lines, in_style_of
 
@@ -57,7 +57,7 @@ _REPAIRS = {
 }
 
 
-def ensure_volume(service: Service) -> None:
+def ensure_volume(service: ServiceNode) -> None:
     """Plan that the service carries the mount that is wanted."""
     mount, found = service.plan.wanted.mount, service.volumes()
     there = hits(found[1].real.children if found else [], service.plan.wanted)
@@ -75,7 +75,7 @@ def ensure_volume(service: Service) -> None:
         _edit_volumes(service, mount, found, stale, keeps=kept is not None)
 
 
-def _is_fine(service: Service, mount: Mount, hit: Hit) -> None:
+def _is_fine(service: ServiceNode, mount: Mount, hit: Hit) -> None:
     what = f"carries {mount.source} at {mount.target}"
     if hit.verdict is Verdict.PARENT:
         what += f" within {hit.volume.source} at {hit.volume.target} (line {hit.item.line})"
@@ -86,7 +86,7 @@ def _is_fine(service: Service, mount: Mount, hit: Hit) -> None:
     service.fine(what)
 
 
-def _conflict(service: Service, mount: Mount, hit: Hit) -> None:
+def _conflict(service: ServiceNode, mount: Mount, hit: Hit) -> None:
     source, line = hit.volume.source, hit.item.line
     service.plan.conflicts.append(
         f"{service.name}: line {line} mounts {source} at {mount.target}, wanted {mount.source}"
@@ -96,7 +96,7 @@ def _conflict(service: Service, mount: Mount, hit: Hit) -> None:
 
 
 def _edit_volumes(
-    service: Service, mount: Mount, found: tuple[Node, Node] | None, stale: list[Hit], *, keeps: bool
+    service: ServiceNode, mount: Mount, found: tuple[Node, Node] | None, stale: list[Hit], *, keeps: bool
 ) -> None:
     draft, new = service.plan.draft, [] if keeps else [entry(mount)]
     for hit in stale[:1] if new else []:
@@ -120,7 +120,7 @@ def _edit_volumes(
         _edit_list(service, found[1], new, stale)
 
 
-def _edit_list(service: Service, volumes: Node, new: list[Any], stale: list[Hit]) -> None:
+def _edit_list(service: ServiceNode, volumes: Node, new: list[Any], stale: list[Hit]) -> None:
     draft = service.plan.draft
     if new and stale:
         _repair(service, volumes, stale[0], new[0])
@@ -131,7 +131,7 @@ def _edit_list(service: Service, volumes: Node, new: list[Any], stale: list[Hit]
         draft.remove(volumes, [hit.item for hit in stale])
 
 
-def _repair(service: Service, volumes: Node, hit: Hit, new: Any) -> None:
+def _repair(service: ServiceNode, volumes: Node, hit: Hit, new: Any) -> None:
     draft, item = service.plan.draft, hit.item
     if hit.verdict is not Verdict.READ_WRITE:
         draft.replace(volumes, item, in_style_of(item, new) if isinstance(new, str) else new)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aws_airflow_tasks.patch.compose.mounts import Verdict
-from aws_airflow_tasks.patch.compose.services import Plan
+from aws_airflow_tasks.patch.compose.services import ComposePlan
 from aws_airflow_tasks.patch.compose.volumes import hits
 from aws_airflow_tasks.patch.yaml.positions import Node, Refused, editable, merge_order
 
@@ -13,7 +13,7 @@ _OURS = (Verdict.SATISFIED, Verdict.READ_WRITE, Verdict.OURS)
 
 
 def withdraw(
-    plan: Plan, root: Node, services: tuple[Node, Node], gone: Mapping[str, tuple[Node, Node]], *, stays: bool
+    plan: ComposePlan, root: Node, services: tuple[Node, Node], gone: Mapping[str, tuple[Node, Node]], *, stays: bool
 ) -> None:
     """Take what is ours out of the services ``gone``; ``stays``: others are added, ``services`` is not left empty."""
     empty = [key for name, (key, service) in gone.items() if _left_empty(plan, name, service)]
@@ -27,7 +27,7 @@ def withdraw(
         plan.draft.clear(*services)
 
 
-def _left_empty(plan: Plan, name: str, service: Node) -> bool:
+def _left_empty(plan: ComposePlan, name: str, service: Node) -> bool:
     """Take our volumes out of a service that keeps something else; whether it keeps nothing, and is to go itself."""
     own = service.own("volumes") if service.kind == "map" else None
     if not own or own[1].kind != "seq":
@@ -47,7 +47,7 @@ def _left_empty(plan: Plan, name: str, service: Node) -> bool:
     return False
 
 
-def _remove_keys(plan: Plan, mapping: Node, keys: list[Node]) -> None:
+def _remove_keys(plan: ComposePlan, mapping: Node, keys: list[Node]) -> None:
     """Take keys out, but not where a merge key would then give another value for one."""
     for key in keys:
         for source in merge_order(mapping)[1:]:

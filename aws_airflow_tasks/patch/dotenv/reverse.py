@@ -25,7 +25,7 @@ class _Ours(NamedTuple):
         return self.ahead > len(self.statement.key)
 
 
-def found(
+def edits_back(
     data: bytes, traces: Sequence[Trace], keys: Mapping[str, Mapping[str, Any] | None]
 ) -> tuple[tuple[Edit, ...], tuple[str, ...]]:
     """The edits that take our lines out or put the value before back, and what stays, in words.

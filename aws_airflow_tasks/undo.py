@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -42,6 +43,7 @@ def plan(site: Site) -> Plan:
     changes.append(_state(site.state))
     started = {receipt.content["runtime"] for receipt in journal if receipt.kind == "runtime"}
     warnings = tuple(kept for name in started if (kept := runtimes.ALL[name].kept))
+    warnings += tuple(map(str, states.orphans(besides=site.state)))
     return Plan(tuple(changes), target=str(site.project), reason="nothing of ours is left", warnings=warnings)
 
 
@@ -138,12 +140,13 @@ def _unreadable(before: bytes, after: bytes) -> str:
 def _file(site: Site, group: list[Receipt], restored: Mapping[str, bytes | None]) -> Change:
     name = str(group[0].content["path"])
     now, data = files.read(site.project / name), restored[name]
+    folders = [os.path.normpath(site.project / folder) for folder in group[-1].content.get("folders", [])]
     return Change(
         target=name,
         action="restore" if data is not None else "delete",
         before=_text(now),
         after=_text(data),
-        apply=lambda: _write(site.project / name, now, data, group[-1].content.get("folders", [])),
+        apply=lambda: _write(site.project / name, now, data, folders),
         shown=dotenv.redactor() if name == ENV else str,
         file=True,
     )

@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import json
 import os
+import shutil
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -136,6 +137,38 @@ def test_undo_before_anything_was_done_changes_nothing(project: Path, closed_wor
     before = tree(project, closed_world)
     assert run("undo").code == 0
     assert tree(project, closed_world) == before
+
+
+def test_undo_works_in_a_project_that_was_renamed(
+    project: Path, secrets: Any, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "dags" / ".airflowignore").unlink()
+    (project / "dags").rmdir()
+    assert run("setup").code == 0
+    renamed = project.rename(project.with_name("renamed"))
+    monkeypatch.chdir(renamed)
+    assert run("undo").code == 0
+    assert names(secrets) == set()
+    assert (renamed / ".env").read_bytes() == b""
+    assert not (renamed / "dags").exists()
+    assert state.orphans() == []
+
+
+def test_undo_names_what_is_left_of_projects_that_are_gone(
+    project: Path, secrets: Any, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("setup").code == 0
+    folder = state.locate(project)
+    other = project.parent / "other" / project.name
+    shutil.copytree(project, other)
+    monkeypatch.chdir(other)
+    shutil.rmtree(project)
+    done = run("undo", "--json")
+    assert (done.code, done.document["steps"][0]["status"]) == (0, "ok")
+    (warning,) = done.document["steps"][0]["warnings"]
+    assert f"{project} is gone or its disk is not mounted" in warning
+    assert warning.endswith(f"rm -r '{folder}'")
+    assert names(secrets) == {VARIABLE, CONNECTION}
 
 
 def test_undo_leaves_what_was_there_before_us_and_what_another_project_made(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def plan(
         raise TaskError(f"{name}: {patch.reason}", hint=patch.by_hand)
     if patch.outcome == "satisfied":
         return Plan(target=name, reason=patch.reason, warnings=patch.warnings)
-    folders = [str(folder) for folder in files.missing_parents(project / name)]
+    folders = [os.path.relpath(folder, project) for folder in files.missing_parents(project / name)]
     change = Change(
         target=name,
         action="create" if patch.before is None else "patch",

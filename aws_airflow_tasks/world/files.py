@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shlex
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -24,15 +25,15 @@ MAX_SIZE = 10 * 1024 * 1024
 _PREFIX, _SUFFIX = ".aws-airflow-", ".tmp"
 
 _HINTS = {
-    errno.EACCES: "ls -ld '{folder}' '{path}'",
-    errno.EPERM: "ls -ld '{folder}' '{path}'",
+    errno.EACCES: "ls -ld {both}",
+    errno.EPERM: "ls -ld {both}",
     errno.EROFS: "mount | grep '[(,]ro[,)]'",
-    errno.ENOSPC: "df -h '{folder}'",
+    errno.ENOSPC: "df -h {folder}",
     errno.EDQUOT: "quota",
     errno.EFBIG: "ulimit -f",
-    errno.ENOTDIR: "ls -ld '{folder}'",
-    errno.ELOOP: "ls -l '{path}'",
-    errno.EISDIR: "ls -ld '{path}'",
+    errno.ENOTDIR: "ls -ld {folder}",
+    errno.ELOOP: "ls -l {path}",
+    errno.EISDIR: "ls -ld {path}",
 }
 
 
@@ -42,7 +43,7 @@ def read(path: Path) -> bytes | None:
     Raises:
         TaskError: it is no regular file, a symlink that leads nowhere, larger than :data:`MAX_SIZE`, or unreadable.
     """
-    with _explained("read", path):
+    with explained("read", path):
         try:
             # O_NONBLOCK: a named pipe must not make us wait for a writer
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -91,7 +92,7 @@ def replace(path: Path, before: bytes | None, after: bytes | None, *, mode: int 
     Raises:
         TaskError: it was edited meanwhile, or it cannot be replaced just so; nothing was touched then.
     """
-    with _explained("write", path):
+    with explained("write", path):
         _unchanged(path, before)
         if after is None:
             if before is not None:
@@ -109,6 +110,11 @@ def sweep(folder: Path) -> None:
     with contextlib.suppress(OSError):
         for leftover in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
             _remove_leftover(leftover)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file is one of our temporary files, by its name."""
+    return path.name.startswith(_PREFIX) and path.name.endswith(_SUFFIX)
 
 
 def _remove_leftover(path: Path) -> None:
@@ -272,9 +278,17 @@ def _sync(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _explained(doing: str, path: Path) -> Iterator[None]:
+def explained(doing: str, path: Path) -> Iterator[None]:
+    """Turn an OSError into a TaskError: what could not be done to ``path``, and a command about what is there of it."""
     try:
         yield
     except OSError as error:
-        hint = _HINTS.get(error.errno or 0, "ls -ld '{path}'").format(path=path, folder=path.parent)
+        there, folder = _there(path), _there(path.parent)
+        names = {"path": there, "folder": folder, "both": " ".join(dict.fromkeys([folder, there]))}
+        hint = _HINTS.get(error.errno or 0, "ls -ld {path}").format(**names)
         raise TaskError(f"cannot {doing} {path}: {error.strerror or type(error).__name__}", hint=hint) from None
+
+
+def _there(path: Path) -> str:
+    """The path, or else the nearest directory above it that exists, quoted for a shell."""
+    return shlex.quote(str(next((place for place in (path, *path.parents) if os.path.lexists(place)), path)))

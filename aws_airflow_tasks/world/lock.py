@@ -6,11 +6,17 @@ import contextlib
 import json
 import logging
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.world import files
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 log = logging.getLogger("aws_airflow_tasks")
 
@@ -28,27 +34,13 @@ def locked(state: Path, *, wait: float, doing: str, waiting: Callable[[str], Non
     Raises:
         TaskError: another run still holds it after ``wait`` seconds, or the lock file cannot be made.
     """
-    from filelock import FileLock, Timeout
+    from filelock import FileLock
 
     lock = FileLock(state.with_name(f"{state.name}.lock"), mode=0o600)
     holder = state.with_name(f"{state.name}.lock.json")
-    try:
+    with files.explained("lock", Path(lock.lock_file)):
         state.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            waiting(f"waiting for {_named(holder)}")
-            lock.acquire(timeout=wait)
-    except Timeout:
-        pid = _read(holder).get("pid", "")
-        raise TaskError(
-            f"another run works on this project: {_named(holder)}; waited {wait:g} s",
-            hint=f"ps -fp {pid}" if pid else f"fuser -v '{lock.lock_file}'",
-        ) from None
-    except OSError as error:
-        raise TaskError(
-            f"cannot lock {lock.lock_file}: {error.strerror}", hint=f"ls -ld '{state.parent}' '{lock.lock_file}'"
-        ) from None
+        _acquire(lock, holder, wait, waiting)
     try:
         with contextlib.suppress(OSError):  # only ever read to be shown
             signed = {"pid": os.getpid(), "doing": doing, "since": time.time()}
@@ -60,6 +52,23 @@ def locked(state: Path, *, wait: float, doing: str, waiting: Callable[[str], Non
             if not state.exists():  # nothing of ours is left there; whoever waits locks a new file
                 Path(lock.lock_file).unlink()
         lock.release()
+
+
+def _acquire(lock: BaseFileLock, holder: Path, wait: float, waiting: Callable[[str], None]) -> None:
+    from filelock import Timeout
+
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            waiting(f"waiting for {_named(holder)}")
+            lock.acquire(timeout=wait)
+    except Timeout:
+        pid = _read(holder).get("pid", "")
+        raise TaskError(
+            f"another run works on this project: {_named(holder)}; waited {wait:g} s",
+            hint=f"ps -fp {pid}" if pid else f"fuser -v {shlex.quote(lock.lock_file)}",
+        ) from None
 
 
 def _read(holder: Path) -> dict[str, object]:

@@ -1,17 +1,47 @@
 """The project's state directory, outside the project: receipts, the cached identity, staged credentials, our id.
 
 Astro's ignore files do not cover anything of ours, so nothing secret or large may lie in the project itself.
+
+Its file ``project`` records whose it is: path, device, inode and time of birth of the project's directory. Its receipts
+speak of the files of that directory, and must never be lost silently, nor go to another project. Hence:
+
+- The same directory at another path was renamed, and keeps its state. Where it is at both paths (a bind mount), the
+  recorded one is the project.
+- The same path with another inode is the same project: a restored backup, a clone over again, a network or overlay file
+  system that numbers anew when it is mounted. The files that receipts name are there or are found to be gone, and undo
+  refuses what it cannot prove. Only where the recorded directory now lies beside it (``mv demo old; git clone … demo``)
+  is it another project; one that was moved further away before is not looked for.
+- Any other is a project of its own, and gets a directory of its own, even if the recorded one is gone: its disk may
+  just not be mounted. :func:`orphans` lists those.
+- Where the file system has no inodes, where the project does not exist yet, and in what version 0.1.0 recorded, the
+  path alone counts.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
+import json
 import os
 import secrets
+import shlex
 import stat
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.world import files, inodes
+from aws_airflow_tasks.world.lock import locked
+
+#: what a state directory holds that nobody misses
+_WORTHLESS = ("project", "id", "identity.json")
+#: what :func:`inodes.at` says where there is no directory, or no number of it
+_UNKNOWN = (None, (0, 0))
+#: seconds for which another process that makes a state directory is waited for: it takes milliseconds
+_PATIENCE = 60
 
 
 def root() -> Path:
@@ -21,58 +51,237 @@ def root() -> Path:
     return user_state_path("aws-airflow", appauthor=False)
 
 
-def locate(project: Path) -> Path:
-    """The state directory of ``project``, named after it; with a hash when another checkout holds the name.
+class Record(NamedTuple):
+    """Whose a state directory is; zeros: not known.
 
-    The name is kept readable, and the same for every teammate, because a mount in a shared file may name it.
+    Attributes:
+        path: the project's path, without symlinks.
+        device: the file system's number.
+        inode: the directory's number there.
+        born: when it was made, in nanoseconds since the epoch.
     """
-    plain = root() / (project.name or "root")
-    holder = _holder(plain)
-    if holder in (None, str(project)) or not Path(holder or "").is_dir():
-        return plain
-    return plain.with_name(f"{plain.name}-{hashlib.sha256(os.fsencode(project)).hexdigest()[:8]}")
+
+    path: str
+    device: int = 0
+    inode: int = 0
+    born: int = 0
+
+    def is_at(self, path: Path) -> bool:
+        """Whether ``path`` is the very directory that was recorded, wherever it lies now."""
+        same = self.inode and inodes.at(path) == (self.device, self.inode)
+        return bool(same) and (not self.born or inodes.born(path) in (0, self.born))
+
+    def names(self, project: Path) -> bool:
+        """Whether the recorded path leads to ``project``, or does in other letters that the file system takes alike."""
+        if self.path == str(project) or os.path.realpath(self.path) == str(project):
+            return True
+        there = inodes.at(Path(self.path)) if self.path.casefold() == str(project).casefold() else None
+        return there not in _UNKNOWN and there == inodes.at(project)
+
+    def moved_to(self, project: Path) -> bool:
+        """Whether the recorded directory is ``project`` now, and no longer where it was."""
+        if self.names(project) or not self.is_at(project):
+            return False
+        there = inodes.at(Path(self.path))
+        return there is None or bool(self.born and there != (0, 0) and not self.is_at(Path(self.path)))
+
+    def beside(self) -> bool:
+        """Whether the recorded directory lies under another name in the directory that it was in."""
+        parent, name = Path(self.path).parent, Path(self.path).name
+        with contextlib.suppress(OSError), os.scandir(parent) as entries:
+            alike = [entry.name for entry in entries if self.inode and entry.inode() == self.inode]
+            return any(self.is_at(parent / other) for other in alike if other != name)
+        return False
+
+    def gone(self) -> bool:
+        """Whether the project is nowhere that we know of."""
+        return inodes.at(Path(self.path)) is None and not self.beside()
 
 
-def _holder(folder: Path) -> str | None:
+def _now(project: Path, known: Record | None) -> Record:
+    """What is to be recorded of ``project``; what is known of it already, where it cannot be seen now."""
+    here = inodes.at(project)
+    if known and known.path == str(project) and here in _UNKNOWN:
+        return known
+    return Record(str(project), *(here or (0, 0)), inodes.born(project))
+
+
+def _record(folder: Path) -> Record | None:
+    """Whose ``folder`` is; None: it does not say, so that it is half made or no state directory."""
     try:
-        return (folder / "project").read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
+        text = os.fsdecode((folder / "project").read_bytes())
+        found = Record(text)
+        if text.startswith("{"):
+            stored = json.loads(text)
+            found = Record(str(stored["path"]), *(int(stored[field]) for field in Record._fields[1:]))
+    except (OSError, ValueError, KeyError, TypeError):
         return None
+    return found if Path(found.path).is_absolute() and "\0" not in found.path else None
+
+
+def _folders() -> list[Path]:
+    with contextlib.suppress(OSError):
+        return sorted(path for path in root().iterdir() if path.is_dir() and not path.is_symlink())
+    return []
+
+
+def _real(project: Path) -> Path:
+    return Path(os.path.realpath(project))
+
+
+def _names(project: Path) -> Iterator[Path]:
+    plain = root() / (project.name or "root")
+    yield plain
+    hashed = plain.with_name(f"{plain.name}-{hashlib.sha256(os.fsencode(project)).hexdigest()[:8]}")
+    yield hashed
+    yield from (hashed.with_name(f"{hashed.name}-{number}") for number in itertools.count(2))
+
+
+def locate(project: Path) -> Path:
+    """The state directory of ``project``, named after it; with a hash when another project holds the name.
+
+    The name is kept readable, and the same for every teammate, because a mount in a shared file may name it. So a
+    project that is gone holds its name only while its directory holds something to be missed.
+    """
+    project = _real(project)
+    return _found(project) or next(folder for folder in _names(project) if _free(folder))
+
+
+def _found(project: Path) -> Path | None:
+    """The state directory that is this project's: recorded as it is now, renamed since, or made anew at its path."""
+    here = inodes.at(project)
+    unknown = here in _UNKNOWN
+    for folder in itertools.islice(_names(project), 2):  # as nearly always, and quickly
+        record = _record(folder)
+        if record and record.path == str(project) and (unknown or here == (record.device, record.inode)):
+            return folder
+    records = [(folder, record) for folder in _folders() if (record := _record(folder))]
+    named = [(folder, record) for folder, record in records if record.names(project)]
+    exact = (folder for folder, record in named if unknown or not record.inode or record.is_at(project))
+    moved = (folder for folder, record in records if record.moved_to(project))
+    again = (folder for folder, record in named if not record.beside())
+    return next(itertools.chain(exact, moved, again), None)
+
+
+def _free(folder: Path) -> bool:
+    record = _record(folder)
+    return record is None or (record.gone() and not _holds(folder))
+
+
+def _holds(folder: Path) -> bool:
+    """Whether there is anything in it to be missed; so too where nobody can look."""
+    try:
+        return any(path.name not in _WORTHLESS and not files.is_temporary(path) for path in folder.iterdir())
+    except OSError:
+        return True
 
 
 def make(project: Path) -> Path:
-    """Create the state directory (mode 0700) and the project's random id.
+    """Create the state directory (mode 0700) and the project's random id; mend what is half made, update its record.
 
     Raises:
         TaskError: it cannot be created, is a symlink or is open to others.
     """
+    project = _real(project)
     folder = locate(project)
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _whole(folder, project):
+        with files.explained("write", folder):
+            root().mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(root() / ".making", wait=_PATIENCE, doing="making a state directory"):
+            folder = locate(project)
+            _mend(folder, project)
+    with files.explained("read", folder):
         private(folder)
-        if _holder(folder) != str(project):
-            (folder / "project").write_text(str(project), encoding="utf-8", errors="surrogateescape")
-        if not (folder / "id").exists():
-            (folder / "id").write_text(secrets.token_hex(8), encoding="utf-8")
-    except OSError as error:
-        raise TaskError(f"cannot write {error.filename or folder}: {error.strerror}", hint=f"ls -ld {folder}") from None
     return folder
+
+
+def _whole(folder: Path, project: Path) -> bool:
+    record = _record(folder)
+    return record == _now(project, record) and bool(project_id(folder))
+
+
+def _mend(folder: Path, project: Path) -> None:
+    """Write what is missing, the record last: with it the directory is whole."""
+    with files.explained("write", folder):
+        if not os.path.lexists(folder):
+            folder.mkdir(mode=0o700)
+        private(folder)
+    record = _record(folder)
+    taken_over = record is not None and _found(project) != folder
+    if taken_over or not project_id(folder):
+        _write(folder / "id", secrets.token_hex(8))
+    if record != (now := _now(project, record)):
+        _write(folder / "project", json.dumps(now._asdict()))
+
+
+def _write(path: Path, text: str) -> None:
+    before = files.read(path)
+    if before is not None:
+        with files.explained("write", path):
+            path.chmod(0o600)  # version 0.1.0 went by the umask
+    files.replace(path, before, text.encode(), mode=0o600)
 
 
 def private(folder: Path) -> None:
     """Raise TaskError unless ``folder`` is a directory of ours that nobody else can enter."""
-    found = folder.lstat()
+    found, quoted = folder.lstat(), shlex.quote(str(folder))
     if not stat.S_ISDIR(found.st_mode):
-        raise TaskError(f"{folder} is not a directory but something planted there", hint=f"ls -l {folder}")
+        raise TaskError(f"{folder} is not a directory but something planted there", hint=f"ls -ld {quoted}")
     if os.name == "posix" and found.st_uid != os.getuid():
-        raise TaskError(f"{folder} belongs to another user", hint=f"ls -ld {folder}")
+        raise TaskError(f"{folder} belongs to another user", hint=f"ls -ld {quoted}")
     if os.name == "posix" and found.st_mode & 0o077:
-        raise TaskError(f"{folder} is open to others (mode {found.st_mode & 0o777:04o})", hint=f"chmod 700 '{folder}'")
+        raise TaskError(f"{folder} is open to others (mode {found.st_mode & 0o777:04o})", hint=f"chmod 700 {quoted}")
 
 
 def project_id(folder: Path) -> str:
     """This project's random id, the tag of what is ours in AWS; empty before the first change."""
     try:
-        return (folder / "id").read_text(encoding="utf-8").strip()
-    except OSError:
+        return (folder / "id").read_bytes().decode("ascii").strip("\0 \n")
+    except (OSError, ValueError):
         return ""
+
+
+class Orphan(NamedTuple):
+    """A state directory whose project is gone.
+
+    Attributes:
+        folder: the state directory.
+        project: the recorded path of the project; empty: it does not say.
+        changed: when it was last changed, in seconds since the epoch.
+        receipts: how many changes it could take back.
+        credentials: whether credentials are staged in it.
+    """
+
+    folder: Path
+    project: str
+    changed: float
+    receipts: int
+    credentials: bool
+
+    def __str__(self) -> str:
+        """What a person should know of it, with the command that removes it."""
+        held = [f"receipts: {self.receipts}" if self.receipts else "", "staged credentials" if self.credentials else ""]
+        known = ", ".join([*filter(None, held), time.strftime("last changed %Y-%m-%d", time.localtime(self.changed))])
+        lost = ", and with it what undo knows of its files and its entries in AWS" if self.receipts else ""
+        return (
+            f"{self.project or 'a project that is not recorded'} is gone or its disk is not mounted, its state is left"
+            f" ({known}); undo works once it is back; to drop it{lost}: rm -r {shlex.quote(str(self.folder))}"
+        )
+
+
+def orphans(besides: Path | None = None) -> list[Orphan]:
+    """The state directories whose projects are gone, but for ``besides``."""
+    found = [(folder, _record(folder)) for folder in _folders() if folder != besides]
+    return [
+        _orphan(folder, record.path if record else "")
+        for folder, record in found
+        if (record.gone() if record else _holds(folder))
+    ]
+
+
+def _orphan(folder: Path, project: str) -> Orphan:
+    changed = [0.0]
+    with contextlib.suppress(OSError):
+        changed += [path.lstat().st_mtime for path in (folder, *folder.iterdir())]
+    receipts = len(list((folder / "receipts").glob("*.json")))
+    return Orphan(folder, project, max(changed), receipts, any((folder / "aws").glob("*")))

@@ -325,7 +325,7 @@ def test_disk_full(tmp_path: Path) -> None:
         replace(path, None, b"old")
         with pytest.raises(TaskError, match="No space left on device") as caught:
             replace(path, b"old", b"x" * 100_000)
-        assert caught.value.hint == f"df -h '{folder}'"
+        assert caught.value.hint == f"df -h {folder}"
         assert (read(path), listing(folder)) == (b"old", ["f"])
 
 
@@ -389,14 +389,14 @@ def test_no_permission(open_folder: Path) -> None:
     path.write_bytes(b"old")
     path.chmod(0o600 if ROOT else 0)
     said = _without_rights(open_folder, "files.read(Path('f'))")
-    assert said == "cannot read f: Permission denied | ls -ld '.' 'f'\n"
+    assert said == "cannot read f: Permission denied | ls -ld . f\n"
     path.chmod(0o644 if ROOT else 0o444)
     assert _without_rights(open_folder, "files.replace(Path('f'), b'old', b'new')").startswith("f is read-only | ")
     open_folder.chmod(0o755 if ROOT else 0o555)
     said = _without_rights(open_folder, "files.replace(Path('g'), None, b'new')")
-    assert said == "cannot write g: Permission denied | ls -ld '.' 'g'\n"
+    assert said == "cannot write g: Permission denied | ls -ld .\n"
     said = _without_rights(open_folder, "files.replace(Path('d/g'), None, b'new')")
-    assert said == "cannot write d/g: Permission denied | ls -ld 'd' 'd/g'\n"
+    assert said == "cannot write d/g: Permission denied | ls -ld .\n"
     assert (read(path) if ROOT else b"old", listing(open_folder)) == (b"old", ["f"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -78,7 +79,7 @@ def test_a_holder_that_has_not_signed(state: Path, holder: subprocess.Popen[str]
         with pytest.raises(TaskError) as caught, locked(state, wait=0, doing="x"):
             pytest.fail("the lock was given twice")
         assert "a run that has not said who it is" in caught.value.message
-        assert caught.value.hint == ("ps -fp 1" if "pid" in text else f"fuser -v '{lock}'")
+        assert caught.value.hint == ("ps -fp 1" if "pid" in text else f"fuser -v {lock}")
 
 
 def test_the_lock_is_beside_the_state_directory(state: Path) -> None:
@@ -110,4 +111,16 @@ def test_a_lock_file_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "states").write_bytes(b"")
     with pytest.raises(TaskError, match="cannot lock") as caught, locked(tmp_path / "states" / "p", wait=0, doing="x"):
         pytest.fail("the lock was given")
-    assert str(tmp_path / "states") in caught.value.hint
+    assert caught.value.hint == f"ls -ld {tmp_path / 'states'}"
+
+
+def test_a_holder_of_a_project_with_a_quote_in_its_name(tmp_path: Path) -> None:
+    """The command that finds the holder can be pasted, whatever the project is called."""
+    state = tmp_path / "states" / "it's"
+    with locked(state, wait=0, doing="x"):
+        state.with_name("it's.lock.json").write_text("{}")
+        code = f"with locked(Path({str(state)!r}), wait=0, doing='x'): pass"
+        script = f"from pathlib import Path\nfrom aws_airflow_tasks.world.lock import *\ntry:\n    {code}\n"
+        script += "except TaskError as error: print(error.hint)"
+        said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert shlex.split(said) == ["fuser", "-v", f"{state}.lock"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -94,8 +94,8 @@ class Change(NamedTuple):
         before: the content now; None when the target is absent.
         after: the content wanted; None when the target is to be absent.
         apply: makes it so; raises :class:`TaskError`.
-        receipt: what ``undo`` needs to take it back, JSON-able, without secrets but for ``edits`` (see
-            ``world.receipts``); it is on disk before ``apply`` is called. None: nothing to take back.
+        receipt: the record by which ``undo`` takes it back (see ``world.receipts``); it is on disk before ``apply`` is
+            called. None: nothing to take back.
         shown: redacts ``before`` and ``after`` for the diff.
         reason: why it is needed, for the step's line.
         ask: a question that the person answers before it is made; empty: none.
@@ -107,7 +107,7 @@ class Change(NamedTuple):
     before: str | None
     after: str | None
     apply: Callable[[], None]
-    receipt: Mapping[str, Any] | None = None
+    receipt: Any = None
     shown: Callable[[str], str] = _as_it_is
     reason: str = ""
     ask: str = ""
@@ -184,6 +184,22 @@ class Plan(NamedTuple):
         return ", ".join(change.target for change in self.needed) or self.target
 
 
+class Target(NamedTuple):
+    """One thing that ``undo`` takes back.
+
+    Attributes:
+        name: what a person calls it.
+        plan: plans it; nothing is ``needed`` once it is done.
+        receipts: the numbers of those that stay while it is not.
+        needs: what else must stay in the state directory then.
+    """
+
+    name: str
+    plan: Callable[[], Plan]
+    receipts: tuple[int, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
 class Check(NamedTuple):
     """One finding of ``verify`` or ``doctor``.
 
@@ -248,6 +264,72 @@ def converge(
     reasons = dict.fromkeys(change.reason for change in planned.needed if change.reason)
     reason = "; ".join(reasons) if planned.needed else planned.reason
     return Result(step, status, planned.about, reason, planned.needed, planned.warnings)
+
+
+def converge_each(
+    step: str,
+    plans: Callable[[], Mapping[str, Callable[[], Plan]]],
+    rest: Callable[[Collection[str]], Plan],
+    *,
+    check: bool,
+    hold: Callable[[], None],
+    apply: Callable[[Change], None],
+) -> Result:
+    """Converge targets of which none keeps another from its end, in their order, and then what waits for all of them.
+
+    Args:
+        step: its name, for the result.
+        plans: by what a person calls a target its plan; asked again once the lock is held.
+        rest: takes the targets that are as wanted now, and plans what is left to do.
+        check: only say what would change.
+        hold: takes the project's lock.
+        apply: makes one change; see :func:`converge`.
+
+    Returns:
+        One result for all: what was changed, and in ``error`` every target that failed.
+    """
+    if plans() and not check:
+        hold()
+    results: list[Result] = []
+    failed: dict[str, TaskError] = {}
+
+    def attempt(name: str, plan: Callable[[], Plan]) -> None:
+        try:
+            results.append(converge(step, plan, check=check, hold=hold, apply=apply))
+        except TaskError as error:
+            failed[name] = error
+
+    targets = plans()
+    for name, plan in targets.items():
+        attempt(name, plan)
+    done = targets.keys() - failed.keys()
+    attempt("", lambda: rest(done))
+    return _together(step, results, failed)
+
+
+def _together(step: str, results: Sequence[Result], failed: Mapping[str, TaskError]) -> Result:
+    changed = [result for result in results if result.status == "changed"]
+    reasons = dict.fromkeys(result.reason for result in changed or results[-1:] if result.reason)
+    return Result(
+        step,
+        "failed" if failed else "changed" if changed else "ok",
+        ", ".join(dict.fromkeys(result.target for result in changed or results[-1:] if result.target)),
+        "; ".join(reasons),
+        tuple(change for result in results for change in result.changes),
+        tuple(dict.fromkeys(warning for result in results for warning in result.warnings)),
+        _one_error(failed) if failed else None,
+    )
+
+
+def _one_error(failed: Mapping[str, TaskError]) -> TaskError:
+    """One error that names every target that failed, with what to do about each."""
+    said = [f"{name}: {error.message}" if name else error.message for name, error in failed.items()]
+    hints = [
+        "\n".join([f"# {name}", *error.hint.splitlines()] if len(failed) > 1 else error.hint.splitlines())
+        for name, error in failed.items()
+        if error.hint
+    ]
+    return TaskError("; ".join(said), hint="\n".join(hints))
 
 
 def _planned(plan: Callable[[], Plan], check: bool) -> Plan | Pending:

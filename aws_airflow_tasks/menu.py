@@ -132,11 +132,12 @@ def stop(play: Play) -> None:
 def undo(play: Play) -> None:
     """Take it all back: every file to its bytes before.
 
-    Stops what we started, deletes what we created in AWS, restores the files, and touches nothing else.
+    Stops what we started, restores the files, deletes what we created in AWS, and touches nothing else. What cannot be
+    taken back is named and keeps nothing else from it.
     """
-    from aws_airflow_tasks.undo import plan
+    from aws_airflow_tasks import undo
 
-    play.converge("undo", plan)
+    play.converge_each("undo", undo.plans, undo.rest)
 
 
 @task(default=True, airflow="Airflow's major version: 3 or 2.")

@@ -8,13 +8,13 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks import report
-from aws_airflow_tasks.core import Change, Check, Plan, Result, Stopwatch, TaskError, converge
+from aws_airflow_tasks.core import Change, Check, Plan, Result, Stopwatch, TaskError, converge, converge_each
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.world import state
@@ -54,6 +54,25 @@ class Play:
             lambda: converge(
                 step,
                 lambda: plan(Site(self.settings)),
+                check=self.settings.check,
+                hold=self._hold,
+                apply=self._apply,
+            ),
+        )
+
+    def converge_each(
+        self,
+        step: str,
+        plans: Callable[[Site], Mapping[str, Callable[[], Plan]]],
+        rest: Callable[[Site, Collection[str]], Plan],
+    ) -> None:
+        """Bring every target of a step to its end, whatever becomes of the others; see :func:`core.converge_each`."""
+        self._guarded(
+            step,
+            lambda: converge_each(
+                step,
+                lambda: plans(Site(self.settings)),
+                lambda done: rest(Site(self.settings), done),
                 check=self.settings.check,
                 hold=self._hold,
                 apply=self._apply,

@@ -13,11 +13,12 @@ STATUSES: tuple[Status, ...] = ("ok", "changed", "skipped", "failed")
 
 
 def result_lines(result: Result) -> str:
-    """A step's line, and under it its warnings or its error with the command to type next."""
+    """A step's line, and under it what it changed before it failed, its warnings, its error's command to type next."""
     took = f" ({result.seconds:.1f}s)" if result.seconds >= 1 else ""
     said = result.error.message if result.error else result.reason
-    about = f"{result.target}: {said}" if result.target and said else result.target or said
+    about = f"{result.target}: {said}" if result.target and said and not result.error else said or result.target
     lines = [_row(result.status, result.step, about + took)]
+    lines += [_row("changed", "", result.target)] if result.error and result.changes else []
     lines += [_row("warning", "", warning) for warning in result.warnings]
     return "\n".join(lines + hint_lines(result.error.hint if result.error else ""))
 

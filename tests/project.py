@@ -32,6 +32,7 @@ class StandInAirflow:
     mounts: bool = True
     name: str = "docker"
     names: tuple[str, ...] = (*SERVICES, "webserver")
+    kept: str = ""
     started: list[str] = field(default_factory=list)
     environment: dict[str, str] | None = None
     source: str = ""

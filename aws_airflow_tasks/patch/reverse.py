@@ -10,6 +10,7 @@ from aws_airflow_tasks.core import Edit, Trace
 from aws_airflow_tasks.patch import Patch, splice
 from aws_airflow_tasks.patch.dotenv import reverse as dotenv_reverse
 from aws_airflow_tasks.patch.dotenv.readers import BOM
+from aws_airflow_tasks.patch.listing import listing, runs
 from aws_airflow_tasks.text import digest
 
 #: how long a line is, in bytes, that can be told from others' lines
@@ -51,6 +52,8 @@ def reverse(
         return Patch("satisfied", data, data, reason=reason)
     if now == after:
         return _exactly(data, traces, before)
+    if data is not None and before is None and any(_same_text(data, trace.new) for trace in traces):
+        return Patch("edits", data, None, (Edit(0, data, b""),), "takes out a file that we made, but for its line ends")
     if data is None or after is None:
         return Patch("refusal", data, data, reason="it was written anew after we deleted it")
     try:
@@ -59,7 +62,8 @@ def reverse(
         if cause := objection(data, rest) if edits else "":
             raise ValueError(cause)
     except ValueError as error:
-        return Patch("refusal", data, data, reason=f"it was edited since, and {error}", by_hand=_by_hand(data, traces))
+        said = _by_hand(data, traces) if keys is None else listing(dotenv_reverse.lines(data, keys))
+        return Patch("refusal", data, data, reason=f"it was edited since, and {error}", by_hand=said)
     gone = before is None and not rest.removeprefix(BOM.encode()).strip()
     if not edits and not gone:
         return Patch("satisfied", data, data, reason="nothing of ours is left in it", warnings=warnings)
@@ -144,7 +148,19 @@ def _left(data: bytes, new: bytes) -> list[bytes]:
     return [line for line in telling if line in data]
 
 
+def _same_text(data: bytes, new: bytes | None) -> bool:
+    """Whether only the ends of the lines, or the last one's, differ."""
+    return new is not None and data.replace(b"\r\n", b"\n").rstrip(b"\n") == new.rstrip(b"\n") != b""
+
+
 def _by_hand(data: bytes, traces: Sequence[Trace]) -> str:
     """Our lines that are still there, to be taken out by the person."""
-    left = dict.fromkeys(line for trace in traces for line in _left(data, trace.new or b""))
-    return "\n".join(["take these lines out:", *(line.decode(errors="replace") for line in left)]) if left else ""
+    text = data.decode(errors="replace")
+    blocks = [(trace.new or b"").decode(errors="replace") for trace in traces]
+    telling = [line.decode(errors="replace") for trace in traces for line in _left(data, trace.new or b"")]
+    numbers = runs(text, blocks, lambda line: any(each in line for each in telling))
+    lines = text.split("\n")
+    ours = {line.strip() for block in blocks for line in block.split("\n")}
+    whole = all(lines[number - 1].strip() in ours for number in numbers)
+    title = "take these lines out:" if whole else "take what we wrote out of these lines:"
+    return listing({number: lines[number - 1].rstrip() for number in numbers}, title)

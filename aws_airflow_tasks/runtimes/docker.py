@@ -43,12 +43,13 @@ class Docker:
     name = "docker"
     mounts = True
     names = ALL
+    leaves = "runtime.json"
     kept = "Airflow's database and logs stay in Docker's volumes: docker volume ls"
 
     def __init__(self, project: Path, mount_path: str, state: Path) -> None:
         self.project = project
         self.mount_path = mount_path
-        self.memory = state / "runtime.json"
+        self.memory = state / self.leaves
 
     @classmethod
     def of(cls, settings: Settings, state: Path) -> Docker:

@@ -68,6 +68,7 @@ class Embedded:
     name = "embedded"
     mounts = False
     names = tuple(dict.fromkeys(name for commands in COMMANDS.values() for name in commands))
+    leaves = "airflow"
     kept = ""
 
     def __init__(self, project: Path, state: Path, cache: Path, major: int | None = None) -> None:
@@ -79,7 +80,7 @@ class Embedded:
     @classmethod
     def of(cls, settings: Settings, state: Path) -> Embedded:
         """The embedded Airflow of the project that ``settings`` name."""
-        return cls(settings.project, state / "airflow", settings.cache)
+        return cls(settings.project, state / cls.leaves, settings.cache)
 
     @cached_property
     def _major(self) -> int:

@@ -45,12 +45,14 @@ class Runtime(Protocol):
         mounts: whether Airflow's processes are in containers, which credentials reach through a mount in
             ``docker-compose.override.yml``; else they are the person's own, on this host.
         names: the services that Airflow has in any of its versions.
+        leaves: what a start leaves in the state directory; empty: nothing.
         kept: what stays of Airflow itself after an undo, and where, for a person; empty: nothing.
     """
 
     name: str
     mounts: bool
     names: tuple[str, ...]
+    leaves: str
     kept: str
 
     @classmethod

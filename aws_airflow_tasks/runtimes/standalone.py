@@ -41,6 +41,7 @@ class Standalone:
     name = "standalone"
     mounts = False
     names = ALL
+    leaves = ""
     kept = "Airflow's database and logs stay in .astro/standalone, its packages in .venv"
 
     def __init__(self, project: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aws_airflow_tasks.core import Edit, Pending, Plan, TaskError
+from aws_airflow_tasks.core import Edit, Pending, Plan, Target, TaskError
 from aws_airflow_tasks.patch import Patch
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
@@ -36,6 +36,11 @@ def plan(site: Site) -> Plan:
     else:
         raise TaskError(f"{DAG} exists and is not ours", hint=f"mv {DAG} dags/mine.py   # or: invoke dag --override")
     return files.plan("dag", site.project, DAG, patch)
+
+
+def undo(site: Site) -> list[Target]:
+    """The example DAG is gone, or what it took the place of is back."""
+    return files.undo(site, DAG)
 
 
 def text(settings: Settings) -> str:

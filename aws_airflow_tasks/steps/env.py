@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from aws_airflow_tasks.core import Plan, TaskError
+from aws_airflow_tasks.core import Plan, Target, TaskError
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes.protocol import Runtime
 from aws_airflow_tasks.site import Site
@@ -35,6 +35,11 @@ def plan(site: Site) -> Plan:
     return files.plan(
         "env", site.project, ENV, patch, mode=0o600, shown=dotenv.redactor(), keys=dotenv.written(patch, lines)
     )
+
+
+def undo(site: Site) -> list[Target]:
+    """``.env`` without our lines, and with the values that ours took the place of."""
+    return files.undo(site, ENV, shown=dotenv.redactor())
 
 
 def wanted(site: Site) -> dict[str, str | None]:

@@ -1,15 +1,20 @@
-"""From what a patcher says of a file to a plan: shared by the steps that keep lines in people's files."""
+"""From what a patcher says of a file to a plan, and the way back: for the steps that keep lines in people's files."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from aws_airflow_tasks.core import Change, Plan, TaskError
+from aws_airflow_tasks.core import Change, Plan, Target, TaskError
 from aws_airflow_tasks.patch import Patch
+from aws_airflow_tasks.patch.reverse import no_objection, reverse
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.world import files, receipts
+from aws_airflow_tasks.world.receipts import FileRecord, Kept
 
 
 def plan(
@@ -50,7 +55,7 @@ def plan(
         before=_text(patch.before),
         after=_text(patch.after),
         apply=lambda: files.replace(project / name, patch.before, patch.after, mode=mode),
-        receipt=receipts.file_receipt(name, patch.before, patch.after, patch.edits, folders=folders, **receipt),
+        receipt=receipts.file_record(name, patch.before, patch.after, patch.edits, folders=folders, **receipt),
         shown=shown,
         reason=patch.reason,
         file=True,
@@ -60,3 +65,95 @@ def plan(
 
 def _text(data: bytes | None) -> str | None:
     return None if data is None else data.decode("utf-8", errors="surrogateescape")
+
+
+#: takes versions of a file that was edited since and gives the first without anything of ours; None: no file is left
+Without = Callable[[Site, Sequence[bytes]], bytes | None]
+
+
+def undo(
+    site: Site,
+    name: str,
+    *,
+    objection: Callable[[bytes, bytes], str] = no_objection,
+    without: Without | None = None,
+    shown: Callable[[str], str] = str,
+) -> list[Target]:
+    """The file goes back to what it was before all of our changes.
+
+    Args:
+        site: the project.
+        name: the file's path in it.
+        objection: why a file that was edited since must not become what it would; see ``patch.reverse``.
+        without: finds what is ours where text around it was edited; it may raise TaskError with the lines.
+        shown: redacts the file's text for the diff.
+
+    Returns:
+        One target; none where we never changed the file.
+    """
+    kept = receipts.of_file(site.receipts, name)
+
+    def plan() -> Plan:
+        now = files.read(site.project / name)
+        data, warnings = _restored(site, name, kept, now, objection, without)
+        folders = [Path(os.path.normpath(site.project / folder)) for folder in kept[0].record.folders]
+        change = Change(
+            target=name,
+            action="restore" if data is not None else "delete",
+            before=_text(now),
+            after=_text(data),
+            apply=lambda: _write(site.project / name, now, data, folders),
+            shown=shown,
+            file=True,
+        )
+        return Plan((change,), target=name, warnings=warnings)
+
+    return [Target(name, plan, tuple(each.number for each in kept))] if kept else []
+
+
+def _restored(
+    site: Site,
+    name: str,
+    kept: Sequence[Kept[FileRecord]],
+    now: bytes | None,
+    objection: Callable[[bytes, bytes], str],
+    without: Without | None,
+) -> tuple[bytes | None, tuple[str, ...]]:
+    """What the file was before, taken back from the newest change to the oldest, and what is to be said.
+
+    Raises:
+        TaskError: something of ours cannot be told from what the person changed since; the hint has the lines.
+    """
+    data, warnings = now, list[str]()
+    chain = receipts.way_back(kept, data)
+    for each in chain:
+        before, after, keys = each.record.before, each.record.after, each.record.keys
+        splices = receipts.traces(site.state, each)
+        back = reverse(data, splices, before=before, after=after, keys=keys, objection=objection)
+        if back.outcome == "refusal":
+            if without and now is not None:
+                return without(site, [now]), ()
+            raise _beyond_telling(name, back, whole=chain[-1].record.before is None and keys is None)
+        data = back.after
+        warnings += back.warnings
+    exact = not chain or digest(data) == chain[-1].record.before
+    if without and now is not None and data is not None and not exact:
+        data = without(site, [data, now])
+    return data, tuple(warnings)
+
+
+def _beyond_telling(name: str, back: Patch, *, whole: bool) -> TaskError:
+    """``whole``: we made the file, not just lines in it."""
+    quoted = shlex.quote(name)
+    if whole:
+        return TaskError(back.reason, hint=f"rm {quoted}   # it is yours now: keep a copy of what you want of it")
+    return TaskError(back.reason, hint=back.by_hand or f"less {quoted}")
+
+
+def _write(path: Path, now: bytes | None, data: bytes | None, folders: Sequence[Path]) -> None:
+    files.replace(path, now, data)
+    if data is None:
+        cache = path.parent / "__pycache__"
+        for compiled in cache.glob(f"{path.stem}.*.pyc"):
+            compiled.unlink(missing_ok=True)
+        files.remove_empty([*folders, cache] if cache.is_dir() else folders)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from aws_airflow_tasks.core import Change, Plan, TaskError
+from aws_airflow_tasks.core import Change, Plan, Target, TaskError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.text import digest
-from aws_airflow_tasks.world import cli, receipts
+from aws_airflow_tasks.world import cli, files, receipts
 
 #: where `astro dev init` puts files; nothing else is looked at
 FOLDERS = (".astro", "dags", "include", "plugins", "tests")
@@ -59,6 +61,44 @@ def _refuse(project: Path) -> None:
         raise TaskError(f"{project} is not a directory", hint="invoke init --project DIRECTORY")
 
 
+@receipts.kind("init")
+class Made(NamedTuple):
+    """What `astro dev init` made: by path the sha256 (hex) of each file; directories end in a slash and have none."""
+
+    made: Mapping[str, str]
+
+
+def undo(site: Site) -> list[Target]:
+    """What `astro dev init` made goes, but for the files that were changed since."""
+    name = "the files of `astro dev init`"
+    kept = receipts.of(site.receipts, Made)
+    made = {path: sha256 for each in kept for path, sha256 in each.record.made.items()}
+
+    def left() -> list[str]:
+        return [path for path, sha256 in made.items() if sha256 and _without_ours(site, path) == sha256]
+
+    def plan() -> Plan:
+        folders = [site.project / path for path in sorted(made) if path.endswith("/")]
+        before = "".join(f"{path}\n" for path in left()) or None
+        paths = (site.project / path for path in left())
+        return Plan((Change(name, "delete", before, None, lambda: _remove([*paths], folders)),), target=name)
+
+    return [Target(name, plan, tuple(each.number for each in kept))] if kept else []
+
+
+def _without_ours(site: Site, path: str) -> str | None:
+    """The hash of a file as it is, or will be once our own changes of it are taken back."""
+    data = site.read(path)
+    way = receipts.way_back(receipts.of_file(site.receipts, path), data)
+    return way[-1].record.before if way and way[0].record.after == digest(data) else digest(data)
+
+
+def _remove(paths: Sequence[Path], folders: Sequence[Path]) -> None:
+    for path in paths:
+        files.replace(path, files.read(path), None)
+    files.remove_empty(folders)
+
+
 def _init(project: Path, state: Path) -> None:
     """Run `astro dev init`, and remember what it made even when it was interrupted."""
     project.mkdir(parents=True, exist_ok=True)
@@ -71,7 +111,7 @@ def _init(project: Path, state: Path) -> None:
     finally:
         made = {path: digest for path, digest in _files(project).items() if path not in had}
         if made:
-            receipts.record(state, {"kind": "init", "made": made})
+            receipts.record(state, Made(made))
     if not is_project(project):
         raise TaskError(f"`astro dev init` made no project: {cli.said(done)}", hint="astro dev init")
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from aws_airflow_tasks.core import Plan
-from aws_airflow_tasks.patch import compose
+from aws_airflow_tasks.core import Plan, Target, TaskError, Trace
+from aws_airflow_tasks.patch import Patch, compose
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files
 from aws_airflow_tasks.world import delivery, receipts
 from aws_airflow_tasks.world import state as states
-from aws_airflow_tasks.world.receipts import Receipt
+from aws_airflow_tasks.world.receipts import FileRecord, Kept
 
 #: the only name that the Astro CLI reads, in the project's directory
 OVERRIDE = "docker-compose.override.yml"
@@ -23,53 +26,118 @@ def plan(site: Site) -> Plan:
     Raises:
         TaskError: someone else's mount has the target, or the file cannot be patched with proof.
     """
-    runtime, settings, known = site.runtime, site.settings, site.delivered
+    runtime = site.runtime
     if not runtime.mounts:
         return Plan(skipped=True, target=OVERRIDE, reason=f"the {runtime.name} runtime reads this host's files itself")
-    source = delivery.source(known.directory, Path.home())
-    services = runtime.services()
+    known, services, data = site.delivered, runtime.services(), site.read(OVERRIDE)
     patch = compose.ensure(
-        site.read(OVERRIDE),
+        data,
         services,
-        compose.Mount(source, settings.mount_path, long=known.staged),
+        compose.Mount(_source(known.directory), site.settings.mount_path, long=known.staged),
         host=_host(site),
-        ours=_sources(site),
+        ours=(str(states.root()), *_written(site)),
         absent_from=[name for name in runtime.names if name not in services],
-        replace_conflicts=settings.override,
+        replace_conflicts=site.settings.override,
     )
-    return files.plan("mount", site.project, OVERRIDE, patch, source=str(known.directory))
+    more = _before_us(site, data, str(known.directory)) if patch.outcome == "edits" else {}
+    return files.plan("mount", site.project, OVERRIDE, patch, source=str(known.directory), **more)
+
+
+def _source(directory: Path) -> str:
+    return delivery.source(directory, Path.home())
 
 
 def _host(site: Site) -> compose.Host:
     return compose.Host(str(Path.home()), str(site.project), os.environ)
 
 
-def _sources(site: Site) -> tuple[str, ...]:
-    """The directories that we mount, or did before, such as the person's own when credentials were live."""
-    written = {str(receipt.content["source"]) for receipt in _ours(site) if "source" in receipt.content}
-    return (str(states.root()), *sorted(written))
+def _ours(site: Site) -> list[Kept[FileRecord]]:
+    return receipts.of_file(site.receipts, OVERRIDE)
 
 
-def _ours(site: Site) -> list[Receipt]:
-    return [receipt for receipt in site.receipts if receipt.content.get("path") == OVERRIDE]
+def _written(site: Site) -> list[str]:
+    """The directories that we mounted before, such as the person's own when credentials were live."""
+    return sorted({kept.record.source for kept in _ours(site)} - {""})
 
 
-def withdrawn(site: Site, data: bytes) -> bytes | None:
-    """The override without any mount of ours, where text around them was edited so that no change can be reversed.
+def _before_us(site: Site, data: bytes | None, source: str) -> dict[str, Any]:
+    """For the record: the services that carried such a volume before us, and what there was with nothing in it."""
+    earlier = _ours(site)
+    last = earlier[-1].record if earlier else None
+    if last and last.theirs is None:
+        return {}  # version 0.1.0 did not write it down, and now it can no longer be told
+    lent = () if source in _written(site) else (source,)
+    ours = compose.Ours(() if earlier else (str(states.root()),), lent, site.settings.mount_path)
+    theirs, empty = compose.survey(data, ours, host=_host(site))
+    if last and last.theirs is not None:
+        return {"theirs": sorted({*last.theirs, *theirs}), "empty": last.empty}
+    return {"theirs": sorted(theirs), "empty": empty}
+
+
+def undo(site: Site) -> list[Target]:
+    """The override without any volume of ours, whoever copied, moved or renamed what we put in."""
+    return files.undo(site, OVERRIDE, objection=compose.misplaced, without=_without_ours)
+
+
+def _without_ours(site: Site, versions: Sequence[bytes]) -> bytes | None:
+    for version in versions:
+        patch = withdrawn(site, version)
+        if patch.outcome != "refusal":
+            return patch.after
+    raise TaskError(f"it was edited since, and {patch.reason}", hint=patch.by_hand or f"less {OVERRIDE}")
+
+
+def withdrawn(site: Site, data: bytes) -> Patch:
+    """The override without any mount of ours, by what is mounted: the text around them may have been edited since.
 
     Args:
         site: the project.
         data: the file as it is.
 
     Returns:
-        The file's bytes; None when nothing but our first line is left of a file that we created; ``data`` itself when
-        our mounts cannot be told, or took the place of somebody else's.
+        ``satisfied`` when nothing of ours is in it; ``edits``, with ``after`` None when nothing but our first line
+        would be left of a file that we created; ``refusal``, with the lines to change by hand, where one of ours cannot
+        be taken out with proof, or took the place of somebody else's.
     """
-    sources, changes, target = _sources(site), _ours(site), site.settings.mount_path
-    replaced = b"".join(trace.old for receipt in changes for trace in receipts.traces(site.state, receipt))
-    names = [delivery.source(Path(source), Path.home()).encode() for source in sources]
-    if target.encode() in replaced and not any(name in replaced for name in names):
-        return data
-    patch = compose.remove(data, site.runtime.names, compose.Mount(sources[-1], target), host=_host(site), ours=sources)
-    created = bool(changes) and changes[0].content["before"] is None
-    return None if created and patch.after == compose.HEADER.encode() else patch.after
+    changes = _ours(site)
+    splices = [trace for kept in changes for trace in receipts.traces(site.state, kept)]
+    patch = compose.take_out(
+        data,
+        _volumes(site, splices),
+        host=_host(site),
+        blocks=[trace.new or b"" for trace in splices],
+        replaced=_replaced(site, splices),
+    )
+    created = bool(changes) and changes[0].record.before is None
+    if created and patch.outcome != "refusal" and _is_bare(patch.after):
+        return patch._replace(outcome="edits", after=None)
+    return patch
+
+
+def _volumes(site: Site, splices: Sequence[Trace]) -> compose.Ours:
+    """How to tell our volumes: what version 0.1.0 did not write down is taken from the text that we put in."""
+    known = next((kept.record for kept in _ours(site) if kept.record.theirs is not None), None)
+    root, written, names = str(states.root()), _written(site), site.runtime.names
+    text = b"\n".join(trace.new or b"" for trace in splices)
+    filled = [name for name in names if not re.search(rf"(?<![\w-]){name}[\"']?[ ]*:".encode(), text)]
+    return compose.Ours(
+        roots=(root, *(path for path in written if Path(path).is_relative_to(site.state))),
+        lent=[path for path in written if not Path(path).is_relative_to(root)],
+        target=site.settings.mount_path,
+        theirs=(known.theirs if known else None) or (),
+        services=None if known else names,
+        empty=(known.empty or ()) if known else filled,
+    )
+
+
+def _replaced(site: Site, splices: Sequence[Trace]) -> str:
+    """Somebody else's mounts at our target that ours took the place of."""
+    names = [_source(Path(path)).encode() for path in (str(states.root()), *_written(site))]
+    target = site.settings.mount_path.encode()
+    old = [t.old for t in splices if target in t.old and not any(name in t.old for name in names)]
+    return "\n".join(dict.fromkeys(text.decode(errors="replace").strip() for text in old))
+
+
+def _is_bare(data: bytes | None) -> bool:
+    """Whether nothing but our first line is left, however its line ends now."""
+    return (data or b"").decode("utf-8-sig", errors="replace").strip() in ("", compose.HEADER.strip())

@@ -10,18 +10,19 @@ built on them, and pin Airflow's own version meanwhile (ap-airflow's pull reques
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
-from aws_airflow_tasks.core import Pending, Plan, TaskError
+from aws_airflow_tasks.core import Pending, Plan, Target, TaskError
 from aws_airflow_tasks.patch import requirements
 from aws_airflow_tasks.patch.requirement_lines import Read
-from aws_airflow_tasks.patch.requirements import NAME, Target
+from aws_airflow_tasks.patch.requirements import NAME
 from aws_airflow_tasks.runtimes import dockerfile, dockerfile_runs, image
 from aws_airflow_tasks.runtimes.image import Image
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files, init
 from aws_airflow_tasks.world import files as world
+from aws_airflow_tasks.world import receipts
 
 
 def plan(site: Site) -> Plan:
@@ -51,7 +52,7 @@ _UNHEEDED = (
 )
 
 
-def _in_image(found: Image, text: str) -> Target:
+def _in_image(found: Image, text: str) -> requirements.Target:
     """Linux with the image's Python; on a Mac with its own processor the engine's containers have that, too."""
     machine = platform.machine().lower()
     environment = _python(found) | {
@@ -61,12 +62,12 @@ def _in_image(found: Image, text: str) -> Target:
         "platform_machine": {"arm64": "aarch64", "amd64": "x86_64"}.get(machine, machine),
     }
     bundled = "the Dockerfile's base image has the amazon provider" if found.bundles_amazon else ""
-    return Target(found.airflow, environment, dockerfile_runs.pip_installs(text), bundled)
+    return requirements.Target(found.airflow, environment, dockerfile_runs.pip_installs(text), bundled)
 
 
-def _standalone(found: Image) -> Target:
+def _standalone(found: Image) -> requirements.Target:
     """This machine, with the image's Python: nothing of what the Dockerfile builds is there."""
-    return Target(found.airflow, _python(found))
+    return requirements.Target(found.airflow, _python(found))
 
 
 def _python(found: Image) -> dict[str, str]:
@@ -91,13 +92,17 @@ def _reader(project: Path) -> Read:
     return read
 
 
-def _written(site: Site) -> Iterator[str]:
+def _written(site: Site) -> list[str]:
     """The lines that we ever wrote."""
-    for receipt in site.receipts:
-        if receipt.kind == "file" and receipt.content["path"] == NAME:
-            yield from (edit["new"].strip() for edit in receipt.content["edits"] if edit["new"])
+    return [text.strip() for text in receipts.written_text(site.receipts, NAME)]
 
 
-def withdrawn(site: Site, data: bytes) -> bytes:
-    """``requirements.txt`` without our lines, where it was edited since so that no change of ours can be reversed."""
-    return requirements.without(data, _written(site))
+def undo(site: Site) -> list[Target]:
+    """``requirements.txt`` without our line; one that the person changed since is the person's own."""
+    return files.undo(site, NAME, without=_without_ours)
+
+
+def _without_ours(site: Site, versions: Sequence[bytes]) -> bytes | None:
+    left = requirements.without(versions[0], _written(site))
+    created = receipts.of_file(site.receipts, NAME)[0].record.before is None
+    return None if created and not left.strip() else left

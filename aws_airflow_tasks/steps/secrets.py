@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from secrets import token_hex, token_urlsafe
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from aws_airflow_tasks.backends.protocol import Backend
-from aws_airflow_tasks.core import Change, Plan, TaskError
+from aws_airflow_tasks import backends
+from aws_airflow_tasks.backends.protocol import Backend, Entry
+from aws_airflow_tasks.core import Change, Plan, Target, TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.text import digest
+from aws_airflow_tasks.world import receipts
 from aws_airflow_tasks.world import state as states
+from aws_airflow_tasks.world.aws import Account
+from aws_airflow_tasks.world.receipts import Kept
 
 #: the tag that says whose an entry is; its value is a project's random id
 TAG = "aws-airflow-tasks"
@@ -30,7 +37,7 @@ def plan(site: Site) -> Plan:
         profile = account.credentials.profile
         hint = f"aws configure set region eu-west-1 --profile {profile}"
         raise TaskError(f"no region is set for profile {profile}", hint=hint)
-    changes = [_change(site, backend, name, value) for name, value in entries(backend, site.settings).items()]
+    changes = [_change(site, backend, name, value()) for name, value in entries(backend, site.settings).items()]
     return Plan(tuple(changes), target=", ".join(change.target for change in changes), reason="there")
 
 
@@ -59,7 +66,29 @@ def connection_host(value: str) -> str | None:
     return str(found.get("host")) if isinstance(found, dict) else None
 
 
-def _change(site: Site, backend: Backend, name: str, value: Callable[[], str]) -> Change:
+@receipts.kind("secret")
+class Created(NamedTuple):
+    """An entry that we created in AWS.
+
+    Attributes:
+        name: its name.
+        region: where.
+        profile: the profile asked for then; empty: as the AWS CLI resolved it.
+        endpoint_url: the endpoint asked for then, or empty.
+        backend: the backend's name.
+        sha256: of its value (hex). That is a random one of ours, so this tells nothing but whether somebody has put
+            another one in since. None: version 0.1.0 did not write it down.
+    """
+
+    name: str
+    region: str
+    profile: str
+    endpoint_url: str
+    backend: str = "secrets-manager"
+    sha256: str | None = None
+
+
+def _change(site: Site, backend: Backend, name: str, value: str) -> Change:
     found = backend.describe(site.account, name)
     if found and found.pending_deletion:
         raise backend.scheduled(name)
@@ -69,23 +98,56 @@ def _change(site: Site, backend: Backend, name: str, value: Callable[[], str]) -
             hint="INVOKE_AWS_AIRFLOW_CHECK_VARIABLE=another_name INVOKE_AWS_AIRFLOW_CHECK_CONNECTION=another_name "
             "invoke secrets",
         )
-    there = "exists\n"
+    there, settings = "exists\n", site.settings
+    region = site.account.credentials.region
     return Change(
         target=f"{backend.ENTRY} {name}",
         action="create",
         before=there if found else None,
         after=there,
-        apply=lambda: _create(site, backend, name, value()),
-        receipt={
-            "kind": "secret",
-            "name": name,
-            "region": site.account.credentials.region,
-            "profile": site.settings.profile,
-            "endpoint_url": site.settings.endpoint_url,
-        },
+        apply=lambda: _create(site, backend, name, value),
+        receipt=Created(name, region, settings.profile, settings.endpoint_url, backend.NAME, digest(value)),
         reason="absent",
     )
 
 
 def _create(site: Site, backend: Backend, name: str, value: str) -> None:
     backend.create(site.account, name, value, {TAG: states.project_id(site.state)})
+
+
+def undo(site: Site) -> list[Target]:
+    """What we created in AWS is deleted, wherever: a name may be there in several regions, accounts or endpoints."""
+    groups: dict[Created, list[Kept[Created]]] = {}
+    for kept in receipts.of(site.receipts, Created):
+        groups.setdefault(kept.record._replace(sha256=None), []).append(kept)
+    names = [place.name for place in groups]
+    return [_deleted(site, place, group, several=names.count(place.name) > 1) for place, group in groups.items()]
+
+
+def _deleted(site: Site, place: Created, group: Sequence[Kept[Created]], *, several: bool) -> Target:
+    """Only what both the receipt and the tag claim is deleted, with no recovery window; not a value of the person's."""
+    backend = backends.ALL[place.backend]
+    name = f"{backend.ENTRY} {place.name}" + (f" ({place.region}, {place.profile or 'default'})" if several else "")
+
+    def plan() -> Plan:
+        where = replace(site.settings, profile=place.profile, region=place.region, endpoint_url=place.endpoint_url)
+        account = Site(where).account
+        found = backend.describe(account, place.name)
+        if not found or found.tags.get(TAG) != states.project_id(site.state) or found.pending_deletion:
+            return Plan(target=name)
+        if not _is_as_created(backend.get, account, found, [kept.record.sha256 for kept in group]):
+            return Plan(target=name, warnings=(f"{name} has been given another value since, and stays",))
+        change = Change(name, "delete", "exists\n", None, lambda: backend.delete(account, found.id))
+        return Plan((change,), target=name)
+
+    return Target(name, plan, tuple(kept.number for kept in group))
+
+
+def _is_as_created(
+    get: Callable[[Account, str], str | None], account: Account, found: Entry, known: Sequence[str | None]
+) -> bool:
+    """Whether the value is one that we gave it; version 0.1.0 did not write down which, and then it is."""
+    if None in known:
+        return True
+    value = get(account, found.name)
+    return value is not None and digest(value) in known

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from aws_airflow_tasks.core import Change
+from aws_airflow_tasks.core import Change, Plan, Target
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.world import identity, staging
 from aws_airflow_tasks.world.delivery import source
@@ -43,6 +43,21 @@ def _staging(site: Site, found: Staged | None, seen_at: str, reason: str) -> Cha
 def _removal(site: Site) -> Change:
     before = "credentials that were staged earlier\n"
     return Change(_target(site), "delete", before, None, lambda: staging.remove(site.state), reason=site.way.reason)
+
+
+def undo(site: Site) -> list[Target]:
+    """The copy of the person's keys is gone."""
+    folder = staging.folder(site.state)
+    name = _target(site)
+
+    def there() -> bool:
+        return folder.exists() or folder.is_symlink()
+
+    def plan() -> Plan:
+        before = "staged credentials\n" if there() else None
+        return Plan((Change(name, "delete", before, None, lambda: staging.remove(site.state)),), target=name)
+
+    return [Target(name, plan, needs=(staging.FOLDER, staging.RECORD))] if there() else []
 
 
 def _target(site: Site) -> str:

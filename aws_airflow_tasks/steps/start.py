@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from aws_airflow_tasks.core import Change, Pending, Plan, TaskError
+from aws_airflow_tasks import runtimes
+from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError
 from aws_airflow_tasks.runtimes.protocol import Runtime, Service
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.world import files as world
+from aws_airflow_tasks.world import receipts
+from aws_airflow_tasks.world.receipts import Kept
 
 #: variables that make a difference even when ``.env`` no longer has them
 OURS = ("AWS_", "AIRFLOW__SECRETS__")
@@ -40,12 +44,26 @@ def plan(site: Site) -> Plan:
     return Plan((change,))
 
 
-def _receipt(site: Site) -> dict[str, Any] | None:
-    """What there was before our first start: that is what `undo` goes back to."""
-    if any(receipt.kind == "runtime" for receipt in site.receipts):
-        return None
+@receipts.kind("runtime")
+class Started(NamedTuple):
+    """What there was before our first start in a runtime: what ``undo`` goes back to.
+
+    Attributes:
+        runtime: its name.
+        running: whether Airflow ran.
+        made: whether nothing of it was there, so that what there is now came of us.
+    """
+
+    runtime: str
+    running: bool
+    made: bool = False
+
+
+def _receipt(site: Site) -> Started | None:
     runtime = site.runtime
-    return {"kind": "runtime", "runtime": runtime.name, "running": bool(site.running), "made": not runtime.made()}
+    if any(kept.record.runtime == runtime.name for kept in receipts.of(site.receipts, Started)):
+        return None
+    return Started(runtime.name, bool(site.running), not runtime.made())
 
 
 def _start(site: Site, environment: Mapping[str, str]) -> None:
@@ -89,6 +107,75 @@ def stop(site: Site) -> Plan:
         apply=site.runtime.stop,
     )
     return Plan((change,), target="Airflow", reason="" if running else "not running")
+
+
+def undo(site: Site) -> list[Target]:
+    """What we started is stopped, in each runtime it was started in; what that made is removed, but for its data."""
+    return [_stopped(site, name, target, group) for name, target, group in _started(site)]
+
+
+def undo_restart(site: Site) -> list[Target]:
+    """What ran before we came is started again with the files that it had."""
+    return [_restarted(site, name, target, group) for name, target, group in _started(site)]
+
+
+def _started(site: Site) -> list[tuple[str, str, list[Kept[Started]]]]:
+    """Each runtime in which we started Airflow, what a person calls it, and its receipts.
+
+    Version 0.1.0 wrote a receipt for the first runtime only: another is known by what it left in the state directory.
+    """
+    found: dict[str, list[Kept[Started]]] = {}
+    for kept in receipts.of(site.receipts, Started):
+        found.setdefault(kept.record.runtime, []).append(kept)
+    for name, runtime in runtimes.ALL.items():
+        if name not in found and runtime.leaves and (site.state / runtime.leaves).exists():
+            found[name] = [Kept(0, Started(name, running=False))]
+    several = len(found) > 1
+    return [(name, f"Airflow ({name})" if several else "Airflow", group) for name, group in found.items()]
+
+
+def _stopped(site: Site, name: str, target: str, group: Sequence[Kept[Started]]) -> Target:
+    before = group[0].record
+
+    def plan() -> Plan:
+        runtime = _runtime(site, name)
+        there = "".join(f"{service.name}: running\n" for service in runtime.running()) or None
+        if before.made and not before.running:
+            left = "its containers\n" if not there and runtime.made() else None
+            change = Change(target, "remove", there or left, None, runtime.discard)
+        else:
+            change = Change(target, "stop", None if before.running else there, None, runtime.stop)
+        return Plan((change,), target=target, warnings=(runtime.kept,) if runtime.kept else ())
+
+    return _target(name, target, plan, group)
+
+
+def _restarted(site: Site, name: str, target: str, group: Sequence[Kept[Started]]) -> Target:
+    restarted = list[bool]()
+
+    def plan() -> Plan:
+        if restarted or not group[0].record.running:
+            return Plan(target=target)
+        runtime = _runtime(site, name)
+
+        def apply() -> None:
+            runtime.start({}, restart=True, wait=site.settings.wait)
+            restarted.append(True)
+
+        ran = bool(runtime.running())
+        before, after = "running with our mount and environment\n", "running with the files from before\n"
+        return Plan((Change(target, "restart", before if ran else None, after if ran else None, apply),), target=target)
+
+    return _target(name, f"{target}, started again", plan, group)
+
+
+def _target(name: str, target: str, plan: Callable[[], Plan], group: Sequence[Kept[Started]]) -> Target:
+    leaves = runtimes.ALL[name].leaves
+    return Target(target, plan, tuple(kept.number for kept in group if kept.number), (leaves,) if leaves else ())
+
+
+def _runtime(site: Site, name: str) -> Runtime:
+    return Site(replace(site.settings, runtime=name)).runtime
 
 
 def read_environment(site: Site) -> dict[str, str]:

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from aws_airflow_tasks.core import Edit, TaskError, Trace
 from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.world import files
 from aws_airflow_tasks.world.state import private
 
+#: how a receipt is written; version 0.1.0 wrote none, which is 1, with the same fields but those that have a default
+FORMAT = 2
+
 
 class Receipt(NamedTuple):
-    """One entry of the journal.
+    """One entry of the journal, as JSON has it.
 
     Attributes:
         number: its place in the journal, from 1.
-        kind: ``file``, or what its step calls it.
-        content: what its step wrote down, as JSON has it.
+        kind: what its record is called.
+        content: the record's fields.
     """
 
     number: int
@@ -33,27 +36,91 @@ class Receipt(NamedTuple):
     content: Mapping[str, Any]
 
 
-def file_receipt(
-    path_in_project: str, before: bytes | None, after: bytes | None, edits: tuple[Edit, ...], **extra: Any
-) -> dict[str, Any]:
-    """The receipt of a file's change, for :func:`record`.
+R = TypeVar("R")
+#: what each kind of record is called in the journal
+_KINDS: dict[type, str] = {}
+
+
+def kind(name: str) -> Callable[[type[R]], type[R]]:
+    """Make a named tuple, which JSON can hold and which has no secrets, a record that is called ``name``."""
+
+    def register(record: type[R]) -> type[R]:
+        _KINDS[record] = name
+        return record
+
+    return register
+
+
+class Kept(NamedTuple, Generic[R]):
+    """A record that is in the journal, and its number there."""
+
+    number: int
+    record: R
+
+
+def of(journal: Iterable[Receipt], record: type[R]) -> list[Kept[R]]:
+    """The records of a kind in the journal, the oldest first.
 
     Args:
-        path_in_project: the file, relative to the project, with ``/``.
+        journal: from :func:`load`.
+        record: see :func:`kind`; a field that an earlier version did not write has its default.
+
+    Raises:
+        TaskError: one lacks what it must have.
+    """
+    names, found = cast(Any, record)._fields, []
+    for receipt in journal:
+        if receipt.kind == _KINDS[record]:
+            fields = {name: receipt.content[name] for name in names if name in receipt.content}
+            try:
+                found.append(Kept(receipt.number, record(**fields)))
+            except TypeError:
+                raise TaskError(f"receipt {receipt.number} is damaged: it is none of ours") from None
+    return found
+
+
+@kind("file")
+class FileRecord(NamedTuple):
+    """What was done to a file of the project.
+
+    Attributes:
+        path: the file, relative to the project, with ``/``.
+        before: the sha256 (hex) of its bytes before; None: it did not exist.
+        after: likewise after; None: it does not exist any more.
+        edits: the splices, as :class:`Trace` has them; see :func:`file_record`.
+        folders: the directories that were made for it, relative to the project, the outermost first.
+        keys: of a ``.env`` file, what ``patch.dotenv.written`` says.
+        source: of the override, the directory that was mounted.
+        theirs: of the override, the services that carried a volume like ours before us; None: nobody looked.
+        empty: of the override, what was there with nothing in it before us; None: nobody looked.
+    """
+
+    path: str
+    before: str | None
+    after: str | None
+    edits: Sequence[Mapping[str, Any]]
+    folders: Sequence[str] = ()
+    keys: Mapping[str, Mapping[str, Any] | None] | None = None
+    source: str = ""
+    theirs: Sequence[str] | None = None
+    empty: Sequence[str] | None = None
+
+
+def file_record(
+    path: str, before: bytes | None, after: bytes | None, edits: tuple[Edit, ...], **more: Any
+) -> FileRecord:
+    """The record of a file's change, for :func:`record`.
+
+    Args:
+        path: the file, relative to the project, with ``/``.
         before: its bytes before; None: it did not exist.
         after: its bytes after; None: it does not exist any more.
         edits: the splices from one to the other.
-        extra: what else is to be kept, JSON-able. With ``keys`` (see ``patch.dotenv.written``) the text we write is
-            not kept, since each key's hash is enough to find it again.
+        more: further fields. With ``keys`` the text we write is not kept, since each key's hash is enough to find it
+            again.
     """
-    return {
-        "kind": "file",
-        "path": path_in_project,
-        "before": digest(before),
-        "after": digest(after),
-        "edits": _described(after or b"", edits, keep="keys" not in extra),
-        **extra,
-    }
+    described = _described(after or b"", edits, keep=more.get("keys") is None)
+    return FileRecord(path, digest(before), digest(after), described, **more)
 
 
 def _described(after: bytes, edits: tuple[Edit, ...], *, keep: bool) -> list[dict[str, Any]]:
@@ -79,21 +146,20 @@ def _described(after: bytes, edits: tuple[Edit, ...], *, keep: bool) -> list[dic
     return described
 
 
-def record(state: Path, receipt: Mapping[str, Any]) -> None:
-    """Write a receipt to the journal; call it before the change is made, with the project's lock held.
+def record(state: Path, made: Any) -> None:
+    """Write a record to the journal; call it before the change is made, with the project's lock held.
 
     Args:
         state: the project's state directory.
-        receipt: JSON-able, with its ``kind``; but for the edits of :func:`file_receipt`, whose replaced text is stored
-            apart.
+        made: a record (see :func:`kind`); the text that edits of :func:`file_record` replaced is stored apart.
 
     Raises:
         TaskError: the journal cannot be written, or it is open to others.
     """
     folder, replaced = _folder(state, "receipts"), _folder(state, "replaced")
     number = max(_numbers(folder), default=0) + 1
-    content = dict(receipt)
-    if "edits" in content:
+    content = {"format": FORMAT, "kind": _KINDS[type(made)], **made._asdict()}
+    if isinstance(made, FileRecord):
         content["edits"] = [
             _stored(edit, replaced / f"{number:04d}-{index}") for index, edit in enumerate(content["edits"])
         ]
@@ -127,12 +193,15 @@ def load(state: Path) -> list[Receipt]:
 def _parsed(number: int, path: Path) -> Receipt:
     try:
         content = json.loads(files.read(path) or b"")
-        return Receipt(number, str(content["kind"]), content)
-    except (ValueError, KeyError, TypeError):
+        receipt, version = Receipt(number, str(content["kind"]), content), int(content.get("format", 1))
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise TaskError(f"{path} is damaged: it is no receipt of ours", hint=f"less '{path}'") from None
+    if version > FORMAT:
+        raise TaskError(f"{path} was written by a later version of this tool", hint="aws-airflow --version")
+    return receipt
 
 
-def traces(state: Path, receipt: Receipt) -> tuple[Trace, ...]:
+def traces(state: Path, kept: Kept[FileRecord]) -> tuple[Trace, ...]:
     """The splices of a file's receipt, with the text that they took the place of.
 
     Raises:
@@ -144,11 +213,11 @@ def traces(state: Path, receipt: Receipt) -> tuple[Trace, ...]:
             length=edit["length"],
             sha256=edit["sha256"],
             new=None if edit["new"] is None else edit["new"].encode("utf-8", errors="surrogateescape"),
-            old=_replaced(state / "replaced" / f"{receipt.number:04d}-{index}", edit["old"]),
+            old=_replaced(state / "replaced" / f"{kept.number:04d}-{index}", edit["old"]),
             line=edit["line"],
             column=edit["column"],
         )
-        for index, edit in enumerate(receipt.content["edits"])
+        for index, edit in enumerate(kept.record.edits)
     )
 
 
@@ -161,57 +230,59 @@ def _replaced(place: Path, old: Mapping[str, Any]) -> bytes:
     return found or b""
 
 
-def forget(state: Path, receipts: Iterable[Receipt]) -> None:
-    """Take receipts off the journal, the newest first, with the replaced text kept for them.
+def forget(state: Path, numbers: Iterable[int]) -> None:
+    """Take the receipts of these numbers off the journal, the newest first, with the replaced text kept for them.
 
     Raises:
         TaskError: one cannot be removed.
     """
-    for receipt in sorted(receipts, key=lambda receipt: receipt.number, reverse=True):
-        path = state / "receipts" / f"{receipt.number:04d}.json"
+    for number in sorted(numbers, reverse=True):
+        path = state / "receipts" / f"{number:04d}.json"
         try:
             path.unlink(missing_ok=True)
-            for place in (state / "replaced").glob(f"{receipt.number:04d}-*"):
+            for place in (state / "replaced").glob(f"{number:04d}-*"):
                 place.unlink(missing_ok=True)
         except OSError as error:
             raise TaskError(f"cannot remove {path}: {error.strerror}", hint=f"ls -l '{path}'") from None
 
 
-def written_values(receipts: Sequence[Receipt], path: str) -> dict[str, frozenset[str]]:
+def of_file(journal: Iterable[Receipt], path: str) -> list[Kept[FileRecord]]:
+    """What was ever done to the file ``path``, the oldest first."""
+    return [kept for kept in of(journal, FileRecord) if kept.record.path == path]
+
+
+def written_values(journal: Iterable[Receipt], path: str) -> dict[str, frozenset[str]]:
     """By key the hashes of the values that we wrote to the ``.env`` file ``path``; for ``patch.dotenv.plan``.
 
     All of them, not just the last: after a crash the file may still hold the one before.
     """
     ours: dict[str, frozenset[str]] = {}
-    for receipt in receipts:
-        if receipt.kind == "file" and receipt.content["path"] == path:
-            for key, value in receipt.content.get("keys", {}).items():
-                ours[key] = ours.get(key, frozenset()) | ({value["sha256"]} if value else set())
+    for kept in of_file(journal, path):
+        for key, value in (kept.record.keys or {}).items():
+            ours[key] = ours.get(key, frozenset()) | ({value["sha256"]} if value else set())
     return ours
 
 
-def of_file(receipts: Sequence[Receipt], path: str) -> list[Receipt]:
-    """The receipts of the file ``path`` in the order in which they are to be reversed, the newest first.
+def written_text(journal: Iterable[Receipt], path: str) -> list[str]:
+    """Every piece of text that we put into the file ``path``."""
+    return [edit["new"] for kept in of_file(journal, path) for edit in kept.record.edits if edit["new"]]
 
-    One that the next one does not build on was never made, or was taken back by hand: it is left out.
+
+def way_back(kept: Sequence[Kept[FileRecord]], data: bytes | None) -> list[Kept[FileRecord]]:
+    """A file's records in the order in which they lead back from ``data``, the newest first.
+
+    One that the next one does not build on was never made, or was taken back by hand: it is left out. Where the file
+    is as an earlier change left it, the way begins there: what was changed by hand and repaired since is no part of it.
     """
-    found = [receipt for receipt in receipts if receipt.kind == "file" and receipt.content["path"] == path]
-    followed = zip(found, [*found[1:], None], strict=True)
-    return [r for r, after in followed if not after or after.content["before"] != r.content["before"]][::-1]
+    followed = zip(kept, [*kept[1:], None], strict=False)  # of none nothing
+    made = [each for each, after in followed if not after or after.record.before != each.record.before][::-1]
+    there = [index for index, each in enumerate(made) if each.record.after == digest(data)]
+    return made[there[-1] :] if there else made
 
 
-def since(newest_first: Sequence[Receipt], data: bytes | None) -> Sequence[Receipt]:
-    """Those of a file's receipts that lead back from ``data``: where it is as an earlier change left it, from there.
-
-    What was changed by hand and repaired since is then no part of the way back.
-    """
-    there = [index for index, receipt in enumerate(newest_first) if receipt.content["after"] == digest(data)]
-    return newest_first[there[-1] :] if there else newest_first
-
-
-def is_as_written(receipts: Sequence[Receipt], path: str, data: bytes | None) -> bool:
+def is_as_written(journal: Iterable[Receipt], path: str, data: bytes | None) -> bool:
     """Whether the file ``path`` with the bytes ``data`` is just as one of our changes left it."""
-    return any(r.kind == "file" and r.content["path"] == path and r.content["after"] == digest(data) for r in receipts)
+    return any(kept.record.after == digest(data) for kept in of_file(journal, path))
 
 
 def _numbers(folder: Path) -> list[int]:

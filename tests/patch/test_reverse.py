@@ -119,11 +119,13 @@ def test_edited_elsewhere(edit: Any, rest: bytes) -> None:
     ],
 )
 def test_what_cannot_be_told_is_refused(now: bytes, cause: str) -> None:
-    """Our lines more often than we wrote them, or changed, are listed for the person to take out."""
+    """Our lines more often than we wrote them, or changed, are all listed with their numbers."""
     patch = MOUNTED.back(now)
     assert (patch.outcome, patch.after) == ("refusal", now)
     assert patch.reason == f"it was edited since, and {cause}"
-    assert patch.by_hand == "take these lines out:\n- ~/.aws:/home/astro/.aws:ro"
+    lines = [f"{n}: {line}" for n, line in enumerate(now.decode().splitlines(), 1) if "~/.aws:" in line]
+    assert patch.by_hand.splitlines()[1:] == lines
+    assert patch.by_hand.startswith("take these lines out:" if b"# mine" not in now else "take what we wrote out of ")
 
 
 def test_a_line_that_became_the_persons_own_stays() -> None:
@@ -177,7 +179,7 @@ def test_replaced_text_is_put_back() -> None:
 def test_replaced_text_in_a_changed_line_is_refused() -> None:
     """In a line that was edited since, nothing is put back."""
     patch = REPLACED.back(REPLACED.after.replace(b"# c", b"# d"))
-    assert (patch.outcome, patch.by_hand) == ("refusal", "take these lines out:\n[x, y, o]")
+    assert (patch.outcome, patch.by_hand) == ("refusal", "take what we wrote out of these lines:\n2: v: [x, y, o] # d")
 
 
 ENV = b"A=1\nAWS_PROFILE='prod' # mine\n"
@@ -215,12 +217,38 @@ def test_dotenv_value_changed_since_stays() -> None:
     assert patch.warnings == ("AWS_PROFILE (line 2) was changed since and stays",)
 
 
-def test_dotenv_value_twice_is_refused() -> None:
-    """Which of two equal lines is ours cannot be told."""
-    now = b"A=2\nN=7\nN=7\n"
-    patch = set_in(b"A=1\n", {"N": "7"}).back(now)
-    assert (patch.outcome, patch.after) == ("refusal", now)
-    assert patch.reason == "it was edited since, and N is in it 2 times with our value"
+def test_dotenv_lines_doubled_since_all_go_at_once() -> None:
+    """Every line of ours goes the way of the first one, whoever doubled it."""
+    done = set_in(ENV, WANT)
+    patch = done.back(done.after + done.after)
+    assert patch.after == ENV + ENV
+    assert set_in(b"A=1\n", {"N": "7"}).back(b"A=2\nN=7\nN=7\n").after == b"A=2\n"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_dotenv_comment_behind_a_line_of_ours_stays(end: str) -> None:
+    """What the person wrote behind our line becomes a line of its own."""
+    done = set_in(b"A=1\n", {"N": "7", "P": "dev"})
+    now = done.after.replace(b"N=7\n", b"N=7  # ask ops\r\n").replace(b"P=dev\n", b"P=dev # me" + end.encode())
+    assert done.back(now).after == b"A=1\n# ask ops\r\n# me" + end.encode()
+
+
+@pytest.mark.parametrize("now", [b"A=1\n\0", "A=1\n".encode("utf-16")], ids=["NUL", "UTF-16"])
+def test_dotenv_that_nobody_can_read_is_done_where_nothing_of_ours_is_in_it(now: bytes) -> None:
+    """There is nothing to take out; with one of our lines in it, that one is named without its value."""
+    done = set_in(b"A=1\n", {"N": "7"})
+    assert done.back(now).outcome == "satisfied"
+    patch = done.back(b"A=1\nN=7\n\0")
+    assert (patch.outcome, patch.by_hand) == ("refusal", "take these lines out:\n2: N=…")
+    assert done.back(b"A=1\n\0").outcome == "satisfied"
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n\n", b""])
+def test_a_created_file_of_which_only_line_ends_changed_is_deleted(end: bytes) -> None:
+    """Such as by git's autocrlf, or an editor that drops the last newline."""
+    done = inserted(None, b"a: 1\nb: 2\n")
+    now = b"a: 1\r\nb: 2" + end
+    assert done.back(now).after is None
 
 
 def test_dotenv_created_and_added_to() -> None:

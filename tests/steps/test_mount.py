@@ -103,8 +103,8 @@ def test_our_mounts_are_found_by_what_they_mount_where_the_text_around_them_was_
         change.apply()
         override.write_text(override.read_text() + added)
     kept = mount.withdrawn(here(settings, state), override.read_bytes())
-    assert (kept or b"").decode() == compose.HEADER + "services:\n" + theirs
-    assert mount.withdrawn(here(settings, state), override.read_bytes().replace(theirs.encode(), b"")) is None
+    assert (kept.after or b"").decode() == compose.HEADER + "services:\n" + theirs
+    assert mount.withdrawn(here(settings, state), override.read_bytes().replace(theirs.encode(), b"")).after is None
 
 
 def test_an_upgrade_and_back_gives_the_same_services(settings: Settings, tmp_path: Path) -> None:

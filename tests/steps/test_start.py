@@ -17,6 +17,7 @@ from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import start
+from aws_airflow_tasks.steps.start import Started
 from aws_airflow_tasks.world import receipts
 from tests.facts import site
 
@@ -180,10 +181,10 @@ def test_a_line_of_ours_that_something_stronger_wins_over_is_an_error_that_says_
 def test_only_the_first_start_leaves_a_receipt_which_says_whether_airflow_ran_before(
     airflow: Airflow, settings: Settings, state: Path
 ) -> None:
-    assert only(settings, state).receipt == {"kind": "runtime", "runtime": "docker", "running": False, "made": True}
+    assert only(settings, state).receipt == Started("docker", running=False, made=True)
     airflow.start({}, restart=False, wait=1)
     change = only(settings, state)
-    assert change.receipt == {"kind": "runtime", "runtime": "docker", "running": True, "made": True}
+    assert change.receipt == Started("docker", running=True, made=True)
     receipts.record(state, change.receipt)
     airflow.stop()
     assert only(settings, state).receipt is None

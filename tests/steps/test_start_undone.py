@@ -9,6 +9,7 @@ import pytest
 from aws_airflow_tasks import undo
 from aws_airflow_tasks.core import Change
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps.start import Started
 from aws_airflow_tasks.world import receipts
 from tests.steps.test_start import ENV, Airflow, airflow, here, settings, state
 
@@ -17,11 +18,12 @@ __all__ = ["airflow", "settings", "state"]
 
 def started(state: Path, *, running: bool, made: bool) -> None:
     """Our first start: whether Airflow ran before it, and whether it made the containers."""
-    receipts.record(state, {"kind": "runtime", "runtime": "docker", "running": running, "made": made})
+    receipts.record(state, Started("docker", running, made))
 
 
 def airflow_changes(settings: Settings, state: Path) -> list[Change]:
-    return [change for change in undo.plan(here(settings, state)).needed if change.target == "Airflow"]
+    plans = undo.plans(here(settings, state)).values()
+    return [change for plan in plans for change in plan().needed if change.target == "Airflow"]
 
 
 @pytest.fixture
@@ -62,6 +64,6 @@ def test_what_we_made_is_removed_and_its_data_is_named(running: Airflow, setting
     started(state, running=False, made=True)
     (change,) = airflow_changes(settings, state)
     assert change.action == "remove"
-    assert "docker volume ls" in undo.plan(here(settings, state)).warnings[0]
+    assert "docker volume ls" in undo.plans(here(settings, state))["Airflow"]().warnings[0]
     change.apply()
     assert (running.running(), running.discarded) == ((), True)

@@ -82,7 +82,7 @@ def work(place):
     patch = dotenv.plan(files.read(env), WANT, ours=ours, override=True)
     if patch.outcome == "edits":
         keys = dotenv.written(patch, WANT)
-        receipts.record(state, receipts.file_receipt(".env", patch.before, patch.after, patch.edits, keys=keys))
+        receipts.record(state, receipts.file_record(".env", patch.before, patch.after, patch.edits, keys=keys))
         files.replace(env, patch.before, patch.after)
 
 def check(place):
@@ -95,10 +95,10 @@ def check(place):
         files.sweep(folder)
     assert not list(place.rglob(".aws-airflow-*"))
     data = files.read(env)
-    for receipt in receipts.of_file(receipts.load(state), ".env"):
-        content = receipt.content
-        found = receipts.traces(state, receipt)
-        patch = reverse(data, found, before=content["before"], after=content["after"], keys=content["keys"])
+    for kept in receipts.way_back(receipts.of_file(receipts.load(state), ".env"), data):
+        record = kept.record
+        found = receipts.traces(state, kept)
+        patch = reverse(data, found, before=record.before, after=record.after, keys=record.keys)
         assert patch.outcome == "edits", patch
         data = patch.after
     assert data == b"K=hunter2\\nA=1\\n", data

@@ -30,7 +30,7 @@ def run(place):
         assert patch.outcome in ("satisfied", "edits"), patch
         if patch.outcome == "edits":
             keys = dotenv.written(patch, want)
-            receipts.record(state, receipts.file_receipt(".env", patch.before, patch.after, patch.edits, keys=keys))
+            receipts.record(state, receipts.file_record(".env", patch.before, patch.after, patch.edits, keys=keys))
             files.replace(env, patch.before, patch.after)
 
 children = []

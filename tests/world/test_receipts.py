@@ -6,12 +6,23 @@ import hashlib
 import json
 import stat
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
 from aws_airflow_tasks.core import Edit, TaskError
-from aws_airflow_tasks.world import files, receipts
-from aws_airflow_tasks.world.receipts import file_receipt, load, of_file, record, traces, written_values
+from aws_airflow_tasks.world import receipts
+from aws_airflow_tasks.world.receipts import (
+    FileRecord,
+    Kept,
+    file_record,
+    load,
+    of_file,
+    record,
+    traces,
+    way_back,
+    written_values,
+)
 
 SECRET = b"hunter2"
 
@@ -27,10 +38,10 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def patched(path: str = ".env", **extra: object) -> dict[str, object]:
+def patched(path: str = ".env", **more: Any) -> FileRecord:
     """The receipt of a value of the person's that gave way, and of a line that was added."""
     before, after = b"K=hunter2\nA=1\n", b"K=new\nA=1\nB=2\n"
-    return file_receipt(path, before, after, (Edit(2, SECRET, b"new"), Edit(14, b"", b"B=2\n")), **extra)
+    return file_record(path, before, after, (Edit(2, SECRET, b"new"), Edit(14, b"", b"B=2\n")), **more)
 
 
 def test_nothing_yet(state: Path) -> None:
@@ -39,26 +50,55 @@ def test_nothing_yet(state: Path) -> None:
     assert load(state / "absent") == []
 
 
+@receipts.kind("a test's")
+class Noted(NamedTuple):
+    name: str
+    deep: dict[str, Any]
+    later: str = "not known then"
+
+
+def only(state: Path) -> Kept[FileRecord]:
+    (kept,) = receipts.of(load(state), FileRecord)
+    return kept
+
+
 def test_any_kind_in_order(state: Path) -> None:
     """What steps wrote down comes back as they wrote it, the oldest first, beyond the ninth, too."""
     for number in range(12):
-        record(state, {"kind": "secret", "name": f"s{number}", "deep": {"a": [1, None, True]}})
-    found = load(state)
-    assert [receipt.content["name"] for receipt in found] == [f"s{number}" for number in range(12)]
-    assert [receipt.number for receipt in found] == [*range(1, 13)]
-    assert (found[0].kind, found[0].content["deep"]) == ("secret", {"a": [1, None, True]})
+        record(state, Noted(f"s{number}", {"a": [1, None, True]}))
+    record(state, patched())
+    found = receipts.of(load(state), Noted)
+    assert [kept.record for kept in found] == [Noted(f"s{number}", {"a": [1, None, True]}) for number in range(12)]
+    assert [kept.number for kept in found] == [*range(1, 13)]
 
 
-def test_a_file_receipt(state: Path) -> None:
+def test_a_receipt_of_an_earlier_version_is_read_and_one_of_a_later_is_refused(state: Path) -> None:
+    """What was not written down then has its default; what we do not know is never guessed."""
+    record(state, Noted("x", {}))
+    path = state / "receipts" / "0001.json"
+    path.write_text('{"kind": "a test\'s", "name": "x", "deep": {}}')
+    assert receipts.of(load(state), Noted)[0].record == Noted("x", {}, "not known then")
+    path.write_text('{"kind": "a test\'s", "format": 3, "name": "x", "deep": {}}')
+    with pytest.raises(TaskError, match="written by a later version"):
+        load(state)
+
+
+def test_a_receipt_that_lacks_what_it_must_have_is_an_error(state: Path) -> None:
+    record(state, Noted("x", {}))
+    (state / "receipts" / "0001.json").write_text('{"kind": "a test\'s", "name": "x"}')
+    with pytest.raises(TaskError, match="receipt 1 is damaged"):
+        receipts.of(load(state), Noted)
+
+
+def test_a_file_record(state: Path) -> None:
     """Hashes of before and after, and each splice with its place, its text and the text that it replaced."""
-    record(state, patched("docker-compose.override.yml", mode=0o644))
-    (receipt,) = load(state)
-    assert receipt.kind == "file"
-    assert receipt.content["path"] == "docker-compose.override.yml"
-    assert receipt.content["before"] == digest(b"K=hunter2\nA=1\n")
-    assert receipt.content["after"] == digest(b"K=new\nA=1\nB=2\n")
-    assert receipt.content["mode"] == 0o644
-    first, second = traces(state, receipt)
+    record(state, patched("docker-compose.override.yml", source="/staged"))
+    kept = only(state)
+    assert kept.record.path == "docker-compose.override.yml"
+    assert kept.record.before == digest(b"K=hunter2\nA=1\n")
+    assert kept.record.after == digest(b"K=new\nA=1\nB=2\n")
+    assert (kept.record.source, kept.record.theirs) == ("/staged", None)
+    first, second = traces(state, kept)
     assert (first.start, first.length, first.new, first.old) == (2, 3, b"new", SECRET)
     assert (first.line, first.column, first.sha256) == (digest(b"K=new"), 2, digest(b"new"))
     assert (second.start, second.length, second.new, second.old) == (10, 4, b"B=2\n", b"")
@@ -66,17 +106,17 @@ def test_a_file_receipt(state: Path) -> None:
 
 def test_files_that_come_and_go(state: Path) -> None:
     """A created and a deleted file have no hash before or after."""
-    record(state, file_receipt("a", None, b"x", (Edit(0, b"", b"x"),)))
-    record(state, file_receipt("a", b"x", None, (Edit(0, b"x", b""),)))
-    created, deleted = load(state)
-    assert (created.content["before"], deleted.content["after"]) == (None, None)
+    record(state, file_record("a", None, b"x", (Edit(0, b"", b"x"),)))
+    record(state, file_record("a", b"x", None, (Edit(0, b"x", b""),)))
+    created, deleted = receipts.of(load(state), FileRecord)
+    assert (created.record.before, deleted.record.after) == (None, None)
     assert traces(state, deleted)[0].old == b"x"
 
 
 def test_any_bytes_survive(state: Path) -> None:
     """Text that is no UTF-8 comes back as it was."""
-    record(state, file_receipt("a", b"\xff", b"\xfe\0", (Edit(0, b"\xff", b"\xfe\0"),)))
-    (trace,) = traces(state, load(state)[0])
+    record(state, file_record("a", b"\xff", b"\xfe\0", (Edit(0, b"\xff", b"\xfe\0"),)))
+    (trace,) = traces(state, only(state))
     assert (trace.new, trace.old) == (b"\xfe\0", b"\xff")
 
 
@@ -90,7 +130,7 @@ def test_receipts_hold_no_secret(state: Path) -> None:
     assert kept.read_bytes() == SECRET
     assert {stat.S_IMODE(path.stat().st_mode) for path in (kept, state / "receipts" / "0001.json")} == {0o600}
     assert {stat.S_IMODE((state / name).stat().st_mode) for name in ("receipts", "replaced")} == {0o700}
-    assert traces(state, load(state)[0])[0].new is None
+    assert traces(state, only(state))[0].new is None
 
 
 def test_written_values(state: Path) -> None:
@@ -98,7 +138,7 @@ def test_written_values(state: Path) -> None:
     record(state, patched(keys={"K": {"offset": 2, "sha256": "one"}, "L": {"offset": 9, "sha256": "l"}}))
     record(state, patched(keys={"K": {"offset": 2, "sha256": "two"}, "L": None, "M": None}))
     record(state, patched("other.env", keys={"K": {"offset": 2, "sha256": "three"}}))
-    record(state, {"kind": "secret", "path": ".env"})
+    record(state, Noted(".env", {}))
     assert written_values(load(state), ".env") == {"K": {"one", "two"}, "L": {"l"}, "M": set()}
 
 
@@ -112,34 +152,35 @@ def test_is_as_written(state: Path) -> None:
     assert not receipts.is_as_written(journal, ".env", None)
 
 
-def step(before: bytes | None, after: bytes) -> dict[str, object]:
-    return file_receipt("f", before, after, (Edit(0, before or b"", after),))
+def step(before: bytes | None, after: bytes) -> FileRecord:
+    return file_record("f", before, after, (Edit(0, before or b"", after),))
 
 
 def test_receipts_of_a_file_newest_first(state: Path) -> None:
     """A receipt that was written and whose change never was is left out; so is another file's."""
     for receipt in (step(None, b"1"), step(b"1", b"2"), step(b"1", b"3"), patched("g"), step(b"3", b"4")):
         record(state, receipt)
-    assert [receipt.number for receipt in of_file(load(state), "f")] == [5, 3, 1]
+    kept = of_file(load(state), "f")
+    assert [each.number for each in way_back(kept, b"edited")] == [5, 3, 1]
+    assert [each.number for each in way_back(kept, b"3")] == [3, 1]
 
 
 def test_forgetting(state: Path) -> None:
     """A receipt goes with the text that was kept for it; the others stay; twice is once."""
     for _ in range(2):
         record(state, patched())
-    first, second = load(state)
-    receipts.forget(state, [second, second])
-    assert load(state) == [first]
+    receipts.forget(state, [2, 2])
+    assert only(state).number == 1
     assert [path.name for path in (state / "replaced").iterdir()] == ["0001-0"]
-    assert traces(state, first)[0].old == SECRET
+    assert traces(state, only(state))[0].old == SECRET
 
 
 def test_an_orphan_of_a_crash_is_overwritten(state: Path) -> None:
     """Text kept for a receipt that was never written gives way to that of the next one."""
     record(state, patched())
     (state / "receipts" / "0001.json").unlink()
-    record(state, file_receipt("a", b"x", b"y", (Edit(0, b"x", b"y"),)))
-    assert traces(state, load(state)[0])[0].old == b"x"
+    record(state, file_record("a", b"x", b"y", (Edit(0, b"x", b"y"),)))
+    assert traces(state, only(state))[0].old == b"x"
 
 
 def test_damaged_text_is_an_error(state: Path) -> None:
@@ -148,10 +189,10 @@ def test_damaged_text_is_an_error(state: Path) -> None:
     kept = state / "replaced" / "0001-0"
     kept.write_bytes(b"hunter3")
     with pytest.raises(TaskError, match="is gone or damaged"):
-        traces(state, load(state)[0])
+        traces(state, only(state))
     kept.unlink()
     with pytest.raises(TaskError, match="is gone or damaged"):
-        traces(state, load(state)[0])
+        traces(state, only(state))
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b"\xff"])
@@ -202,14 +243,6 @@ def test_a_planted_symlink_is_an_error(state: Path, where: str) -> None:
         with pytest.raises(TaskError, match="planted"):
             load(state)
     assert [path.name for path in elsewhere.rglob("*") if path.is_file()] == []
-
-
-def test_the_receipt_is_there_before_the_change(state: Path, tmp_path: Path) -> None:
-    """A change that was recorded and never made can be told by the file's hash."""
-    record(state, step(b"1", b"2"))
-    (tmp_path / "f").write_bytes(b"1")
-    (receipt,) = load(state)
-    assert receipt.content["before"] == digest(files.read(tmp_path / "f") or b"")
 
 
 def test_receipts_are_json(state: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
@@ -72,6 +72,40 @@ class Volume(NamedTuple):
     read_only: bool
 
 
+class Ours(NamedTuple):
+    """How to tell the volumes that we wrote from other people's.
+
+    Attributes:
+        roots: directories that nobody but us mounts: a volume from there, or below, is ours wherever it appears.
+        lent: directories of the person's that we mounted; a volume of exactly one of them is ours at ``target``.
+        target: the path in the container.
+        theirs: services that carried such a volume before us: those stay as they are.
+        services: the only ones in which one of ``lent`` is ours; None: in any but ``theirs``.
+        empty: what was there before us with nothing in it, and so stays: ``services``, ``NAME``, ``NAME.volumes``.
+    """
+
+    roots: Sequence[str]
+    lent: Sequence[str] = ()
+    target: str = ""
+    theirs: Collection[str] = ()
+    services: Collection[str] | None = None
+    empty: Collection[str] = ()
+
+    def owns(self, volume: Volume, service: str, host: Host) -> bool:
+        """Whether ``volume`` in ``service`` is one that we wrote, or a copy of one."""
+        if volume.path is None or service in self.theirs:
+            return False
+        if self.names(volume.path, host):
+            return True
+        known = self.services is None or service in self.services
+        lent = volume.path in [resolve(path, host) for path in self.lent]
+        return known and lent and volume.target == posixpath.normpath(self.target)
+
+    def names(self, path: str | None, host: Host) -> bool:
+        """Whether ``path`` is at or below one of ``roots``."""
+        return path is not None and any(_within(path, resolve(root, host)) for root in self.roots)
+
+
 class Verdict(Enum):
     """How an existing volume relates to the wanted mount."""
 
@@ -119,6 +153,12 @@ def from_short(text: str, host: Host) -> Volume:
     is_path = source.startswith((".", "/", "~", "\\\\")) or source[1:2] == ":"
     path = resolve(source, host) if is_path else None
     return Volume(shown(_written_parts(text)[0]), path, _target(rest[0]), read_only=modes[-1:] == ["ro"])
+
+
+def named(text: str, host: Host) -> str | None:
+    """The path of the host that a scalar names, whole or as the source of the short syntax; None: it names none."""
+    source = _DRIVE_OR_COLON.split(host.interpolated(text))[0]
+    return resolve(source, host) if source.startswith((".", "/", "~")) else None
 
 
 #: the colons between parts; a drive letter's colon is none of them

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from aws_airflow_tasks.core import Edit
 from aws_airflow_tasks.patch import Patch, splice
-from aws_airflow_tasks.patch.compose.mounts import Host, Mount
+from aws_airflow_tasks.patch.compose import by_hand
+from aws_airflow_tasks.patch.compose.mounts import Host, Mount, Ours
 from aws_airflow_tasks.patch.compose.services import KINDS, ComposePlan, ServiceNode, Wanted
 from aws_airflow_tasks.patch.compose.volumes import ensure_volume
-from aws_airflow_tasks.patch.compose.withdrawal import withdraw
+from aws_airflow_tasks.patch.compose.withdrawal import carried, empties, remains, services_of, withdraw
 from aws_airflow_tasks.patch.yaml.edits import EMPTY, Draft
 from aws_airflow_tasks.patch.yaml.positions import Document, Node, Refused, editable, effective, parse
 from aws_airflow_tasks.patch.yaml.writing import Style, block_lines
@@ -60,16 +61,74 @@ def ensure(
         return Patch("refusal", data, data, reason=str(refusal), by_hand=_by_hand(names, gone, wanted))
 
 
-def remove(
-    data: bytes,
-    services: Iterable[str],
-    mount: Mount,
-    *,
-    host: Host,
-    ours: Sequence[str] = (),
-) -> Patch:
-    """Plan that ``services`` carry our mount no longer; see :func:`ensure`."""
-    return ensure(data, (), mount, host=host, ours=ours, absent_from=services)
+def take_out(data: bytes, ours: Ours, *, host: Host, blocks: Sequence[bytes] = (), replaced: str = "") -> Patch:
+    """Plan that no service carries a volume of ``ours``, whoever copied, moved or renamed what we put in.
+
+    Args:
+        data: the file's bytes.
+        ours: how to tell them.
+        host: see :func:`ensure`.
+        blocks: the lines that we once put in, to find what is left of them where the file cannot be parsed.
+        replaced: somebody else's volumes that ours took the place of: where they stood cannot be told from here, so
+            ours are not taken out, and the person is told what to put back.
+
+    Returns:
+        ``satisfied`` when nothing of ours is in it, readable or not; ``edits``; or ``refusal`` with the numbers of the
+        lines to take out by hand.
+    """
+    wanted = Wanted(Mount("", ours.target), host, out=ours)
+    written = [block.decode(errors="replace") for block in blocks]
+    text = data.decode("utf-8-sig", errors="replace").replace("\0", "")
+    if not by_hand.there(text, wanted, written):
+        return Patch("satisfied", data, data, reason="nothing of ours is in it")
+    try:
+        if replaced:
+            raise Refused(1, "ours took the place of another mount, and where that stood cannot be found again")
+        return _taken_out(data, wanted)
+    except Refused as refusal:
+        lines = by_hand.lines_to_take_out(text, wanted, written)
+        lines += f"\n# and put this back, where it was:\n{replaced}" if replaced else ""
+        return Patch("refusal", data, data, reason=str(refusal), by_hand=lines)
+
+
+def _taken_out(data: bytes, wanted: Wanted) -> Patch:
+    assert wanted.out is not None
+    mark, text = _decoded(data)
+    gone = [name for name in services_of(parse(text).root) if name not in wanted.out.theirs]
+    patch = _patched(data, [], gone, wanted)
+    if left := remains(parse((patch.after or b"")[len(mark) :].decode()).root, wanted):
+        raise Refused(left[0].line, "what mounts our directory there cannot be taken out")
+    return patch
+
+
+def survey(data: bytes | None, ours: Ours, *, host: Host) -> tuple[list[str], list[str]]:
+    """The services that carry a volume of ``ours``, and what is there with nothing in it (see ``Ours.empty``).
+
+    Raises:
+        Refused: the file cannot be read.
+    """
+    root = parse(_decoded(data or b"")[1]).root
+    return sorted(carried(root, Wanted(Mount("", ours.target), host, out=ours))), empties(root)
+
+
+def misplaced(before: bytes, after: bytes) -> str:
+    """Why a file that was edited since must not become ``after``, where whole lines of ours are taken out of it.
+
+    What the person added below a key of ours would otherwise end up below another one, or below none.
+    """
+    try:
+        old, new = (parse(_decoded(data)[1]).root for data in (before, after))
+    except Refused as refusal:
+        return f"without our lines it could not be read: {refusal}"
+    return "" if new is None or (old and _is_part(new, old)) else "without our lines others would stand elsewhere"
+
+
+def _is_part(new: Node, old: Node) -> bool:
+    """Whether every key of ``new`` is where it was in ``old``."""
+    if new.kind != "map":
+        return True
+    there = {key.value: value for key, value in old.pairs() if key.kind == "scalar"} if old.kind == "map" else {}
+    return all(key.value in there and _is_part(value, there[key.value]) for key, value in new.pairs())
 
 
 def _created(names: list[str], wanted: Wanted) -> Patch:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from aws_airflow_tasks.patch.compose.mounts import Host, Mount, Verdict, Volume, entry
+from aws_airflow_tasks.patch.compose.mounts import Host, Mount, Ours, Verdict, Volume, entry
 from aws_airflow_tasks.patch.yaml.edits import Draft
 from aws_airflow_tasks.patch.yaml.positions import Node, Refused, editable, effective
 from aws_airflow_tasks.patch.yaml.writing import Style, Verbatim
@@ -22,6 +22,7 @@ class Wanted:
     """What services are to carry, and how to tell what is there: the arguments of ``compose.ensure``.
 
     Attributes:
+        out: what is to be taken out of the services that carry it; None: just what is at the mount's target.
         judged: what entries in the short syntax ask for, by their text: the same ones stand in many services.
     """
 
@@ -29,6 +30,7 @@ class Wanted:
     host: Host
     ours: Sequence[str] = ()
     replace_conflicts: bool = False
+    out: Ours | None = None
     judged: dict[str, tuple[Volume, Verdict]] = field(default_factory=dict)
 
     @cached_property

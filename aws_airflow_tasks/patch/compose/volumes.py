@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -44,9 +45,29 @@ def _judged(item: Node, wanted: Wanted) -> tuple[Volume, Verdict] | None:
         return wanted.judged[item.value]
     if item.kind != "map":
         return None
-    fields = {name: effective(item, name) for name in ("type", "source", "target", "read_only")}
-    volume = from_long({name: found[1].real.value for name, found in fields.items() if found}, wanted.host)
+    volume = from_long(_fields(item), wanted.host)
     return volume, judge(volume, wanted.mount, wanted.host, wanted.ours)
+
+
+def _fields(item: Node) -> dict[str, str]:
+    fields = {name: effective(item, name) for name in ("type", "source", "target", "read_only")}
+    return {name: found[1].real.value for name, found in fields.items() if found}
+
+
+def is_ours(item: Node, service: str, wanted: Wanted) -> bool:
+    """Whether an entry, which may have lost a line since, is a volume that ``wanted.out`` takes out of ``service``."""
+    if wanted.out is None or not (item.kind == "map" or (item.kind == "scalar" and item.value)):
+        return False
+    if item.kind == "scalar":
+        return wanted.out.owns(from_short(item.value, wanted.host), service, wanted.host)
+    volume = from_long({"type": "bind"} | _fields(item), wanted.host)
+    if not volume.path and service not in wanted.out.theirs and {key.value for key, _ in item.pairs()} < _WRITTEN:
+        return volume.target == posixpath.normpath(wanted.out.target)
+    return wanted.out.owns(volume, service, wanted.host)
+
+
+#: the keys of the entry that we write in the long syntax
+_WRITTEN = {"type", "source", "target", "read_only", "bind"}
 
 
 #: what is said of a volume that is put right, from its source and the wanted one

@@ -2,49 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
-from aws_airflow_tasks.patch.compose.mounts import Verdict
-from aws_airflow_tasks.patch.compose.services import ComposePlan
-from aws_airflow_tasks.patch.compose.volumes import hits
-from aws_airflow_tasks.patch.yaml.positions import Node, Refused, editable, merge_order
+from aws_airflow_tasks.patch.compose.mounts import Verdict, named
+from aws_airflow_tasks.patch.compose.services import ComposePlan, Wanted
+from aws_airflow_tasks.patch.compose.volumes import hits, is_ours
+from aws_airflow_tasks.patch.yaml.positions import Node, Refused, editable, effective, merge_order
 
-_OURS = (Verdict.SATISFIED, Verdict.READ_WRITE, Verdict.OURS)
+
+class Part(NamedTuple):
+    """What is ours in one key of a service: items of a list, keys of a mapping; all of them or some."""
+
+    key: Node
+    value: Node
+    ours: tuple[Node, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing else is in there."""
+        return len(self.ours) == len(self.value.children) // (2 if self.value.kind == "map" else 1)
 
 
 def withdraw(
     plan: ComposePlan, root: Node, services: tuple[Node, Node], gone: Mapping[str, tuple[Node, Node]], *, stays: bool
 ) -> None:
     """Take what is ours out of the services ``gone``; ``stays``: others are added, ``services`` is not left empty."""
-    empty = [key for name, (key, service) in gone.items() if _left_empty(plan, name, service)]
+    empty: list[Node] = []
+    for name, (key, service) in gone.items():
+        if _entries(plan, name, service):
+            editable((name, service))
+            plan.edits.setdefault("taken out", []).append(name)
+            empty.append(key)
+            continue
+        parts = list(_parts(plan, name, service))
+        if not parts:
+            continue
+        editable((name, service), *((part.key.value, part.value) for part in parts))
+        plan.edits.setdefault("taken out", []).append(name)
+        if len(parts) * 2 == len(service.children) and all(part.whole for part in parts):
+            _take_whole(plan, name, key, service, parts, empty)
+        else:
+            _take_parts(plan, name, service, parts)
+    _take_services(plan, root, services, empty, stays=stays)
+
+
+def _take_whole(plan: ComposePlan, name: str, key: Node, service: Node, parts: list[Part], empty: list[Node]) -> None:
+    """A service that holds nothing but ours goes, unless it was there before us with nothing, or so much, in it."""
+    if _stays(plan, name):
+        plan.draft.blank(service)
+    elif any(_stays(plan, f"{name}.{part.key.value}") for part in parts):
+        _take_parts(plan, name, service, parts)
+    else:
+        empty.append(key)
+
+
+def _take_services(
+    plan: ComposePlan, root: Node, services: tuple[Node, Node], empty: list[Node], *, stays: bool
+) -> None:
     if not empty:
         return
     if stays or len(empty) * 2 < len(services[1].children):
         _remove_keys(plan, services[1], empty)
+    elif _stays(plan, "services"):
+        plan.draft.blank(services[1])
     elif len(root.children) > 2:
         _remove_keys(plan, root, [services[0]])
     else:
         plan.draft.clear(*services)
 
 
-def _left_empty(plan: ComposePlan, name: str, service: Node) -> bool:
-    """Take our volumes out of a service that keeps something else; whether it keeps nothing, and is to go itself."""
-    own = service.own("volumes") if service.kind == "map" else None
-    if not own or own[1].kind != "seq":
-        return False
-    key, volumes = own
-    ours = [hit.item for hit in hits(volumes.children, plan.wanted) if hit.verdict in _OURS]
-    if not ours:
-        return False
-    editable((name, service), ("volumes", volumes))
-    plan.edits.setdefault("taken out", []).append(name)
-    if len(ours) < len(volumes.children):
-        plan.draft.remove(volumes, ours)
-    elif len(service.children) > 2:
-        _remove_keys(plan, service, [key])
-    else:
-        return True
-    return False
+def _stays(plan: ComposePlan, path: str) -> bool:
+    """Whether it was there before us, with nothing in it."""
+    return plan.wanted.out is not None and path in plan.wanted.out.empty
+
+
+def _entries(plan: ComposePlan, name: str, service: Node) -> bool:
+    """Whether a service is a list of volumes of ours: somebody took the line of `volumes:` out."""
+    items = service.children if service.kind == "seq" else []
+    return bool(items) and all(is_ours(item, name, plan.wanted) for item in items)
+
+
+def _parts(plan: ComposePlan, name: str, service: Node) -> Iterator[Part]:
+    if service.kind != "map":
+        return
+    for key, value in service.pairs():
+        if key.value == "volumes" and value.kind == "seq":
+            there = _our_volumes(plan, name, value)
+        elif key.value == "volumes" and value.kind == "map" and is_ours(value, name, plan.wanted):
+            there = value.children[::2]  # it was the item of a list: somebody took the line with its dash out
+        else:
+            continue
+        if there:
+            yield Part(key, value, tuple(there))
+
+
+def _our_volumes(plan: ComposePlan, name: str, volumes: Node) -> list[Node]:
+    if plan.wanted.out:
+        return [item for item in volumes.children if is_ours(item, name, plan.wanted)]
+    ours = (Verdict.SATISFIED, Verdict.READ_WRITE, Verdict.OURS)
+    return [hit.item for hit in hits(volumes.children, plan.wanted) if hit.verdict in ours]
+
+
+def _take_parts(plan: ComposePlan, name: str, service: Node, parts: list[Part]) -> None:
+    if whole := [part.key for part in parts if part.whole and not _stays(plan, f"{name}.{part.key.value}")]:
+        _remove_keys(plan, service, whole)
+    for part in parts:
+        if not part.whole:
+            plan.draft.remove(part.value, part.ours)
+        elif part.key not in whole:
+            plan.draft.blank(part.value)
 
 
 def _remove_keys(plan: ComposePlan, mapping: Node, keys: list[Node]) -> None:
@@ -55,3 +122,52 @@ def _remove_keys(plan: ComposePlan, mapping: Node, keys: list[Node]) -> None:
                 line = inherited[0].line
                 raise Refused(key.line, f"{key.value} would come from the merge key instead (line {line})")
     plan.draft.remove(mapping, keys)
+
+
+def services_of(root: Node | None) -> dict[str, Node]:
+    """The services of a document by name, those that come through an alias or a merge key too."""
+    found = effective(root, "services") if root and root.kind == "map" else None
+    if not found or found[1].real.kind != "map":
+        return {}
+    pairs = [pair for mapping in reversed(merge_order(found[1].real)) for pair in mapping.pairs()]
+    return {key.value: value for key, value in pairs if key.kind == "scalar" and key.value != "<<"}
+
+
+def carried(root: Node | None, wanted: Wanted) -> dict[str, list[Node]]:
+    """By service the volumes in it that ``wanted.out`` would take out, wherever in the document they are written."""
+    found = {}
+    for name, service in services_of(root).items():
+        volumes = effective(service.real, "volumes") if service.real.kind == "map" else None
+        if items := [item for item in (volumes[1].real.children if volumes else []) if is_ours(item, name, wanted)]:
+            found[name] = items
+    return found
+
+
+def remains(root: Node | None, wanted: Wanted) -> list[Node]:
+    """Whatever in a document still is a volume of ours, or names a directory that nobody but us mounts."""
+    assert wanted.out is not None
+    found = {id(item): item for items in carried(root, wanted).values() for item in items}
+    skipped = {id(service) for name, service in services_of(root).items() if name in wanted.out.theirs}
+    stack = [root] if root else []
+    while stack:
+        node = stack.pop()
+        if id(node) in skipped:
+            continue
+        if node.kind == "scalar" and wanted.out.names(named(node.value, wanted.host), wanted.host):
+            found[id(node)] = node
+        stack += node.children
+    return sorted(found.values(), key=lambda node: node.start)
+
+
+def empties(root: Node | None) -> list[str]:
+    """What is there with nothing in it; see ``Ours.empty``."""
+    own = root.own("services") if root and root.kind == "map" else None
+    found = ["services"] if own and _nothing(own[1]) else []
+    for name, service in services_of(root).items():
+        volumes = service.own("volumes") if service.kind == "map" else None
+        found += [name] if _nothing(service) else [f"{name}.volumes"] if volumes and _nothing(volumes[1]) else []
+    return found
+
+
+def _nothing(node: Node) -> bool:
+    return node.null or (node.kind in ("map", "seq") and not node.children)

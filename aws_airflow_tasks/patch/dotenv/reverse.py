@@ -7,7 +7,15 @@ from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import Edit, Trace
 from aws_airflow_tasks.patch import splice
-from aws_airflow_tasks.patch.dotenv.lines import byte_offset, decoded, leaning, prove_kept, unreadable, whole_lines
+from aws_airflow_tasks.patch.dotenv.lines import (
+    byte_offset,
+    decoded,
+    leaning,
+    line_end,
+    prove_kept,
+    unreadable,
+    whole_lines,
+)
 from aws_airflow_tasks.patch.dotenv.readers import Statement, statements, views
 from aws_airflow_tasks.text import digest
 
@@ -39,17 +47,17 @@ def edits_back(
         ValueError: the file cannot be read, or the result cannot be proven.
     """
     if cause := unreadable(data):
+        if not lines(data, keys):
+            return (), ()
         raise ValueError(cause)
     text = decoded(data)
     assigned = list(statements(text))
     ours, warnings = [], []
     for key, value in keys.items():
         there = [statement for statement in assigned if statement.key == key]
-        same = [s for s in there if value and s.value is not None and digest(s.value) == value["sha256"]]
-        if len(same) > 1:
-            raise ValueError(f"{key} is in it {len(same)} times with our value")
-        if value and same:
-            ours.append(_ours(same[0], traces, value["offset"]))
+        same = [statement for statement in there if _is_same(statement, value)]
+        if value and same:  # more than once where the person doubled it: each goes the same way
+            ours += [_ours(statement, traces, value["offset"]) for statement in same]
         elif value and there:
             warnings.append(f"{key} (line {there[-1].line}) was changed since and stays")
     edits = tuple(sorted(_edits(data, text, ours), key=lambda edit: edit.start))
@@ -60,6 +68,17 @@ def edits_back(
     return edits, tuple(warnings)
 
 
+def lines(data: bytes, keys: Mapping[str, Mapping[str, Any] | None]) -> dict[int, str]:
+    """By number the lines that give a key the value that we gave it, without the value; of any file at all."""
+    text = decoded(data.replace(b"\0", b""))
+    found = (statement for statement in statements(text) if _is_same(statement, keys.get(statement.key)))
+    return {statement.line: f"{statement.key}=…" for statement in found}
+
+
+def _is_same(statement: Statement, value: Mapping[str, Any] | None) -> bool:
+    return bool(value) and statement.value is not None and digest(statement.value) == (value or {})["sha256"]
+
+
 def _ours(statement: Statement, traces: Sequence[Trace], offset: int) -> _Ours:
     trace = next((t for t in traces if t.start <= offset <= t.start + t.length), None)
     if not trace:
@@ -68,7 +87,16 @@ def _ours(statement: Statement, traces: Sequence[Trace], offset: int) -> _Ours:
 
 
 def _edits(data: bytes, text: str, ours: Sequence[_Ours]) -> Iterator[Edit]:
-    spans = [(*span, b"") for span in whole_lines(text, [o.statement for o in ours if o.added])]
+    added = [o.statement for o in ours if o.added]
+    commented = [statement for statement in added if _comment(text, statement)]
+    spans = [(*span, b"") for span in whole_lines(text, [each for each in added if each not in commented])]
+    spans += [(each.start, text.index("#", each.value_end), b"") for each in commented]
     spans += [(o.statement.value_start - o.ahead, o.statement.value_end, o.trace.old) for o in ours if not o.added]
     for start, end, new in spans:
         yield Edit(byte_offset(data, text, start), text[start:end].encode(), new)
+
+
+def _comment(text: str, statement: Statement) -> str:
+    """The comment that somebody put behind an assignment: it stays, on a line of its own."""
+    rest = text[statement.value_end : line_end(text, statement.value_end)].strip()
+    return rest if rest.startswith("#") else ""

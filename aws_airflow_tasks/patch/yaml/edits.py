@@ -115,6 +115,17 @@ class Draft:
             self.swaps.append((root.first, root.last + 1, [EMPTY]))
             self._cut_lines(key.start, [key, value])
 
+    def blank(self, value: Node) -> None:
+        """Leave nothing in a mapping or list that is some key's value: an empty one in flow style, else a null."""
+        width = 2 if value.kind == "map" else 1
+        if value.flow:
+            self.remove(value, value.children[::width])
+            return
+        self.swaps.append((value.first, value.last + 1, [("scalar", value.anchor, "", "", True)]))
+        for at in range(0, len(value.children), width):
+            nodes = value.children[at : at + width]
+            self._cut_lines(nodes[0].start if width == 2 else self._dash(nodes[0]), nodes)
+
     def text(self) -> tuple[tuple[int, int, str], ...]:
         """The cuts in order, those that touch made one; the text's final line end, or its absence, is kept.
 

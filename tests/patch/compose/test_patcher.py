@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from aws_airflow_tasks.patch import Patch, splice
-from aws_airflow_tasks.patch.compose import HEADER, Host, Mount, ensure, remove
+from aws_airflow_tasks.patch.compose import HEADER, Host, Mount, ensure
 from aws_airflow_tasks.patch.compose.patcher import MAX_SIZE
 from tests.patch import reversed_edits
 
@@ -19,6 +20,10 @@ HOST = Host("/Users/me", "/Users/me/proj", {"HOME": "/Users/me"})
 LIVE = Mount("~/.aws", "/home/astro/.aws")
 STAGED = Mount("/Users/me/.local/state/x/aws", "/home/astro/.aws", long=True)
 LINE = "~/.aws:/home/astro/.aws:ro"
+
+
+def remove(data: bytes, services: Sequence[str], mount: Mount | None, **more: Any) -> Patch:
+    return ensure(data, (), mount, absent_from=services, **more)
 
 
 def cases(name: str) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from aws_airflow_tasks.patch import Patch, splice
-from aws_airflow_tasks.patch.compose import Host, Mount, ensure, remove
+from aws_airflow_tasks.patch.compose import Host, Mount, ensure
 from tests.patch import reversed_edits
 
 HOST = Host("/home/me", "/home/me/proj", {"HOME": "/home/me"})
@@ -29,6 +30,10 @@ class Loader(yaml.CSafeLoader):
 
 Loader.add_multi_constructor("!", lambda _, suffix, node: (suffix, type(node).__name__))
 Loader.add_constructor("tag:yaml.org,2002:value", lambda _, node: node.value)
+
+
+def remove(data: bytes, services: Sequence[str], mount: Mount | None, **more: Any) -> Patch:
+    return ensure(data, (), mount, absent_from=services, **more)
 
 
 def parsed(data: bytes) -> Any:

@@ -256,10 +256,10 @@ def converge(
         return Result(step, "changed", reason=str(planned))
     if planned.needed and not check:
         hold()
-        planned = plan()
+        planned = _known(plan)
         for change in planned.needed:
             apply(change)
-        _prove(plan())
+        _prove(_known(plan))
     status: Status = "changed" if planned.needed else "skipped" if planned.skipped else "ok"
     reasons = dict.fromkeys(change.reason for change in planned.needed if change.reason)
     reason = "; ".join(reasons) if planned.needed else planned.reason
@@ -333,11 +333,19 @@ def _one_error(failed: Mapping[str, TaskError]) -> TaskError:
 
 
 def _planned(plan: Callable[[], Plan], check: bool) -> Plan | Pending:
+    if not check:
+        return _known(plan)
     try:
         return plan()
     except Pending as pending:
-        if check:
-            return pending
+        return pending
+
+
+def _known(plan: Callable[[], Plan]) -> Plan:
+    """A plan where every change before it was made: nothing may still be pending."""
+    try:
+        return plan()
+    except Pending as pending:
         raise TaskError(
             f"what should be known after {pending.after} is not", hint=f"invoke {pending.after}"
         ) from pending

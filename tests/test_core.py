@@ -76,6 +76,19 @@ def test_a_fact_that_is_still_missing_after_its_step_is_an_error() -> None:
         converge("mount", pending, check=False, hold=lambda: None, apply=lambda change: None)
 
 
+@pytest.mark.parametrize("which", [2, 3], ids=["after the lock", "as proof"])
+def test_a_fact_that_goes_missing_while_the_step_runs_is_an_error_too(which: int) -> None:
+    target = Target("other")
+
+    def plan() -> Plan:
+        if target.log.count("plan") + 1 == which:
+            raise Pending("init")
+        return target.plan()
+
+    with pytest.raises(TaskError, match="after init is not"):
+        converge("step", plan, check=False, hold=lambda: None, apply=lambda change: change.apply())
+
+
 def test_a_step_that_does_not_apply_is_skipped_with_its_reason() -> None:
     plan = Plan(skipped=True, reason="no containers")
     result = converge("mount", lambda: plan, check=False, hold=lambda: None, apply=lambda change: None)

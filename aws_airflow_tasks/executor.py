@@ -6,6 +6,7 @@ Invoke's ``pre=`` tasks do not inherit flags; an executor of our own is where th
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import logging
@@ -14,7 +15,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from shlex import quote
+from typing import Any, cast
 
 import invoke.executor
 from invoke.exceptions import Exit
@@ -23,7 +25,8 @@ from platformdirs import user_cache_path
 
 from aws_airflow_tasks import settings as settings_
 from aws_airflow_tasks.core import TaskError, UsageError
-from aws_airflow_tasks.play import Play, Progress, log
+from aws_airflow_tasks.play import Interrupted, Play, Progress, log, ordered
+from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Layer, Settings
 
 NEEDS_EXECUTOR = """\
@@ -114,43 +117,52 @@ class Executor(invoke.executor.Executor):
     def execute(self, *tasks: Any) -> dict[Any, Any]:
         """Run the asked tasks and their dependencies; ends the process unless all of them are foreign."""
         asked = self.normalize(tasks)
-        if not any(_is_ours(call) for call in self.expand_calls(asked)):
+        calls = self._without_repeats([call if isinstance(call, Call) else Call(call) for call in ordered(asked)])
+        if not any(map(_is_ours, calls)):
             return super().execute(*tasks)
-        raise Exit(code=self._play(asked))
+        raise Exit(code=self._play(asked, calls))
 
-    def _play(self, asked: list[Call]) -> int:
-        names = " ".join(map(_name, asked))
-        as_json = any(call.kwargs.get("json") for call in asked if _is_ours(call))
-        command = "aws-airflow" if Path(sys.argv[0]).stem == "aws-airflow" else "invoke"
-        play = Play(Settings(json=as_json), names, command)
+    def _play(self, asked: Sequence[Call], calls: Sequence[Call]) -> int:
+        as_json = any(call.kwargs.get("json") for call in filter(_is_ours, asked))
+        names, screen = " ".join(map(_name, asked)), Screen(json=as_json)
         try:
-            play.settings = self._settings(_flags(asked))
-            self._configure_logging(play)
-            for call in self.dedupe(self.expand_calls(asked)):
-                if _is_ours(call):
-                    play.go(call.task, **{name: value for name, value in call.kwargs.items() if name not in COMMON})
-                else:
-                    self._foreign(call)
+            play = Play(self._settings(_flags(calls)), names, screen, command=command())
+        except TaskError as error:
+            return refuse(error, names, screen)
+        except OSError as error:
+            return refuse(unreadable(error), names, screen)
+        self._configure_logging(play)
+        try:
+            self._run(play, calls)
+        except Interrupted:
+            return play.finish(code=130)
         except KeyboardInterrupt:
             return play.finish(error=TaskError("interrupted", hint=f"invoke {names}"), code=130)
         except TaskError as error:
             return play.finish(error=error, code=error.exit_code)
         return play.finish()
 
-    def dedupe(self, calls: list[Call]) -> list[Call]:
-        """Our tasks run once each, whatever flags they were asked with: flags hold for the whole command line."""
-        kept: dict[Any, Call] = {}
+    def _run(self, play: Play, calls: Sequence[Call]) -> None:
+        own = _own(calls)
         for call in calls:
-            known = kept.setdefault(call.task if _is_ours(call) else id(call), call)
-            known.kwargs = {**call.kwargs, **known.kwargs} if _is_ours(call) else known.kwargs
-        return list(kept.values())
+            if _is_ours(call):
+                with _compiled():
+                    play.run(call.task, **own[call.task])
+            elif not play.skips(call.task):
+                self._foreign(play, call)
+
+    def _without_repeats(self, calls: list[Call]) -> list[Call]:
+        """As invoke leaves them out: equal calls, unless ``--no-dedupe``; ours run once each in any case."""
+        return self.dedupe(calls) if self.config.tasks.dedupe else calls
 
     def _settings(self, flags: Mapping[str, str | bool]) -> Settings:
         switches = {key: bool(flags.get(key)) for key in settings_.FLAGS}
         switches["check"] |= bool(self.core and self.core[0].args.dry.value)
         chosen = Layer("the command line", {k: v for k, v in flags.items() if k in settings_.KEYS and v})
+        layers = [*self._layers(), chosen]
+        settings_.home()
         cache = user_cache_path("aws-airflow-tasks", appauthor=False)
-        return replace(settings_.load([*self._layers(), chosen], cwd=Path.cwd(), **switches), cache=cache)
+        return replace(settings_.load(layers, cwd=settings_.here(), **switches), cache=cache)
 
     def _layers(self) -> Iterator[Layer]:
         """Invoke's own configuration levels, weakest first, each with the file it came from."""
@@ -158,7 +170,10 @@ class Executor(invoke.executor.Executor):
         for level in ("system", "user", "project"):
             yield _layer(getattr(config, f"_{level}_path", None) or level, getattr(config, f"_{level}", {}))
         yield settings_.environment_layer(os.environ)
-        yield _layer(getattr(config, "_runtime_path", None) or "--config", getattr(config, "_runtime", {}))
+        named = getattr(config, "_runtime_path", None)
+        if named and not getattr(config, "_runtime_found", None):
+            raise UsageError(f"there is no {named}, which was named as the configuration", hint=f"ls -l {quote(named)}")
+        yield _layer(named or "--config", getattr(config, "_runtime", {}))
 
     def _configure_logging(self, play: Play) -> None:
         core = self.core[0].args if self.core else {}
@@ -170,10 +185,72 @@ class Executor(invoke.executor.Executor):
             log.setLevel(logging.DEBUG if echo else logging.INFO)
             log.propagate = False
 
-    def _foreign(self, call: Call) -> None:
+    def _foreign(self, play: Play, call: Call) -> None:
+        """Run a task of somebody else's as invoke does; what ends it ends the command line, after our recap."""
+        play.release()  # it may call us
         self.config.load_collection(self.collection.configuration(call.called_as))
         self.config.load_shell_env()
-        call.task(call.make_context(self.config, core_parse_result=self.core), *call.args, **call.kwargs)
+        try:
+            call.task(call.make_context(self.config, core_parse_result=self.core), *call.args, **call.kwargs)
+        except (Exception, SystemExit) as error:
+            code = _code(error)
+            play.finish(error=TaskError(f"{_name(call)} failed") if code else None, code=code)
+            raise
+
+
+def command() -> str:
+    """What this person types before a task's name."""
+    return "aws-airflow" if Path(sys.argv[0]).stem == "aws-airflow" else "invoke"
+
+
+def refuse(error: TaskError, names: str, screen: Screen) -> int:
+    """Say why nothing was started; returns the exit code."""
+    return Play(Settings(), names, screen, command=command()).finish(error=error, code=error.exit_code)
+
+
+@contextlib.contextmanager
+def _compiled() -> Iterator[None]:
+    """Let Python keep the bytecode of what a task of ours loads: of boto3 alone, compiling takes half a second a run.
+
+    Invoke turns that off in its process, for the sake of the person's tasks.py, and has it off again afterwards.
+    """
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
+def _own(calls: Sequence[Call]) -> dict[Any, dict[str, Any]]:
+    """The parameters of their own that our tasks were given, by task, wherever on the line each has its turn."""
+    own: dict[Any, dict[str, Any]] = {}
+    for call in filter(_is_ours, calls):
+        known = own.setdefault(call.task, {})
+        taken = inspect.signature(cast(PlayTask, call.task).run).parameters
+        for name, value in call.kwargs.items():
+            if name not in COMMON and value != taken[name].default:
+                _once(known, name, value)
+    return own
+
+
+def _once(known: dict[str, Any], name: str, value: Any) -> None:
+    if known.setdefault(name, value) != value:
+        raise UsageError(f"--{name} was given twice with different values")
+
+
+def unreadable(error: OSError) -> UsageError:
+    """What to say of a path that could not be looked at before anything was started."""
+    place = error.filename or "."
+    return UsageError(f"cannot read {place}: {error.strerror}", hint=f"ls -ld {quote(str(place))}")
+
+
+def _code(error: BaseException) -> int:
+    """The exit code that a command line ends with after an error of a foreign task's."""
+    if isinstance(error, SystemExit) and error.code is None:
+        return 0
+    found = getattr(getattr(error, "result", None), "exited", None) or getattr(error, "code", None)
+    return found if isinstance(found, int) else 1
 
 
 def _name(call: Call) -> str:
@@ -182,22 +259,23 @@ def _name(call: Call) -> str:
     return name.rpartition(".")[0] or name if call.task.is_default else name
 
 
-def _is_ours(call: Call) -> bool:
+def _is_ours(call: Any) -> bool:
+    """Whether a call, or a task that stands for a call without arguments, is of a task of ours."""
     return isinstance(call.task, PlayTask)
 
 
-def _flags(asked: Sequence[Call]) -> dict[str, str | bool]:
-    """The union of the asked tasks' common flags; two different values for one of them are a usage error."""
+def _flags(calls: Sequence[Call]) -> dict[str, str | bool]:
+    """The union of the common flags; two different values for one of them are a usage error."""
     flags: dict[str, str | bool] = {}
-    for call in filter(_is_ours, asked):
+    for call in filter(_is_ours, calls):
         for name, value in call.kwargs.items():
-            if name in COMMON and value and flags.setdefault(name, value) != value:
-                raise UsageError(f"--{name} was given twice with different values")
+            if name in COMMON and value:
+                _once(flags, name, value)
     return flags
 
 
 def _layer(origin: str, level: Any) -> Layer:
-    section = dict(level or {}).get(settings_.SECTION) or {}
+    section = level.get(settings_.SECTION) or {} if isinstance(level, Mapping) else {}
     if not isinstance(section, Mapping):
         raise UsageError(f"{settings_.SECTION} is not a mapping (from {origin})", hint="aws_airflow:\n  profile: dev")
     return Layer(str(origin), section)

@@ -1,13 +1,14 @@
-"""The menu: every task, in the tutorial's order, with the tasks it depends on. No logic in here."""
+"""The menu: every task, in the tutorial's order, with the tasks it depends on. No logic in here.
+
+What a task does is loaded when it runs: listing the tasks loads none of it.
+"""
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 from invoke.collection import Collection
 
-from aws_airflow_tasks import steps
 from aws_airflow_tasks.executor import task
 from aws_airflow_tasks.play import Play
 
@@ -18,7 +19,9 @@ def creds(play: Play, sso: bool = False) -> None:
 
     Asks STS who you are, logs in through the aws CLI when it must, and stages what Airflow needs of it.
     """
-    play.converge("creds", partial(steps.creds.plan, sso=sso))
+    from aws_airflow_tasks.steps.creds import plan
+
+    play.converge("creds", partial(plan, sso=sso))
 
 
 @task()
@@ -27,7 +30,9 @@ def init(play: Play) -> None:
 
     Runs `astro dev init`; a directory that is not empty is asked about first.
     """
-    play.converge("init", steps.init.plan)
+    from aws_airflow_tasks.steps.init import plan
+
+    play.converge("init", plan)
 
 
 @task(creds, init)
@@ -36,7 +41,9 @@ def mount(play: Play) -> None:
 
     Keeps one volume a service in docker-compose.override.yml, and every other byte of it.
     """
-    play.converge("mount", steps.mount.plan)
+    from aws_airflow_tasks.steps.mount import plan
+
+    play.converge("mount", plan)
 
 
 @task(mount)
@@ -45,7 +52,9 @@ def env(play: Play) -> None:
 
     Keeps the lines of .env.example in .env, consistent with the mount, and every other byte of it.
     """
-    play.converge("env", steps.env.plan)
+    from aws_airflow_tasks.steps.env import plan
+
+    play.converge("env", plan)
 
 
 @task(creds)
@@ -54,7 +63,9 @@ def secrets(play: Play) -> None:
 
     Two tagged entries of Secrets Manager, if they are not there; edits no file.
     """
-    play.converge("secrets", steps.secrets.plan)
+    from aws_airflow_tasks.steps.secrets import plan
+
+    play.converge("secrets", plan)
 
 
 @task(init)
@@ -63,7 +74,9 @@ def provider(play: Play) -> None:
 
     Keeps one line in requirements.txt, where Airflow's image has no amazon provider.
     """
-    play.converge("provider", steps.provider.plan)
+    from aws_airflow_tasks.steps.provider import plan
+
+    play.converge("provider", plan)
 
 
 @task(init)
@@ -72,7 +85,9 @@ def dag(play: Play) -> None:
 
     dags/example_secrets_dag.py prints the variable and the connection's host, never its password.
     """
-    play.converge("dag", steps.dag.plan)
+    from aws_airflow_tasks.steps.dag import plan
+
+    play.converge("dag", plan)
 
 
 @task(mount, env, provider, dag)
@@ -81,7 +96,9 @@ def start(play: Play) -> None:
 
     Waits until Airflow is healthy, with exactly this mount and this environment; else it does nothing.
     """
-    play.converge("start", steps.start.plan)
+    from aws_airflow_tasks.steps.start import plan
+
+    play.converge("start", plan)
 
 
 @task(start, secrets)
@@ -90,7 +107,9 @@ def verify(play: Play) -> None:
 
     From your identity on this host to a DAG run that prints the value from the backend.
     """
-    play.verify(steps.verify.checks)
+    from aws_airflow_tasks.steps.verify import checks
+
+    play.verify(checks)
 
 
 @task(creds, init, mount, env, secrets, provider, dag, start)
@@ -118,14 +137,18 @@ def refresh(play: Play, force: bool = False, watch: bool = False) -> None:
 
     Running containers pick them up without a restart.
     """
-    play.converge("refresh", partial(steps.refresh.plan, renew_before=time.time() if force else 0))
-    play.watch(steps.refresh.watch, watch)
+    from aws_airflow_tasks.steps import refresh
+
+    play.converge("refresh", refresh.planner(force=force))
+    play.watch(refresh.watch, watch)
 
 
 @task()
 def stop(play: Play) -> None:
     """Stop Airflow."""
-    play.converge("stop", steps.start.stop)
+    from aws_airflow_tasks.steps.start import stop
+
+    play.converge("stop", stop)
 
 
 @task()
@@ -146,25 +169,25 @@ def up(play: Play, airflow: str = "3") -> None:
 
     Runs setup and verify in .sandbox/, on real Airflow from PyPI and an embedded AWS.
     """
-    from aws_airflow_tasks import sandbox as in_sandbox
+    from aws_airflow_tasks.sandbox import run
 
-    in_sandbox.run(play, airflow, setup, verify)
+    run(play, airflow, setup, verify)
 
 
 @task()
 def down(play: Play) -> None:
     """Stop the sandbox's Airflow and AWS."""
-    from aws_airflow_tasks import sandbox as in_sandbox
+    from aws_airflow_tasks.sandbox import stop
 
-    in_sandbox.stop(play)
+    stop(play)
 
 
 @task()
 def clean(play: Play) -> None:
     """Stop the sandbox and remove .sandbox/ whole."""
-    from aws_airflow_tasks import sandbox as in_sandbox
+    from aws_airflow_tasks.sandbox import clean
 
-    in_sandbox.clean(play)
+    clean(play)
 
 
 ns = Collection(creds, init, mount, env, secrets, provider, dag, start, verify, setup, status, refresh, stop, undo)

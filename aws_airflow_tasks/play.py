@@ -1,44 +1,67 @@
-"""One command line's play: runs the steps in order, keeps what came of them, and is the only module that prints."""
+"""One command line's play: runs the steps in order, brings each to what it ensures, and keeps what came of them.
+
+What it prints, asks and locks with is handed to it (``screen``, ``ask``, ``hold``).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
 import logging
-import os
 import re
-import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aws_airflow_tasks import report
+from aws_airflow_tasks import holding, report
 from aws_airflow_tasks.core import Change, Check, Plan, Result, Stopwatch, TaskError, converge, converge_each
+from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.world import state
+from aws_airflow_tasks.world import receipts, state
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from aws_airflow_tasks.site import Site
 
 log = logging.getLogger("aws_airflow_tasks")
 
 
 class Play:
-    """One command line: its settings, and what has come of its steps so far."""
+    """What has come so far of a command line's steps, under settings that stay as they are.
 
-    def __init__(self, settings: Settings, asked: str, command: str = "invoke") -> None:
+    Args:
+        settings: for every step; what needs others (a preview, a sandbox) is a play of its own.
+        asked: the tasks that were asked for, as they were typed.
+        screen: prints.
+        command: what is typed before a task's name.
+        ask: whether the person agrees to a question; None where nobody can be asked.
+        hold: the project's lock, taken before the first change.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        asked: str,
+        screen: Screen,
+        *,
+        command: str = "invoke",
+        ask: Callable[[str], bool | None] | None = None,
+        hold: Callable[[Settings, str], AbstractContextManager[None]] = holding.hold,
+    ) -> None:
         self.settings = settings
         self.asked = asked
+        self.screen = screen
         self.command = command
         self.results: list[Result] = []
         self.checks: list[Check] = []
         self.extra: dict[str, Any] = {}
         self.clock = Stopwatch()
         self.notes: list[str] = []
-        self._blocked: dict[str, str] = {}
-        self._done: set[str] = set()
+        self._ask = ask or screen.ask
+        self._hold_project = hold
+        self._blocked: dict[Any, str] = {}
+        self._done: set[Any] = set()
         self._lock = contextlib.ExitStack()
         self._holding = False
 
@@ -47,13 +70,20 @@ class Play:
         """The project's state directory; it may not exist yet."""
         return state.locate(self.settings.project)
 
+    @property
+    def site(self) -> Site:
+        """What every step plans from: made anew each time, as its facts are asked once."""
+        from aws_airflow_tasks.site import Site  # with it come all runtimes: not for a list of the tasks
+
+        return Site(self.settings)
+
     def converge(self, step: str, plan: Callable[[Site], Plan]) -> None:
         """Bring one step to what it ensures, and report it; errors become its result."""
         self._guarded(
             step,
             lambda: converge(
                 step,
-                lambda: plan(Site(self.settings)),
+                lambda: plan(self.site),
                 check=self.settings.check,
                 hold=self._hold,
                 apply=self._apply,
@@ -71,8 +101,8 @@ class Play:
             step,
             lambda: converge_each(
                 step,
-                lambda: plans(Site(self.settings)),
-                lambda done: rest(Site(self.settings), done),
+                lambda: plans(self.site),
+                lambda done: rest(self.site, done),
                 check=self.settings.check,
                 hold=self._hold,
                 apply=self._apply,
@@ -81,8 +111,8 @@ class Play:
 
     def verify(self, checks: Callable[[Site], Iterator[Check]]) -> None:
         """Run checks and report each as it is known; services that say the same share a line."""
-        self.notes.clear()
-        self._guarded("verify", lambda: self._verified(checks(Site(self.settings))))
+        self.notes.clear()  # what was to be typed next is this
+        self._guarded("verify", lambda: self._verified(checks(self.site)))
 
     def _verified(self, checks: Iterator[Check]) -> Result | None:
         if self.settings.check:
@@ -91,7 +121,7 @@ class Play:
         for _, group in itertools.groupby(found, key=lambda check: check._replace(service="")):
             alike = list(group)
             self.checks += alike
-            self.say(report.check_lines(alike))
+            self.screen.say(report.check_lines(alike))
         return None
 
     def _guarded(self, step: str, work: Callable[[], Result | None]) -> None:
@@ -101,9 +131,9 @@ class Play:
             result = work()
         except TaskError as error:
             result = Result(step, "failed", error=error)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             self._add(Result(step, "failed", error=TaskError("interrupted", hint=f"invoke {self.asked}")), clock)
-            raise
+            raise Interrupted from interrupt
         except Exception as error:  # a bug of ours must not take the recap along
             if log.isEnabledFor(logging.DEBUG):
                 log.exception("unexpected error in %s", step)
@@ -116,51 +146,66 @@ class Play:
         """Go on watching until interrupted, if that is wanted and all went well; others may work meanwhile."""
         if wanted and not self.failed and not self.settings.check:
             self.release()
-            watch(self.settings, self.say)
+            watch(self.settings, self.screen.say)
 
     def note(self, text: str) -> None:
         """Something to say after the recap: what to type next."""
         self.notes.append(text)
 
-    def say(self, text: str) -> None:
-        """Print prose: to stdout, or to stderr when stdout is for JSON."""
-        if text:
-            _print(text, sys.stderr if self.settings.json else sys.stdout)
+    def go(self, *tasks: Any) -> None:
+        """Run tasks of ours, after what they depend on."""
+        for task in ordered(tasks):
+            self.run(task)
 
-    def go(self, *tasks: Any, **own: Any) -> None:
-        """Run tasks of ours, each once: what they depend on first, and nothing that depends on a failed one.
+    def run(self, task: Any, **own: Any) -> None:
+        """Run one task of ours, once, and not at all where something that it depends on has failed.
 
         Args:
-            tasks: invoke's task objects; their ``pre`` are their dependencies.
-            own: the parameters of the asked task itself.
+            task: invoke's task object; its ``pre`` are its dependencies, which have had their turn.
+            own: the parameters of its own.
         """
-        for task in tasks:
-            if task.name not in self._done:
-                self._done.add(task.name)
-                self.go(*task.pre)
-                self._run(task, own)
-
-    def _run(self, task: Any, own: dict[str, Any]) -> None:
-        cause = next((self._blocked[other.name] for other in task.pre if other.name in self._blocked), "")
-        if cause:
-            self._blocked[task.name] = cause
-            self._add(Result(task.name, "skipped", reason=f"{cause} failed"), Stopwatch())
+        if task in self._done:
             return
-        before = len(self.results)
+        self._done.add(task)
+        if self.skips(task):
+            return
+        results, checks = len(self.results), len(self.checks)
         task.run(self, **own)
-        if any(result.status == "failed" for result in self.results[before:] if result.step == task.name):
-            self._blocked[task.name] = task.name
+        if report.exit_code(self.results[results:], self.checks[checks:], check=False):
+            self._blocked[task] = task.name
+
+    def skips(self, task: Any) -> bool:
+        """Whether something that a task, ours or not, depends on has failed; says so."""
+        before = (getattr(other, "task", other) for other in task.pre)  # a task, or a call of one
+        cause = next((self._blocked[other] for other in before if other in self._blocked), "")
+        if cause:
+            self._blocked[task] = cause
+            self._add(Result(task.name, "skipped", reason=f"{cause} failed"), Stopwatch())
+        return bool(cause)
 
     @property
     def failed(self) -> bool:
         """Whether any step failed so far."""
         return any(result.status == "failed" for result in self.results)
 
+    @contextlib.contextmanager
+    def another(self, settings: Settings) -> Iterator[Play]:
+        """A play of its own under other settings; what comes of it is told with what comes of this one."""
+        other = Play(settings, self.asked, self.screen, command=self.command, ask=self._ask, hold=self._hold_project)
+        try:
+            yield other
+        finally:
+            other.release()
+            self.results += other.results
+            self.checks += other.checks
+            self.notes += other.notes
+            self.extra |= other.extra
+
     def preview(self, *tasks: Any) -> None:
-        """Say what tasks would do now, in a play of its own: none of them counts as run."""
-        shown = Play(replace(self.settings, check=True), self.asked, self.command)
-        shown.go(*tasks)
-        self.results += shown.results
+        """Say what tasks would do now; none of them counts as run."""
+        with self.another(replace(self.settings, check=True)) as shown:
+            shown.go(*tasks)
+            shown.notes.clear()
 
     def finish(self, *, error: TaskError | None = None, code: int | None = None) -> int:
         """Print the recap, or the JSON document, and return the exit code."""
@@ -169,14 +214,14 @@ class Play:
             code = report.exit_code(self.results, self.checks, check=self.settings.check)
         if error:
             error.hint = self._typed(error.hint)
-            self.say(report.error_lines(error))
+            self.screen.say(report.error_lines(error))
         if self.results or self.checks:
-            self.say(report.recap_line(self.results, self.clock.seconds))
+            self.screen.say(report.recap_line(self.results, self.clock.seconds))
         if self.settings.check and code == 3:
-            self.say("check mode: nothing was changed")
+            self.screen.say("check mode: nothing was changed")
         for note in self.notes if code == 0 else ():
-            self.say(self._typed(note))
-        if self.settings.json:
+            self.screen.say(self._typed(note))
+        if self.screen.json:
             document = report.document(
                 self.asked,
                 check=self.settings.check,
@@ -187,7 +232,7 @@ class Play:
                 error=error,
                 extra=self.extra,
             )
-            print(document)
+            self.screen.document(document)
         return code
 
     def _add(self, result: Result, clock: Stopwatch) -> None:
@@ -195,10 +240,10 @@ class Play:
         if result.error:
             result.error.hint = self._typed(result.error.hint)
         self.results.append(result)
-        self.say(report.result_lines(result))
+        self.screen.say(report.result_lines(result))
         if self.settings.diff:
             for change in result.changes:
-                self.say(change.diff().rstrip("\n"))
+                self.screen.say(change.diff().rstrip("\n"))
 
     def release(self) -> None:
         """Give the project's lock back."""
@@ -206,31 +251,40 @@ class Play:
         self._holding = False
 
     def _hold(self) -> None:
-        """Take the project's lock for the rest of this command line; another run is waited for."""
+        """Take the project's lock for the rest of this command line, or until :meth:`release`."""
         if not self._holding:
-            from aws_airflow_tasks.world import files
-            from aws_airflow_tasks.world.lock import locked
-
-            state.make(self.settings.project)
-            doing = f"{self.command} {self.asked}"
-            self._lock.enter_context(locked(self.state, wait=self.settings.wait, doing=doing))
+            self._lock.enter_context(self._hold_project(self.settings, f"{self.command} {self.asked}"))
             self._holding = True
-            state.make(self.settings.project)  # another run's undo may have removed it while we waited
-            for folder in (self.settings.project, self.settings.project / "dags"):
-                files.sweep(folder)
 
     def _typed(self, text: str) -> str:
         """The commands in a hint as this person types them: with ``aws-airflow`` for ``invoke``, if that is it."""
         return re.sub(r"(?<![\w./-])invoke (?=[a-z-])", f"{self.command} ", text)
 
     def _apply(self, change: Change) -> None:
-        from aws_airflow_tasks.world import receipts
-
-        if change.ask and not self.settings.yes:
-            _ask(change.ask, self.asked)
+        self._agreed(change.ask)
         if change.receipt:
             receipts.record(self.state, change.receipt)
         change.apply()
+
+    def _agreed(self, question: str) -> None:
+        """Raise TaskError unless the person agrees to a question, if there is one."""
+        if question and not self.settings.yes:
+            answer = self._ask(question)
+            if not answer:
+                said = "not agreed to" if answer is False else f"{question} There is no terminal to ask on."
+                raise TaskError(said, hint=f"invoke {self.asked} --yes")
+
+
+class Interrupted(KeyboardInterrupt):
+    """Somebody stopped us in a step that has told so."""
+
+
+def ordered(calls: Iterable[Any]) -> Iterator[Any]:
+    """Invoke's tasks or calls, each after what it depends on (``pre``) and before what follows it (``post``)."""
+    for call in calls:
+        yield from ordered(call.pre)
+        yield call
+        yield from ordered(call.post)
 
 
 class Progress(logging.Handler):
@@ -242,33 +296,5 @@ class Progress(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record with the elapsed time, unless nobody is looking."""
-        if record.levelno == logging.DEBUG or sys.stderr.isatty():
-            _print(f"   {self.play.clock.seconds:5.1f}s  {record.getMessage()}", sys.stderr)
-
-
-def _ask(question: str, asked: str) -> None:
-    if not sys.stdin.isatty():
-        raise TaskError(f"{question} There is no terminal to ask on.", hint=f"invoke {asked} --yes")
-    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
-        raise TaskError("not agreed to", hint=f"invoke {asked} --yes")
-
-
-def _print(text: str, stream: Any) -> None:
-    """Print lines, in colour on a terminal."""
-    if stream.isatty() and "NO_COLOR" not in os.environ:
-        from rich.console import Console
-        from rich.text import Text
-
-        console = Console(file=stream, highlight=False, soft_wrap=True)
-        for line in text.split("\n"):
-            console.print(_coloured(Text(line), line))
-    else:
-        print(text, file=stream)
-
-
-def _coloured(text: Text, line: str) -> Text:
-    """A status word in its colour; a line of a diff as a whole."""
-    word = line.split(" ", 1)[0]
-    text.stylize(report.COLOURS.get(word, ""), 0, len(word))
-    text.stylize({"+": "green", "-": "red", "@": "cyan"}.get(line[:1] if not line.startswith("->") else "", ""))
-    return text
+        if record.levelno == logging.DEBUG or self.play.screen.watched:
+            self.play.screen.progress(f"   {self.play.clock.seconds:5.1f}s  {record.getMessage()}")

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import shlex
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
 
 from invoke.collection import Collection
-from invoke.config import Config
-from invoke.exceptions import Exit
 from invoke.program import Program
 
-from aws_airflow_tasks import ns, report
+from aws_airflow_tasks import executor, ns, screen
+from aws_airflow_tasks.configuration import DATA, Configuration
 from aws_airflow_tasks.core import Change, Edit, Plan, TaskError, UsageError
 from aws_airflow_tasks.executor import Executor, task
 from aws_airflow_tasks.patch import Patch
 from aws_airflow_tasks.play import Play
-from aws_airflow_tasks.settings import SECTION, is_trusted, nearest_project
+from aws_airflow_tasks.screen import Screen
+from aws_airflow_tasks.settings import here, is_trusted, nearest_project
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files
 
@@ -67,46 +70,30 @@ def _read(path: Path) -> str | None:
         raise TaskError(f"cannot read {path.name}: {error.strerror}", hint=f"ls -ld {path}") from None
 
 
-#: how an ``invoke.yaml`` of a project may be written; invoke itself takes, and runs, an ``invoke.py`` as well
-DATA = ("yaml", "yml", "json")
-
-
-class Configuration(Config):
-    """Invoke's configuration, of which a project has only our own settings, as data.
-
-    A directory that was cloned or downloaded is looked at before anybody trusts it: its ``invoke.py`` is not run, and
-    of its ``invoke.yaml`` nothing but our section is taken, so that no key of invoke's (``tasks.executor_class``,
-    ``runners``, ``run.shell`` …) reaches this program. The levels that the person wrote or named (``/etc``,
-    ``~/.invoke.*``, ``-f FILE``) are as under ``invoke``, Python included: they are the person's own programs.
-    """
-
-    def load_project(self, merge: bool = True) -> None:
-        """Load the project's level."""
-        suffixes = self._file_suffixes
-        self._set(_file_suffixes=DATA)
-        super().load_project(merge=False)
-        self._set(_file_suffixes=suffixes)
-        found = self._project or {}
-        self._set(_project={SECTION: found[SECTION]} if found.get(SECTION) else {})
-        if merge:
-            self.merge()
-
-
 class AwsAirflow(Program):
     """Invoke's program bound to our tasks; of the Astro project's ``invoke.yaml`` it takes our settings."""
 
+    def run(self, argv: list[str] | None = None, exit: bool = True) -> None:
+        """Run a command line; what stands in its way before any task is said as any error of ours."""
+        try:
+            super().run(argv, exit)
+        except TaskError as error:
+            sys.exit(self._refused(error, argv or ()))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            sys.exit(self._refused(executor.unreadable(error), argv or ()))
+
+    def _refused(self, error: TaskError, words: Sequence[str]) -> int:
+        names = " ".join(str(context.name) for context in getattr(self, "tasks", ()))
+        return executor.refuse(error, names, Screen(json="--json" in words))
+
     def update_config(self, merge: bool = True) -> None:
         """Load the project's level too: here, as neither ``--help`` nor ``--list`` needs anything of a directory."""
-        folder = nearest_project(Path.cwd())
-        try:
-            _refuse_strangers(folder)
-            self.config.set_project_location(str(folder))
-            self.config.load_project()
-        except UsageError as error:
-            raise Exit(report.error_lines(error), code=2) from None
-        except Exception as error:  # invoke lets YAML's and its own errors through as they are
-            problem = TaskError(f"{folder / 'invoke.yaml'} cannot be read: {_one_line(error)}", hint="mend that file")
-            raise Exit(report.error_lines(problem), code=2) from None
+        folder = nearest_project(here())
+        _refuse_strangers(folder)
+        self.config.set_project_location(str(folder))
+        self.config.load_project()
         super().update_config(merge)
 
     def execute(self) -> None:
@@ -125,10 +112,6 @@ def _refuse_strangers(folder: Path) -> None:
             hint=f'sudo chown -R "$USER" {yours}   # if it is to be yours\n'
             f"cd && aws-airflow status --project {there}   # without its settings",
         )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def program() -> AwsAirflow:
@@ -154,8 +137,31 @@ def _namespace() -> Collection:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line; ends the process with the exit code of the interface."""
+    """Run the command line; ends the process with the exit code of the interface, or 141 where nobody reads a list."""
+    _own_the_process()
     try:
         program().run(list(argv) if argv is not None else sys.argv)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(128 + 13)  # as a shell says of SIGPIPE
+    finally:
+        screen.settle()
+
+
+def _own_the_process() -> None:
+    """What only a program may do to its process, and no module that a person's ``tasks.py`` imports."""
+    # a command lives shortly: looking for garbage, often or once more at the end, costs more than it frees
+    gc.set_threshold(50_000)
+    atexit.register(gc.freeze)
+    for number in range(3):  # a file that is opened must not become a standard stream that was closed
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # for invoke's own lists and helps

@@ -1,14 +1,16 @@
 """A project, an embedded AWS and an embedded Airflow in ``.sandbox/``; then the same tasks as anywhere else.
 
-Entering the sandbox gives this process a HOME of its own, so that the person's ``~/.aws`` is neither read nor written,
-and takes every ``AWS_*`` variable away; what follows cannot tell the sandbox from a laptop.
+Inside the sandbox this process has a HOME of its own, so that the person's ``~/.aws`` is neither read nor written, and
+no ``AWS_*`` variable; what runs there, in a play of its own, cannot tell the sandbox from a laptop. What stands beside
+it on the command line acts on the person's project as ever.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +20,7 @@ from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Plan, TaskError, UsageError
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.runtimes import airflow_config, venv
-from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.settings import KEYS, Settings
 from aws_airflow_tasks.world import moto, state
 
 #: the base images that the Astro CLI would write into the Dockerfile
@@ -31,7 +33,7 @@ def run(play: Play, airflow: str, *tasks: Any) -> None:
     """Make the project, the embedded AWS and Airflow's virtual environment, then run ``tasks`` on them.
 
     Args:
-        play: the command line; its settings become the sandbox's.
+        play: the command line, which is told what came of it.
         airflow: Airflow's major version, ``2`` or ``3``.
         tasks: the tasks to run there.
 
@@ -40,41 +42,63 @@ def run(play: Play, airflow: str, *tasks: Any) -> None:
     """
     if airflow not in ("2", "3"):
         raise UsageError(f"--airflow {airflow} is neither 2 nor 3", hint="invoke sandbox --airflow 3")
-    root, major, cache = _enter(play), int(airflow), play.settings.cache
-    play.settings = replace(play.settings, project=root / f"airflow-{major}")
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    root, major = _root(play.settings), int(airflow)
+    settings = _settings(play.settings, root / f"airflow-{major}")
+    with _inside(root):
+        if _made(play, settings, root, major):
+            endpoint = moto.running(_aws_directory(root), root / "home") or ""
+            with play.another(replace(settings, endpoint_url=endpoint)) as there:
+                there.go(*tasks)
+                _say_what_next(there, airflow)
+
+
+def _made(play: Play, settings: Settings, root: Path, major: int) -> bool:
+    """Make all that ``tasks`` need; returns whether it is there, and not only would be."""
+    with play.another(settings) as there, ThreadPoolExecutor(max_workers=1) as pool:
         # the longest step goes on beside the others; nothing that it makes depends on them
-        wanted = not play.settings.check and not venv.is_ready(venv.folder(major, cache))
-        built = [pool.submit(venv.ensure, major, cache)] if wanted else []
-        play.converge("project", lambda site: _project(site.project, major))
-        play.converge("aws", lambda _: _aws(root))
-        play.converge("airflow", lambda site: _airflow(site.settings, major, built))
-    if play.failed or any(result.status == "changed" for result in play.results if play.settings.check):
-        return
-    play.settings = replace(play.settings, endpoint_url=moto.running(_aws_directory(root), root / "home") or "")
-    play.go(*tasks)
-    _say_what_next(play, airflow)
+        wanted = not settings.check and not venv.is_ready(venv.folder(major, settings.cache))
+        built = [pool.submit(venv.ensure, major, settings.cache)] if wanted else []
+        there.converge("project", lambda site: _project(site.project, major))
+        there.converge("aws", lambda _: _aws(root))
+        there.converge("airflow", lambda site: _airflow(site.settings, major, built))
+    pending = settings.check and any(result.status == "changed" for result in there.results)
+    return not (there.failed or pending)
 
 
 def stop(play: Play) -> None:
     """Stop the sandbox's Airflow and AWS, whatever a killed run left of them."""
-    root = _enter(play)
-    play.converge("sandbox.stop", lambda site: _stopped(site.settings, root))
+    root = _root(play.settings)
+    with _inside(root), play.another(_settings(play.settings, root / "airflow-3")) as there:
+        there.converge("sandbox.stop", lambda site: _stopped(site.settings, root))
 
 
 def clean(play: Play) -> None:
     """Stop the sandbox and remove ``.sandbox/``; the virtual environments in the user's cache stay."""
-    root = _enter(play)
-    play.converge("sandbox.stop", lambda site: _stopped(site.settings, root))
-    play.release()
-    play.converge("sandbox.clean", lambda _: _removed(root))
+    stop(play)
+    root = _root(play.settings)
+    with _inside(root), play.another(_settings(play.settings, root / "airflow-3")) as there:
+        there.converge("sandbox.clean", lambda _: _removed(root))
 
 
-def _enter(play: Play) -> Path:
-    """Give this process the sandbox's HOME and settings; returns ``.sandbox/``."""
-    asked = play.settings
-    root = asked.project / ".sandbox"
-    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+def _root(asked: Settings) -> Path:
+    return asked.project / ".sandbox"
+
+
+def _settings(asked: Settings, project: Path) -> Settings:
+    """What was asked for, of which nothing but the flags and the patience is for the sandbox too."""
+    plain = Settings()
+    ours = {key: getattr(plain, key) for key in KEYS if key != "wait"}
+    return replace(asked, **ours | {"project": project, "runtime": "embedded"})
+
+
+@contextlib.contextmanager
+def _inside(root: Path) -> Iterator[None]:
+    """The environment of somebody who lives in the sandbox; this process's own is given back."""
+    import botocore.credentials
+    import botocore.tokens  # noqa: F401  both keep, for good, the HOME in which they are loaded
+
+    before = dict(os.environ)
+    for name in [name for name in before if name.startswith(FOREIGN)]:
         del os.environ[name]
     os.environ |= {
         "HOME": str(root / "home"),
@@ -82,19 +106,12 @@ def _enter(play: Play) -> Path:
         "AWS_EC2_METADATA_DISABLED": "true",
         **airflow_config.no_proxy(os.environ),
     }
-    play.settings = Settings(
-        project=root / "airflow-3",
-        cache=asked.cache,
-        runtime="embedded",
-        wait=asked.wait,
-        check=asked.check,
-        diff=asked.diff,
-        json=asked.json,
-        yes=asked.yes,
-        override=asked.override,
-        fresh=asked.fresh,
-    )
-    return root
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ |= before
 
 
 def _project(project: Path, major: int) -> Plan:

@@ -139,8 +139,37 @@ def _device(path: Path) -> int:
         return -1
 
 
+def here() -> Path:
+    """The working directory; raises UsageError where it was deleted, or may not be looked at."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError(f"the working directory cannot be used: {error.strerror}", hint="cd") from None
+
+
+def home() -> Path:
+    """The person's home directory, which credentials and our state lie in; raises UsageError where there is none."""
+    try:
+        found = Path.home()
+    except RuntimeError:  # neither HOME nor an entry in the system's list of users
+        found = Path()
+    if not found.is_absolute():
+        raise UsageError("it is not known where your home directory is", hint='export HOME="/your/directory"')
+    if found.exists() and not found.is_dir():
+        raise UsageError(f"your home {found} is not a directory", hint='export HOME="/your/directory"')
+    return found
+
+
 def _absolute(cwd: Path, path: str) -> Path:
     return Path(os.path.normpath(cwd / Path(path).expanduser()))
+
+
+def _directory(value: str) -> str | None:
+    try:
+        Path(value).expanduser()
+    except RuntimeError:
+        return "a directory; ~NAME only of a user that there is"
+    return None if "\0" not in value else "a directory"
 
 
 def _one_of(*allowed: str) -> Callable[[str], str | None]:
@@ -169,7 +198,7 @@ def _url(value: str) -> str | None:
 
 #: what is allowed, as a function from a value to the words for what is allowed (None: the value is fine)
 _RULES: dict[str, Callable[[str], str | None]] = {
-    "project": _matching(r"[^\0]*", "a directory"),
+    "project": _directory,
     "profile": _matching(r"[^\s\[\]$#'\"\\=]*([ ][^\s\[\]$#'\"\\=]+)*", "a profile name of ~/.aws/config"),
     "region": _matching(r"[a-z]{2,}(-[a-z]+)+-\d+|", "a region such as eu-west-1"),
     "runtime": _one_of("auto", "docker", "standalone", "embedded"),
@@ -188,8 +217,9 @@ _INTEGERS = ("wait", "identity_ttl")
 
 
 def _validated(key: str, value: Any, origin: str) -> str | int:
-    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else repr(value)
-    allowed = _RULES[key](text)
+    scalar = isinstance(value, str | int | float)  # of anything else neither is a value made, nor the whole shown
+    text = f"a {type(value).__name__}" if not scalar else repr(value) if isinstance(value, bool) else str(value)
+    allowed = _RULES[key](text if scalar else "[\0")
     if allowed:
         raise UsageError(f"bad value for {key}: {_shown(text)} (from {origin})", hint=f"allowed: {allowed}")
     return int(text) if key in _INTEGERS else text

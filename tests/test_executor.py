@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from invoke import Collection
+from invoke import Collection, Task
+from invoke import call as invoke_call
 from invoke import task as invoke_task
+from invoke.exceptions import Exit
 from invoke.program import Program
 
-from aws_airflow_tasks.core import Change, Plan, TaskError
+from aws_airflow_tasks.core import Change, Check, CheckStatus, Plan, TaskError
 from aws_airflow_tasks.executor import Executor, task
 from aws_airflow_tasks.play import Play
+from aws_airflow_tasks.world import state
+from aws_airflow_tasks.world.lock import locked
 
 
 class World:
@@ -23,6 +28,10 @@ class World:
         self.values: dict[str, str] = {}
         self.asked: list[str] = []
         self.broken: BaseException | None = None
+        self.own: list[tuple[bool, str]] = []
+        self.proof: CheckStatus = "ok"
+        self.end: BaseException | None = None
+        self.act: Callable[[object], None] = lambda c: None
 
     def plan(self, name: str) -> Callable[..., Plan]:
         def plan(site) -> Plan:
@@ -43,13 +52,39 @@ def world() -> World:
     return World()
 
 
+def foreign_tasks(world: World, first: Task, proof: Task, other: Task) -> list[Task]:
+    """Tasks of somebody else's, some of which need ours."""
+
+    @invoke_task
+    def foreign(c, check=False):
+        world.asked.append(f"foreign {check} {c.config.run.echo}")
+
+    @invoke_task(pre=[first])
+    def foreign_with_ours(c):
+        world.asked.append("foreign")
+
+    @invoke_task(pre=[first, proof], post=[other])
+    def deploy(c):
+        world.asked.append(f"deploy {sys.dont_write_bytecode}")
+        world.act(c)
+        if world.end:
+            raise world.end
+
+    @invoke_task(pre=[invoke_call(first, check=True, word="ho")])
+    def careful(c):
+        world.asked.append("careful")
+
+    return [foreign, foreign_with_ours, deploy, careful]
+
+
 @pytest.fixture
 def run(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run a command line against a small namespace; returns the exit code."""
     monkeypatch.chdir(tmp_path)
 
-    @task()
-    def first(play: Play) -> None:
+    @task(loud="Say it loudly.", word="What to say.")
+    def first(play: Play, loud: bool = False, word: str = "hi") -> None:
+        world.own.append((loud, word))
         play.converge("first", world.plan("first"))
 
     @task(first)
@@ -68,15 +103,12 @@ def run(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
     def everything(play: Play) -> None:
         play.note("next: lunch")
 
-    @invoke_task
-    def foreign(c, check=False):
-        world.asked.append(f"foreign {check} {c.config.run.echo}")
+    @task()
+    def proof(play: Play) -> None:
+        play.verify(lambda site: iter([Check("layer", world.proof)]))
 
-    @invoke_task(pre=[first])
-    def foreign_with_ours(c):
-        world.asked.append("foreign")
-
-    namespace = Collection(first, second, other, asking, everything, foreign, foreign_with_ours)
+    ours = [first, second, other, asking, everything, proof]
+    namespace = Collection(*ours, *foreign_tasks(world, first, proof, other))
 
     def run(*argv: str, executor: type | None = Executor) -> int:
         program = Program(namespace=namespace, executor_class=executor)
@@ -126,11 +158,11 @@ def test_what_depends_on_a_failed_step_is_skipped_and_the_rest_still_runs(run, w
     assert "lunch" not in out
 
 
-def test_an_interrupt_prints_the_recap_and_exits_130(run, world: World, capsys) -> None:
+def test_an_interrupt_is_told_once_prints_the_recap_and_exits_130(run, world: World, capsys) -> None:
     world.broken = KeyboardInterrupt()
     assert run("everything") == 130
     out = capsys.readouterr().out
-    assert "interrupted" in out
+    assert out.count("interrupted") == out.count("-> ") == 1
     assert "recap:" in out
     assert world.values == {}
 
@@ -197,6 +229,88 @@ def test_a_foreign_task_can_depend_on_ours(run, world: World) -> None:
     assert run("foreign-with-ours") == 0
     assert world.values == {"first": "wanted"}
     assert world.asked[-1] == "foreign"
+
+
+def test_an_interrupt_in_a_task_of_somebody_elses_is_told_too(run, world: World, capsys) -> None:
+    world.end = KeyboardInterrupt()
+    assert run("deploy", "first", "--json") == 130
+    assert json.loads(capsys.readouterr().out)["error"]["message"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    "line", [["second", "first", "--loud"], ["first", "--loud", "second"], ["first", "first", "--loud"]]
+)
+def test_a_tasks_own_flags_hold_wherever_on_the_line_it_has_its_turn(run, world: World, line: list[str]) -> None:
+    assert run(*line) == 0
+    assert world.own == [(True, "hi")]
+
+
+def test_two_different_values_of_an_own_flag_are_a_usage_error(run, world: World, capsys) -> None:
+    assert run("first", "--word", "a", "first", "--word", "b") == 2
+    assert "--word was given twice" in capsys.readouterr().out
+    assert world.asked == []
+
+
+def test_flags_that_a_foreign_task_hands_to_ours_hold_for_the_line(run, world: World) -> None:
+    """`pre=[call(setup, check=True)]` must not apply anything."""
+    assert run("careful") == 3
+    assert (world.own, world.values) == ([(False, "ho")], {})
+
+
+def test_foreign_tasks_run_in_their_order_between_ours_and_once_each(run, world: World) -> None:
+    assert run("deploy", "foreign", "second", "deploy") == 0
+    assert [word.split()[0] for word in dict.fromkeys(world.asked)] == ["first", "deploy", "other", "foreign", "second"]
+    assert sum(word.startswith("deploy") for word in world.asked) == 1
+
+
+def test_foreign_tasks_repeat_where_invoke_is_told_so_and_ours_never(run, world: World, closed_world: Path) -> None:
+    (closed_world / ".invoke.yaml").write_text("tasks: {dedupe: false}\n")
+    assert run("first", "foreign", "first", "foreign") == 0
+    assert len(world.own) == 1
+    assert sum(word.startswith("foreign") for word in world.asked) == 2
+
+
+@pytest.mark.parametrize("failing", ["step", "check"])
+def test_a_foreign_task_is_skipped_where_a_step_or_check_before_it_has_failed(
+    run, world: World, capsys, failing: str
+) -> None:
+    world.broken = TaskError("no luck") if failing == "step" else None
+    world.proof = "ok" if failing == "step" else "failed"
+    assert run("deploy") == (1 if failing == "step" else 4)
+    assert f"skipped  deploy   {'first' if failing == 'step' else 'proof'} failed" in capsys.readouterr().out
+    assert not any(word.startswith("deploy") for word in world.asked)
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [(Exit("enough", code=7), 7), (Exit(code=0), 0), (SystemExit(3), 3), (SystemExit(), 0)]
+)
+def test_what_ends_a_foreign_task_ends_the_line_after_our_recap(
+    run, world: World, capsys, end: BaseException, code: int
+) -> None:
+    world.end = end
+    assert run("first", "--json", "deploy") == code
+    document = json.loads(capsys.readouterr().out)
+    assert (document["exit_code"], document["recap"]["changed"], bool(document["error"])) == (code, 1, bool(code))
+
+
+def test_a_foreign_task_may_call_ours_the_lock_is_not_kept_from_it(run, world: World, tmp_path: Path) -> None:
+    def take(c: object) -> None:
+        with locked(state.locate(tmp_path), wait=0, doing="a test"):
+            world.asked.append("taken")
+
+    world.act = take
+    assert run("deploy") == 0
+    assert "taken" in world.asked
+
+
+def test_bytecode_is_off_in_foreign_tasks_as_invoke_wants_it(run, world: World) -> None:
+    assert run("first", "deploy") == 0
+    assert "deploy True" in world.asked
+
+
+def test_what_is_to_be_typed_next_is_not_said_after_the_proof(run, world: World, capsys) -> None:
+    assert run("everything", "proof") == 0
+    assert "lunch" not in capsys.readouterr().out
 
 
 def test_under_any_other_executor_every_task_refuses_and_prints_the_lines_to_add(run, world: World, capsys) -> None:

@@ -67,6 +67,21 @@ def test_listing_the_tasks_loads_nothing_heavy() -> None:
     assert run_python(code).splitlines()[-1] == "[]"
 
 
+def test_importing_the_tasks_changes_nothing_of_the_process() -> None:
+    code = (
+        "import atexit, gc, logging, os, signal, sys\n"
+        "import concurrent.futures.thread, invoke.program\n"
+        "sys.dont_write_bytecode = True\n"
+        "world = lambda: (gc.get_threshold(), gc.isenabled(), gc.get_freeze_count(), sys.dont_write_bytecode,\n"
+        "    atexit._ncallbacks(), dict(os.environ), sys.path[:],\n"
+        "    [signal.getsignal(n) for n in signal.valid_signals()], sys.stdout, sys.stderr, sys.excepthook)\n"
+        "before = world()\n"
+        "from aws_airflow_tasks import ns\n"
+        "print(world() == before, len(ns.tasks) > 5)"
+    )
+    assert run_python(code).split() == ["True", "True"]
+
+
 def test_env_example_is_exactly_the_lines_that_env_maintains(
     astro_project: Path, airflow: StandInAirflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:

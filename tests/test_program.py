@@ -218,8 +218,8 @@ def test_settings_of_another_user_are_refused_with_words(
     strangers(clone / theirs)
     done = run("status")
     assert done.code == 2
-    assert f"{clone / theirs} belongs to another user, so the settings in invoke.yaml are not taken" in done.err
-    assert f'-> sudo chown -R "$USER" {clone / theirs}' in done.err
+    assert f"{clone / theirs} belongs to another user, so the settings in invoke.yaml are not taken" in done.out
+    assert f'-> sudo chown -R "$USER" {clone / theirs}' in done.out
     assert run("--help").code == 0
 
 

@@ -130,3 +130,14 @@ def test_any_value_is_taken_or_refused_with_words(key: str, value: object) -> No
     except UsageError as error:
         assert key in error.message
         assert error.hint
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_what_holds_many_values_is_none_for_any_setting_however_large_it_is(tmp_path: Path, key: str) -> None:
+    many: list[object] = ["x"]
+    for _ in range(60):
+        many = [many] * 9
+    for value in (many, {"a": many}, None):
+        with pytest.raises(UsageError, match=f"bad value for {key}: 'a (list|dict|NoneType)'") as caught:
+            loaded(tmp_path, **{key: value})
+        assert len(caught.value.message) + len(caught.value.hint) < 300

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
-import os
 import shutil
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -364,17 +363,6 @@ def test_bad_input_is_a_cause_and_a_hint_and_touches_nothing(
     assert "-> " in done.out + done.err
     if argv[0] != "setup" or code == 2:
         assert tree(project) == before
-
-
-def test_the_sandbox_reaches_its_own_aws_without_the_persons_proxy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
-) -> None:
-    for name in ("HOME", "USERPROFILE", "NO_PROXY", "no_proxy"):  # to be put back: entering the sandbox sets them
-        monkeypatch.setenv(name, "")
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    monkeypatch.chdir(tmp_path)
-    assert run("sandbox.stop").code == 0
-    assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == "127.0.0.1,localhost"
 
 
 def test_a_collections_default_task_goes_by_the_name_that_was_typed(run: Run) -> None:

@@ -91,7 +91,11 @@ def test_a_file_that_cannot_be_restored_keeps_nothing_else_from_going_and_its_re
     done = run("undo")
     assert done.code == 1
     assert f"failed   undo     {OVERRIDE}: it was edited since" in done.out
-    assert re.search(r"^changed +Airflow, dags/example_secrets_dag\.py, requirements\.txt, \.env, .*/aws, secret ", done.out, re.MULTILINE)
+    assert re.search(
+        r"^changed +Airflow, dags/example_secrets_dag\.py, requirements\.txt, \.env, .*/aws, secret ",
+        done.out,
+        re.MULTILINE,
+    )
     assert (in_docker / OVERRIDE).read_text() == text
     assert (in_docker / ".env").read_bytes() == before
     assert names(secrets) == set()

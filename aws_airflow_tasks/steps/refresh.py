@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 
@@ -18,6 +19,11 @@ PAUSE = 60
 #: seconds that a failed attempt is left alone, doubled with each further one, and at most
 FIRST_DELAY, LONGEST_DELAY = 30, 600
 NOT_RENEWABLE = "keys in environment variables cannot be renewed from here: set fresh ones and refresh again"
+
+
+def planner(*, force: bool) -> Callable[[Site], Plan]:
+    """:func:`plan`; with ``force``, keys that were exported before now are renewed whatever is left of them."""
+    return functools.partial(plan, renew_before=time.time() if force else 0)
 
 
 def plan(site: Site, *, renew_before: float = 0) -> Plan:

@@ -1,0 +1,29 @@
+"""One run at a time acts on a project: its lock, its state directory, and no leftovers of a run that was killed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world import files, state
+from aws_airflow_tasks.world.lock import locked
+
+
+@contextlib.contextmanager
+def hold(settings: Settings, doing: str) -> Iterator[None]:
+    """Hold the project's lock; another run is waited for.
+
+    Args:
+        settings: of the command line; their project, and how long to wait.
+        doing: the command, for those who wait for us.
+
+    Raises:
+        TaskError: another run holds it for too long, or there is no place for the state directory.
+    """
+    folder = state.make(settings.project)
+    with locked(folder, wait=settings.wait, doing=doing):
+        state.make(settings.project)  # another run's undo may have removed it while we waited
+        for place in (settings.project, settings.project / "dags"):
+            files.sweep(place)
+        yield

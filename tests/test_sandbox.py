@@ -1,0 +1,124 @@
+"""The sandbox is a play of its own: what stands beside it on a command line acts on the person's project."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from aws_airflow_tasks import sandbox
+from aws_airflow_tasks.core import Plan
+from aws_airflow_tasks.settings import FLAGS, KEYS, Settings
+from tests.project import Done, StandInAirflow, airflow, astro_project, embedded, run, tree
+
+__all__ = ["airflow", "astro_project", "embedded", "run"]
+
+Run = Callable[..., Done]
+DAG = Path("dags", "example_secrets_dag.py")
+
+
+@pytest.fixture
+def project(astro_project: Path, airflow: StandInAirflow) -> Path:
+    return astro_project
+
+
+def test_every_flag_holds_in_the_sandbox_and_no_setting_of_the_persons_but_the_patience() -> None:
+    plain = Settings()
+    asked = Settings(
+        **{
+            field.name: True
+            if field.name in FLAGS
+            else 7
+            if field.type == "int"
+            else Path("/p")
+            if field.type == "Path"
+            else "mine"
+            for field in fields(Settings)
+        }
+    )
+    there = sandbox._settings(asked, Path("/s"))
+    assert there == replace(
+        asked, **{key: getattr(plain, key) for key in KEYS} | {"project": Path("/s"), "runtime": "embedded", "wait": 7}
+    )
+    assert all(getattr(there, flag) is True for flag in FLAGS)
+
+
+@pytest.mark.parametrize("line", [["sandbox.stop", "dag"], ["dag", "sandbox.stop"], ["sandbox.clean", "dag"]])
+def test_a_task_beside_the_sandboxs_acts_on_the_persons_project(project: Path, run: Run, line: list[str]) -> None:
+    done = run(*line, "--json")
+    assert done.code == 0
+    assert [step["step"] for step in done.document["steps"] if step["step"] in ("dag", "sandbox.stop")] == [
+        "sandbox.stop" if name == "sandbox.clean" else name for name in line
+    ]
+    assert (project / DAG).is_file()
+    assert not (project / ".sandbox").exists()
+
+
+def test_undo_after_the_sandbox_undoes_in_the_persons_project(project: Path, closed_world: Path, run: Run) -> None:
+    before = tree(project)
+    assert run("dag").code == 0
+    (project / ".sandbox").mkdir()
+    assert run("sandbox.clean", "undo").code == 0
+    assert tree(project) == before
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Settings]]:
+    """A sandbox whose AWS and Airflow are there at once; what its steps saw of the environment."""
+    seen: list[tuple[str, Settings]] = []
+    monkeypatch.setattr(sandbox.venv, "is_ready", lambda folder: True)
+    monkeypatch.setattr(sandbox, "_aws", lambda root: Plan(target="aws"))
+    monkeypatch.setattr(sandbox, "_airflow", lambda settings, major, built: Plan(target="airflow"))
+    monkeypatch.setattr(sandbox.moto, "running", lambda directory, home: "http://127.0.0.1:9")
+    monkeypatch.setattr(
+        sandbox, "_say_what_next", lambda play, airflow: seen.append((os.environ["HOME"], play.settings))
+    )
+    return seen
+
+
+@pytest.mark.parametrize("line", [["setup", "sandbox"], ["sandbox", "setup"]])
+def test_setup_beside_the_sandbox_acts_on_both_each_once_and_is_told_in_one_recap(
+    project: Path,
+    closed_world: Path,
+    run: Run,
+    quick: list[tuple[str, Settings]],
+    monkeypatch: pytest.MonkeyPatch,
+    line: list[str],
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "default")
+    before = dict(os.environ)
+    done = run(*line, "--json")
+    ((home, settings),) = quick
+    assert home == str(project / ".sandbox" / "home")
+    assert (settings.project, settings.runtime) == (project / ".sandbox" / "airflow-3", "embedded")
+    assert (settings.endpoint_url, settings.json) == ("http://127.0.0.1:9", True)
+    assert dict(os.environ) == before
+    steps = [step["step"] for step in done.document["steps"]]
+    assert (steps.count("dag"), steps.count("project")) == (2, 1)
+    assert (steps.index("project") < steps.index("dag")) == (line[0] == "sandbox")
+    assert (project / DAG).is_file()
+    assert (settings.project / DAG).is_file()
+
+
+def test_the_environment_is_given_back_when_something_fails_in_the_sandbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    before = dict(os.environ)
+    with pytest.raises(KeyboardInterrupt), sandbox._inside(tmp_path):
+        assert "AWS_PROFILE" not in os.environ
+        assert os.environ["HOME"] == str(tmp_path / "home")
+        assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == "127.0.0.1,localhost"
+        os.environ["MADE_THERE"] = "1"
+        raise KeyboardInterrupt
+    assert dict(os.environ) == before
+
+
+def test_check_in_the_sandbox_reaches_no_further_than_what_is_there(project: Path, run: Run) -> None:
+    before = tree(project)
+    assert run("sandbox", "--check").code == 3
+    assert tree(project) == before

@@ -37,6 +37,10 @@ class StandInAirflow:
     environment: dict[str, str] | None = None
     source: str = ""
 
+    @property
+    def installs(self) -> str:
+        return {"docker": "image", "standalone": "host"}.get(self.name, "")
+
     def major(self) -> int:
         return 3
 

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.patch import dotenv
@@ -43,6 +43,7 @@ class Docker:
     name = "docker"
     mounts = True
     names = ALL
+    installs: Literal["image", "host", ""] = "image"
     leaves = "runtime.json"
     kept = "Airflow's database and logs stay in Docker's volumes: docker volume ls"
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.patch import dotenv
@@ -68,6 +69,7 @@ class Embedded:
     name = "embedded"
     mounts = False
     names = tuple(dict.fromkeys(name for commands in COMMANDS.values() for name in commands))
+    installs: Literal["image", "host", ""] = ""
     leaves = "airflow"
     kept = ""
 

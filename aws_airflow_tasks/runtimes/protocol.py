@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, Protocol, Self
+from typing import Literal, NamedTuple, Protocol, Self
 
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world.airflow_api import Login
@@ -45,6 +45,8 @@ class Runtime(Protocol):
         mounts: whether Airflow's processes are in containers, which credentials reach through a mount in
             ``docker-compose.override.yml``; else they are the person's own, on this host.
         names: the services that Airflow has in any of its versions.
+        installs: where the project's ``requirements.txt`` is installed: in the ``image`` that the Dockerfile makes, on
+            this ``host``; empty: nowhere, as all that Airflow needs is brought along.
         leaves: what a start leaves in the state directory; empty: nothing.
         kept: what stays of Airflow itself after an undo, and where, for a person; empty: nothing.
     """
@@ -52,6 +54,7 @@ class Runtime(Protocol):
     name: str
     mounts: bool
     names: tuple[str, ...]
+    installs: Literal["image", "host", ""]
     leaves: str
     kept: str
 

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.patch import dotenv
@@ -41,6 +41,7 @@ class Standalone:
     name = "standalone"
     mounts = False
     names = ALL
+    installs: Literal["image", "host", ""] = "host"
     leaves = ""
     kept = "Airflow's database and logs stay in .astro/standalone, its packages in .venv"
 

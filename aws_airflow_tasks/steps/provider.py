@@ -31,19 +31,19 @@ def plan(site: Site) -> Plan:
     Raises:
         TaskError: the file cannot be patched with proof.
     """
-    if site.settings.backend == "none":
+    if site.backend is None:
         return Plan(skipped=True, target=NAME, reason="no backend is set")
-    runtime = site.runtime.name
-    if runtime == "embedded":
-        return Plan(skipped=True, target=NAME, reason="the embedded runtime brings the provider itself")
+    runtime = site.runtime
+    if not runtime.installs:
+        return Plan(skipped=True, target=NAME, reason=f"the {runtime.name} runtime brings the provider itself")
     if not init.is_project(site.project):
         raise Pending("init")
     text = dockerfile.text(site.project)
     found = image.read(dockerfile.read(text))
-    target = _standalone(found) if runtime == "standalone" else _in_image(found, text)
+    target = _on_host(found) if runtime.installs == "host" else _in_image(found, text)
     patch = requirements.plan(site.read(NAME), target, _reader(site.project), ours=set(_written(site)))
     planned = files.plan("provider", site.project, NAME, patch)
-    unheeded = runtime == "docker" and not found.installs and not target.bundled and NAME not in text
+    unheeded = runtime.installs == "image" and not found.installs and not target.bundled and NAME not in text
     return planned._replace(warnings=(_UNHEEDED,)) if unheeded else planned
 
 
@@ -65,7 +65,7 @@ def _in_image(found: Image, text: str) -> requirements.Target:
     return requirements.Target(found.airflow, environment, dockerfile_runs.pip_installs(text), bundled)
 
 
-def _standalone(found: Image) -> requirements.Target:
+def _on_host(found: Image) -> requirements.Target:
     """This machine, with the image's Python: nothing of what the Dockerfile builds is there."""
     return requirements.Target(found.airflow, _python(found))
 

@@ -37,6 +37,7 @@ class Airflow:
     name: str = "docker"
     mounts: bool = True
     kept: str = "docker volume ls"
+    leaves: str = ""
     discarded: bool = False
 
     def major(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -80,6 +82,38 @@ def test_what_the_backend_raised_comes_before_what_it_led_to(log: str, monkeypat
 def test_a_failed_run_whose_log_names_no_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     check = dag_run(monkeypatch, "failed", "INFO - start\nINFO - done\n")
     assert check.detail == "the DAG run failed: its log names no error"
+
+
+def test_an_interrupt_ends_the_wait_for_the_dag_run_and_whatever_else_is_going_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended, stopped = threading.Event(), threading.Event()
+
+    def waiting(_: Any, __: Any, unwanted: threading.Event) -> Check:
+        unwanted.wait()
+        ended.set()
+        return Check("dag-run", "failed")
+
+    def interrupted(_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verify, "_dag_run", waiting)
+    monkeypatch.setattr(verify, "backend_check", lambda *_: Check("backend", "ok"))
+    monkeypatch.setattr(verify, "_mounts", interrupted)
+    monkeypatch.setattr(verify.cli, "stop_running", stopped.set)
+    with pytest.raises(KeyboardInterrupt):
+        list(verify._in_services(site(Settings(), runtime=Runtime(), running=()), EXPECTED))
+    assert ended.wait(10)
+    assert stopped.is_set()
+
+
+def test_the_interpreter_does_not_wait_in_the_end_for_what_nobody_wants() -> None:
+    code = (
+        "import threading\nfrom aws_airflow_tasks.world.threads import begin\n"
+        "begin(threading.Event().wait)\nprint('done')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "done\n")
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,19 @@ def test_a_dag_that_cannot_be_imported_is_said_with_the_last_line_of_the_traceba
         airflow_api.run(connected(server, major), "d", wait=0)
 
 
+def test_a_run_that_nobody_waits_for_any_more_is_left_alone(server: Airflow) -> None:
+    server.answers |= {
+        "GET /api/v2/dags/d": (200, {"dag_id": "d"}),
+        "PATCH /api/v2/dags/d": (200, {}),
+        "POST /api/v2/dags/d/dagRuns": (200, {"dag_run_id": "r"}),
+        "GET /api/v2/dags/d/dagRuns/r": (200, {"state": "running"}),
+    }
+    unwanted = threading.Event()
+    unwanted.set()
+    with pytest.raises(TaskError, match="still running"):
+        airflow_api.run(connected(server, 3), "d", wait=600, unwanted=unwanted)
+
+
 def test_a_dag_that_does_not_appear_is_said(server: Airflow) -> None:
     server.answers["GET /api/v2/importErrors"] = (200, {"import_errors": []})
     with pytest.raises(TaskError, match="has not found the DAG d"):

@@ -212,7 +212,7 @@ def _plan_services(plan: ComposePlan, root: Node, own: tuple[Node, Node], names:
             raise Refused(inherited[1].line, f"{name} comes to services through a merge key")
     if missing:
         plan.draft.append(services, plan.wanted.services(missing), _style_of_services(plan, services))
-        plan.edits[plan.wanted.added] = missing
+        plan.edits.setdefault(plan.wanted.added, []).extend(missing)  # others may have got it beside what they hold
     if plan.draft.swaps:
         editable(("the document", root), ("services", own[1]))
 

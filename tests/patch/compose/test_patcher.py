@@ -255,6 +255,12 @@ def test_variables_come_from_the_host_and_what_cannot_be_told_is_a_conflict() ->
 # -- merge keys, aliases ------------------------------------------------------------------------------------------
 
 
+def test_services_that_are_there_and_those_that_are_new_are_all_named_in_the_reason() -> None:
+    before = b"services:\n  scheduler:\n    environment:\n      A: b\n"
+    plan = ensure(before, ["scheduler", "triggerer", "dag-processor"], Mount("~/.aws", "/a"), host=HOST)
+    assert plan.reason.startswith("scheduler, dag-processor, triggerer: added ")
+
+
 def test_items_of_a_merge_key_are_copied_and_the_reason_says_so() -> None:
     text = "x-c: &c\n  volumes: [&a './a:/a', ./b:/b]\nservices:\n  scheduler:\n    <<: *c\n"
     patch = wants(text)

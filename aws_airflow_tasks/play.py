@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks import holding, report
-from aws_airflow_tasks.core import Change, Check, Plan, Result, Stopwatch, TaskError, converge, converge_each
+from aws_airflow_tasks.convergence import converge, converge_each
+from aws_airflow_tasks.core import Change, Check, Plan, Result, Stopwatch, TaskError
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import receipts, state
@@ -96,7 +97,7 @@ class Play:
         plans: Callable[[Site], Mapping[str, Callable[[], Plan]]],
         rest: Callable[[Site, Collection[str]], Plan],
     ) -> None:
-        """Bring every target of a step to its end, whatever becomes of the others; see :func:`core.converge_each`."""
+        """Bring every target of a step to its end, whatever becomes of the others."""
         self._guarded(
             step,
             lambda: converge_each(

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks.core import Change, Pending, Plan, TaskError, converge, unified_diff
+from aws_airflow_tasks.convergence import converge
+from aws_airflow_tasks.core import Change, Pending, Plan, TaskError, unified_diff
 
 
 class Target:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from aws_airflow_tasks.core import Result, TaskError, converge
+from aws_airflow_tasks.convergence import converge
+from aws_airflow_tasks.core import Result, TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import creds

@@ -1,0 +1,133 @@
+"""Plan, apply what differs, and plan again as proof: for one step, or for many targets of which each stands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from aws_airflow_tasks.core import Change, Pending, Plan, Result, Status, TaskError
+
+
+def converge(
+    step: str,
+    plan: Callable[[], Plan],
+    *,
+    check: bool,
+    hold: Callable[[], None],
+    apply: Callable[[Change], None],
+) -> Result:
+    """Plan, apply what differs, and plan again as proof.
+
+    Args:
+        step: its name, for the result.
+        plan: reads the facts and says what differs; called again whenever they may have changed.
+        check: only say what would change.
+        hold: takes the project's lock, so that the second plan's facts hold while they are acted on.
+        apply: makes one change, with all that belongs to it (the question, the receipt).
+
+    Raises:
+        TaskError: a change failed or did not take effect.
+    """
+    planned = _planned(plan, check)
+    if isinstance(planned, Pending):
+        return Result(step, "changed", reason=str(planned))
+    if planned.needed and not check:
+        hold()
+        planned = _known(plan)
+        for change in planned.needed:
+            apply(change)
+        _prove(_known(plan))
+    status: Status = "changed" if planned.needed else "skipped" if planned.skipped else "ok"
+    reasons = dict.fromkeys(change.reason for change in planned.needed if change.reason)
+    reason = "; ".join(reasons) if planned.needed else planned.reason
+    return Result(step, status, planned.about, reason, planned.needed, planned.warnings)
+
+
+def converge_each(
+    step: str,
+    plans: Callable[[], Mapping[str, Callable[[], Plan]]],
+    rest: Callable[[Collection[str]], Plan],
+    *,
+    check: bool,
+    hold: Callable[[], None],
+    apply: Callable[[Change], None],
+) -> Result:
+    """Converge targets of which none keeps another from its end, in their order, and then what waits for all of them.
+
+    Args:
+        step: its name, for the result.
+        plans: by what a person calls a target its plan; asked again once the lock is held.
+        rest: takes the targets that are as wanted now, and plans what is left to do.
+        check: only say what would change.
+        hold: takes the project's lock.
+        apply: makes one change; see :func:`converge`.
+
+    Returns:
+        One result for all: what was changed, and in ``error`` every target that failed.
+    """
+    if plans() and not check:
+        hold()
+    results: list[Result] = []
+    failed: dict[str, TaskError] = {}
+
+    def attempt(name: str, plan: Callable[[], Plan]) -> None:
+        try:
+            results.append(converge(step, plan, check=check, hold=hold, apply=apply))
+        except TaskError as error:
+            failed[name] = error
+
+    targets = plans()
+    for name, plan in targets.items():
+        attempt(name, plan)
+    done = targets.keys() - failed.keys()
+    attempt("", lambda: rest(done))
+    return _together(step, results, failed)
+
+
+def _together(step: str, results: Sequence[Result], failed: Mapping[str, TaskError]) -> Result:
+    changed = [result for result in results if result.status == "changed"]
+    reasons = dict.fromkeys(result.reason for result in changed or results[-1:] if result.reason)
+    return Result(
+        step,
+        "failed" if failed else "changed" if changed else "ok",
+        ", ".join(dict.fromkeys(result.target for result in changed or results[-1:] if result.target)),
+        "; ".join(reasons),
+        tuple(change for result in results for change in result.changes),
+        tuple(dict.fromkeys(warning for result in results for warning in result.warnings)),
+        _one_error(failed) if failed else None,
+    )
+
+
+def _one_error(failed: Mapping[str, TaskError]) -> TaskError:
+    """One error that names every target that failed, with what to do about each."""
+    said = [f"{name}: {error.message}" if name else error.message for name, error in failed.items()]
+    hints = [
+        "\n".join([f"# {name}", *error.hint.splitlines()] if len(failed) > 1 else error.hint.splitlines())
+        for name, error in failed.items()
+        if error.hint
+    ]
+    return TaskError("; ".join(said), hint="\n".join(hints))
+
+
+def _planned(plan: Callable[[], Plan], check: bool) -> Plan | Pending:
+    if not check:
+        return _known(plan)
+    try:
+        return plan()
+    except Pending as pending:
+        return pending
+
+
+def _known(plan: Callable[[], Plan]) -> Plan:
+    """A plan where every change before it was made: nothing may still be pending."""
+    try:
+        return plan()
+    except Pending as pending:
+        raise TaskError(
+            f"what should be known after {pending.after} is not", hint=f"invoke {pending.after}"
+        ) from pending
+
+
+def _prove(planned: Plan) -> None:
+    if planned.needed:
+        left = planned.needed[0]
+        raise TaskError(f"{left.target} was changed, yet still differs: {left.reason or left.action}", hint=left.diff())

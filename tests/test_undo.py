@@ -69,6 +69,28 @@ def test_ours_in_the_place_of_anothers_mount_is_refused_with_what_stood_there(in
     assert (in_docker / OVERRIDE).read_text() == THEIRS + "# mine\n"
 
 
+def test_what_python_compiled_of_our_dag_goes_with_it_and_what_it_compiled_of_theirs_stays(
+    in_docker: Path, run: Run
+) -> None:
+    assert run("dag").code == 0
+    compiled = in_docker / "dags" / "__pycache__"
+    compiled.mkdir()
+    (compiled / "example_secrets_dag.cpython-312.pyc").touch()
+    (compiled / "mine.cpython-312.pyc").touch()
+    assert run("undo").code == 0
+    assert [path.name for path in compiled.iterdir()] == ["mine.cpython-312.pyc"]
+
+
+def test_a_folder_of_what_python_compiled_goes_once_nothing_of_theirs_is_in_it(in_docker: Path, run: Run) -> None:
+    before = tree(in_docker)
+    assert run("dag").code == 0
+    compiled = in_docker / "dags" / "__pycache__"
+    compiled.mkdir()
+    (compiled / "example_secrets_dag.cpython-312.pyc").touch()
+    assert run("undo").code == 0
+    assert tree(in_docker) == before
+
+
 # -- each target by itself ----------------------------------------------------------------------------------
 
 
@@ -303,6 +325,25 @@ def test_a_value_that_the_person_has_put_into_our_entry_since_stays_and_is_named
         assert said in done.out
         assert "mine-now" not in done.out
     assert done.code == 0
+    assert names(secrets) == {VARIABLE}
+    assert is_undone(in_docker)
+
+
+def test_an_entry_that_another_project_of_ours_made_anew_stays(in_docker: Path, secrets: Any, run: Run) -> None:
+    assert run("secrets").code == 0
+    secrets.tag_resource(SecretId=VARIABLE, Tags=[{"Key": "aws-airflow-tasks", "Value": "another-project"}])
+    assert run("undo").code == 0
+    assert names(secrets) == {VARIABLE}
+    assert is_undone(in_docker)
+
+
+def test_an_entry_that_is_being_deleted_keeps_its_recovery_window(in_docker: Path, secrets: Any, run: Run) -> None:
+    assert run("secrets").code == 0
+    secrets.delete_secret(SecretId=VARIABLE, RecoveryWindowInDays=7)
+    done = run("undo")
+    assert done.code == 0, done.out
+    assert "DeletedDate" in secrets.describe_secret(SecretId=VARIABLE)
+    secrets.restore_secret(SecretId=VARIABLE)
     assert names(secrets) == {VARIABLE}
     assert is_undone(in_docker)
 

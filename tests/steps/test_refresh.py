@@ -105,6 +105,22 @@ def test_keys_are_exported_again_when_little_time_is_left(settings: Settings, he
     assert not apply(settings)
 
 
+def test_a_profile_that_changes_while_its_keys_are_exported_is_exported_again(
+    settings: Settings, helper: Helper, closed_world: Path
+) -> None:
+    """The export itself changes the configuration, so what it gave is of the one before."""
+    config = closed_world / ".aws" / "config"
+    text = config.read_text()
+    helper.gives("ONE", 60)
+    script = closed_world / "helper.sh"
+    script.write_text(f"echo '# changed meanwhile' >> '{config}'\ncat '{helper.answer}'\n")
+    config.write_text(text.replace("cat '" + str(helper.answer) + "'", f"sh '{script}'"))
+    assert apply(settings)
+    script.write_text(f"cat '{helper.answer}'\n")
+    assert apply(settings)
+    assert not apply(settings)
+
+
 def test_what_is_left_of_them_does_not_matter_when_they_are_asked_for(settings: Settings, helper: Helper) -> None:
     helper.gives("ONE", 60)
     apply(settings)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,27 +15,37 @@ import pytest
 from aws_airflow_tasks.core import Check, TaskError
 from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import verify
 from aws_airflow_tasks.steps.probing import Expected
-from aws_airflow_tasks.world import airflow_api
+from aws_airflow_tasks.world import airflow_api, identity
 from aws_airflow_tasks.world.airflow_api import DagRun
-from aws_airflow_tasks.world.aws import Identity
+from aws_airflow_tasks.world.aws import Account, Identity
 from tests.facts import site
+from tests.project import StandInAirflow, airflow, astro_project, embedded, run
+from tests.test_setup import CONNECTION, VARIABLE, Run, project, secrets
+from tests.world.server import Embedded
+
+__all__ = ["airflow", "astro_project", "embedded", "project", "run", "secrets"]
 
 EXPECTED = Expected(Identity("1", "arn:aws:iam::1:user/me", "A"), {}, "the nonce", "the-host")
 GOOD = "INFO - variable aws_airflow_check = the nonce\nINFO - connection aws_airflow_check has host = the-host\n"
 
 
+@dataclass
 class Runtime:
+    mounts: bool = True
+    name: str = "embedded"
+
     def login(self) -> Any:
         return type("Login", (), {"url": "http://127.0.0.1:1"})()
 
 
-def dag_run(monkeypatch: pytest.MonkeyPatch, state: str, log: str) -> Check:
+def dag_run(monkeypatch: pytest.MonkeyPatch, state: str, log: str, **settings: Any) -> Check:
     api: Any = type("Api", (), {"log": lambda *_: log})()
     monkeypatch.setattr(airflow_api, "connect", lambda login: api)
     monkeypatch.setattr(airflow_api, "run", lambda api, dag_id, wait, unwanted: DagRun(dag_id, "manual__1", state))
-    return verify._dag_run(site(Settings(), runtime=Runtime()), EXPECTED, threading.Event())
+    return verify._dag_run(site(Settings(**settings), runtime=Runtime()), EXPECTED, threading.Event())
 
 
 def test_a_run_that_printed_our_values_is_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,3 +164,165 @@ def test_services_are_probed_once_a_place_and_each_has_its_findings(
         ("backend", "ok", ""),
         ("dag-run", "ok", ""),
     ]
+
+
+# -- order and conditions: every layer by itself, in a project that is set up -------------------------------
+
+
+@pytest.fixture
+def here(project: Path, embedded: Embedded, run: Run, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A project that is set up; what is probed in its services is left out."""
+    assert run("setup").code == 0
+    monkeypatch.setattr(verify, "_in_services", lambda site, expected: iter([Check("in-services", "ok")]))
+    return Settings(project=project, runtime="embedded", endpoint_url=embedded.url)
+
+
+def layers(settings: Settings) -> list[tuple[str, str]]:
+    return [(check.check, check.status) for check in verify.checks(Site(settings))]
+
+
+CONVERGED = [
+    ("host-identity", "ok"),
+    ("files-converged", "skipped"),
+    ("files-converged", "ok"),
+    ("files-converged", "ok"),
+    ("provider", "skipped"),
+    ("runtime-healthy", "ok"),
+    ("in-services", "ok"),
+]
+
+
+def test_where_all_is_as_set_up_every_layer_passes_in_its_order(here: Settings) -> None:
+    assert layers(here) == CONVERGED
+
+
+@pytest.mark.parametrize(
+    ("name", "where"), [(".env", 2), ("dags/example_secrets_dag.py", 3)], ids=["the environment", "the DAG"]
+)
+def test_a_file_that_differs_fails_its_layer_and_names_itself_and_setup(here: Settings, name: str, where: int) -> None:
+    (here.project / name).unlink()
+    found = list(verify.checks(Site(here)))[where]
+    assert (found.check, found.status, found.hint) == ("files-converged", "failed", "invoke setup")
+    assert f"{name} differs: " in found.detail
+
+
+def test_a_file_that_differs_is_no_plan_of_check_mode_but_a_failed_layer(here: Settings) -> None:
+    (here.project / ".env").unlink()
+    assert layers(replace(here, check=True)) == layers(here)
+
+
+def test_a_step_that_cannot_be_planned_fails_its_layer_and_the_others_are_probed(here: Settings) -> None:
+    (here.project / ".env").write_bytes(b"\0")
+    assert layers(here) == [*CONVERGED[:2], ("files-converged", "failed"), *CONVERGED[3:]]
+
+
+@pytest.mark.parametrize("sick", ["scheduler", "triggerer"])
+def test_a_service_that_runs_unhealthy_fails_the_layer_of_health_by_its_name(
+    here: Settings, airflow: StandInAirflow, sick: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = tuple(service._replace(healthy=service.name != sick) for service in airflow.running())
+    monkeypatch.setattr(airflow, "running", lambda: running)
+    found = next(check for check in verify.checks(Site(here)) if check.check == "runtime-healthy")
+    assert found == Check("runtime-healthy", "failed", f"not healthy: {sick}", "invoke start")
+
+
+def test_a_service_that_does_not_run_is_not_healthy(
+    here: Settings, airflow: StandInAirflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = airflow.running()[1:]
+    monkeypatch.setattr(airflow, "running", lambda: running)
+    found = next(check for check in verify.checks(Site(here)) if check.check == "runtime-healthy")
+    assert (found.status, found.detail) == ("failed", "not healthy: scheduler")
+
+
+def test_services_that_cannot_be_looked_at_fail_the_layer_of_health_and_nothing_is_probed_in_them(
+    here: Settings, airflow: StandInAirflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing() -> Any:
+        raise TaskError("no engine answers", hint="open -a Docker")
+
+    monkeypatch.setattr(airflow, "running", failing)
+    *before, last = verify.checks(Site(here))
+    assert last == Check("runtime-healthy", "failed", "no engine answers", "open -a Docker")
+    assert [(check.check, check.status) for check in before] == CONVERGED[:5]
+
+
+def test_the_proof_asks_sts_now_whatever_was_remembered(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Site(here).identity.identity  # remembered from here on
+    ask, asked = identity.caller_identity, list[str]()
+
+    def noted(account: Account) -> Identity:
+        asked.append("STS")
+        return ask(account)
+
+    monkeypatch.setattr(identity, "caller_identity", noted)
+    assert Site(here).identity.identity
+    assert asked == []
+    assert layers(here) == CONVERGED
+    assert asked == ["STS"]
+
+
+def test_without_an_entry_in_the_backend_the_first_layer_fails_and_no_other_is_looked_at(
+    here: Settings, secrets: Any
+) -> None:
+    secrets.delete_secret(SecretId=VARIABLE, ForceDeleteWithoutRecovery=True)
+    (found,) = verify.checks(Site(here))
+    assert (found.check, found.status, found.hint) == ("host-identity", "failed", "invoke secrets")
+
+
+def test_what_the_services_must_see_is_what_this_host_reads_from_the_backend(here: Settings, secrets: Any) -> None:
+    expected = verify._expected(Site(here))
+    assert expected.variable == secrets.get_secret_value(SecretId=VARIABLE)["SecretString"]
+    assert expected.host == json.loads(secrets.get_secret_value(SecretId=CONNECTION)["SecretString"])["host"]
+    assert expected.identity == Site(here).identity.identity
+    assert expected.environment["AWS_PROFILE"] == "default"
+    assert None not in expected.environment.values()
+
+
+def test_without_a_backend_no_value_is_expected_and_a_green_run_is_the_proof(
+    here: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = verify._expected(Site(replace(here, backend="none")))
+    assert (without.variable, without.host) == ("", "")
+    assert dag_run(monkeypatch, "success", "", backend="none") == Check("dag-run", "ok", "manual__1")
+
+
+SCHEDULER = Service("scheduler", True, {}, "1", {"/home/astro/.aws": ("/staged", True)})
+
+
+@pytest.mark.parametrize(
+    ("mounts", "finding"),
+    [
+        ({"/home/astro/.aws": ("/staged", True)}, ("ok", "read-only", "")),
+        ({"/home/astro/.aws": ("/staged", False)}, ("failed", "mount read-write, wanted read-only", "invoke start")),
+        ({}, ("failed", "no mount at /home/astro/.aws", "invoke start")),
+    ],
+    ids=["read-only", "read-write", "none"],
+)
+def test_each_containers_mount_is_a_finding_of_its_own(mounts: Any, finding: tuple[str, str, str]) -> None:
+    runtime, delivered = Runtime(), type("Delivered", (), {"directory": Path("/staged")})
+    running = (SCHEDULER, SCHEDULER._replace(name="triggerer", mounts=mounts))
+    first, second = verify._mounts(site(Settings(), runtime=runtime, running=running, delivered=delivered))
+    assert first == Check("mount", "ok", "read-only", "", "scheduler")
+    assert second == Check("mount", *finding, "triggerer")
+
+
+def test_on_this_host_there_is_no_mount_to_be_proven() -> None:
+    (found,) = verify._mounts(site(Settings(), runtime=Runtime(mounts=False)))
+    assert (found.check, found.status) == ("mount", "skipped")
+
+
+def test_who_reads_no_further_ends_the_dag_run_that_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_up = threading.Event()
+    monkeypatch.setattr(verify, "backend_check", lambda *_: Check("backend", "ok"))
+    monkeypatch.setattr(verify, "_dag_run", lambda site, expected, unwanted: waited(unwanted, given_up))
+    found = verify._in_services(site(Settings(), runtime=Runtime(mounts=False), running=()), EXPECTED)
+    assert next(found).check == "mount"
+    found.close()
+    assert given_up.wait(60)
+
+
+def waited(unwanted: threading.Event, given_up: threading.Event) -> Check:
+    if unwanted.wait(60):
+        given_up.set()
+    return Check("dag-run", "failed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from aws_airflow_tasks.world import processes
 
@@ -47,6 +49,27 @@ def test_a_record_of_a_version_that_kept_no_clock_is_still_read(tmp_path: Path) 
         assert found.started == 0
     finally:
         processes.stop_all([record], seconds=5)
+
+
+@pytest.mark.parametrize("earlier", [3600, -3600], ids=["started before", "started after"])
+def test_the_leader_of_a_session_that_has_a_pid_of_ours_again_is_a_stranger_and_is_not_stopped(
+    tmp_path: Path, earlier: float
+) -> None:
+    ours, record = tmp_path / "ours.json", tmp_path / "p.pid.json"
+    made = processes.start(
+        [sys.executable, "-c", "import time; time.sleep(60)"],
+        env=dict(os.environ),
+        cwd=tmp_path,
+        log=tmp_path / "log",
+        record=ours,
+    )
+    try:
+        record.write_text(json.dumps(made._replace(created=made.created - earlier)._asdict()))
+        assert processes.running(record) is None
+        assert not processes.stop_all([record], seconds=5)
+        assert processes.running(ours) == made
+    finally:
+        processes.stop_all([ours], seconds=5)
 
 
 def test_the_start_of_a_process_of_others_is_told_to_a_tick() -> None:

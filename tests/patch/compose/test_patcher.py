@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from aws_airflow_tasks.patch import Patch, splice
-from aws_airflow_tasks.patch.compose import HEADER, Host, Mount, ensure
+from aws_airflow_tasks.patch.compose import HEADER, Host, Mount, ensure, patcher
 from aws_airflow_tasks.patch.compose.patcher import MAX_SIZE
 from tests.patch import reversed_edits
 
@@ -215,6 +215,28 @@ def test_a_line_of_ours_from_another_source_is_repaired_not_a_conflict() -> None
     patch = wants(text, mount=staged, ours=["~/.aws"])
     assert after(patch) == one("- ./a:/a", "- /state/aws:/home/astro/.aws:ro  # a note", "- ./b:/b")
     assert patch.reason == "scheduler: ~/.aws gives way to /state/aws (line 5)"
+
+
+def test_a_source_whose_name_only_begins_like_one_of_ours_is_a_conflict() -> None:
+    text = one("- ~/.local/state/aws-airflow-other/aws:/home/astro/.aws:ro")
+    assert wants(text, mount=STAGED, ours=["~/.local/state/aws-airflow"]).outcome == "conflict"
+    assert after(wants(text, mount=STAGED, ours=["~/.local/state/aws-airflow-other"]))
+    assert after(wants(text, mount=STAGED, ours=["/"]))
+
+
+def test_an_edit_that_leaves_something_to_be_done_is_refused_as_planning_again_finds_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan, planned = patcher._planned, list[int]()
+
+    def forgetful(document: Any, names: list[str], *rest: Any) -> Any:
+        planned.append(len(names))
+        return plan(document, names[:1] if len(planned) == 1 else names, *rest)
+
+    monkeypatch.setattr(patcher, "_planned", forgetful)
+    patch = wants(one("- ./a:/a"), "scheduler", "triggerer")
+    assert (patch.outcome, "the edit would not have done" in patch.reason) == ("refusal", True), patch
+    assert planned == [2, 2]
 
 
 def test_ours_switch_from_the_short_to_the_long_syntax_and_back() -> None:

@@ -143,7 +143,7 @@ class Docker:
             port = containers.published_port(self._one(client, WEB[major]), 8080)
         if port is None:
             raise TaskError(f"{WEB[major]} publishes no port", hint="astro dev ps")
-        return Login(_url(port), "admin", "admin", major)
+        return Login(_url(port), "admin", "admin", major, logs="astro dev logs")
 
     def _one(self, client: DockerClient, service: str) -> Container:
         for container in self._airflow(client):

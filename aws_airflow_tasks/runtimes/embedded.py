@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -168,7 +169,8 @@ class Embedded:
     def login(self) -> Login:
         """The API of the web service, and the password of its only user."""
         password = airflow_config.keys(self.state).password
-        return Login(self._url(), "admin", password, self._major, str(self.place.password_file))
+        logs = shlex.join(["less", str(self.log("webserver" if self._major == 2 else "api-server"))])
+        return Login(self._url(), "admin", password, self._major, str(self.place.password_file), logs)
 
     def log(self, service: str) -> Path:
         """The file that a component's output goes to."""

@@ -96,8 +96,7 @@ class Standalone:
             TaskError: it did not come up; the hint has the log.
         """
         command = "restart" if restart else "start"
-        mode = [] if astro.is_standalone(self.project) else ["--standalone"]
-        words = [command, *mode, "--wait", f"{wait}s", *([] if restart else ["--no-browser"])]
+        words = [command, *self._mode(), "--wait", f"{wait}s", *([] if restart else ["--no-browser"])]
         log.info("astro dev %s", " ".join(words))
         before = self._pid()
 
@@ -119,8 +118,7 @@ class Standalone:
     def stop(self) -> None:
         """`astro dev stop`, where it runs."""
         if self._process():
-            mode = [] if astro.is_standalone(self.project) else ["--standalone"]
-            done = cli.run(["astro", "dev", "stop", *mode], cwd=self.project, timeout=120)
+            done = cli.run(["astro", "dev", "stop", *self._mode()], cwd=self.project, timeout=120)
             if done.code:
                 raise astro.explain("stop", done, {})
 
@@ -149,11 +147,16 @@ class Standalone:
         if process is None:
             raise TaskError("Airflow does not run", hint="invoke start")
         url = _url(processes.environ(process), major)
+        logs = " ".join(["astro", "dev", "logs", *self._mode()])
         if major == 3:
-            return Login(url, "admin", "admin", major)
+            return Login(url, "admin", "admin", major, logs=logs)
         file = self.project / HOME / "standalone_admin_password.txt"
         password = (files.read(file) or b"admin").decode(errors="replace").strip()
-        return Login(url, "admin", password, major, str(file))
+        return Login(url, "admin", password, major, str(file), logs)
+
+    def _mode(self) -> list[str]:
+        """What tells the CLI its mode, where its configuration does not."""
+        return [] if astro.is_standalone(self.project) else ["--standalone"]
 
     def _process(self) -> processes.Process | None:
         """The process of the CLI's pid file; None when it has ended, or its number is a stranger's now."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from aws_airflow_tasks.core import Check, TaskError
-from aws_airflow_tasks.runtimes.protocol import Runtime
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env
 from aws_airflow_tasks.text import digest
@@ -18,6 +17,8 @@ from aws_airflow_tasks.world.aws import Identity
 
 #: what is asked of each service, from the ground up
 LAYERS = ("files-readable", "environment", "identity-in-service", "raw-secret")
+#: seconds that a probe gets at least, however short the wait for Airflow itself
+LIMIT = 120
 #: where tasks run with the LocalExecutor
 SCHEDULER = "scheduler"
 
@@ -43,9 +44,10 @@ def _script(name: str) -> str:
     return Path(__file__).with_name(f"{name}.py.txt").read_text(encoding="utf-8")
 
 
-def _ask(runtime: Runtime, service: str, script: str, question: dict[str, Any]) -> dict[str, Any]:
+def _ask(site: Site, service: str, script: str, question: dict[str, Any]) -> dict[str, Any]:
     """Run a script where ``service`` runs and return the JSON object that it prints."""
-    done = runtime.exec(service, ["python", "-", json.dumps(question)], stdin=_script(script))
+    argv, limit = ["python", "-", json.dumps(question)], max(LIMIT, site.settings.wait)
+    done = site.runtime.exec(service, argv, stdin=_script(script), timeout=limit)
     try:
         answer = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
@@ -67,7 +69,7 @@ def service_checks(site: Site, service: str, expected: Expected) -> Iterator[Che
         "region": wanted["AWS_DEFAULT_REGION"],
         "secret": site.backend.read(site.backend.variable_name(site.settings))._asdict() if site.backend else None,
     }
-    found = _ask(site.runtime, service, "probe", question)
+    found = _ask(site, service, "probe", question)
     yield _files_readable(service, found)
     yield _environment(service, found["environment"], wanted)
     yield _identity(service, found["identity"], expected)
@@ -130,7 +132,7 @@ def backend_check(site: Site, expected: Expected) -> Check:
     if site.backend is None:
         return Check("backend", "skipped", "no backend is set")
     names = {"variable": site.settings.check_variable, "connection": site.settings.check_connection}
-    found = _ask(site.runtime, SCHEDULER, "backend", names)
+    found = _ask(site, SCHEDULER, "backend", names)
     want = {"variable": digest(expected.variable), "connection": expected.host}
     for kind, value in want.items():
         answer = found[kind]

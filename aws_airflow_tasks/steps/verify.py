@@ -141,8 +141,8 @@ def _mounts(site: Site) -> Iterator[Check]:
 def _dag_run(site: Site, expected: Expected, unwanted: threading.Event) -> Check:
     """Run the example DAG and search its task's log for what it must have printed: our values, not others."""
     settings, login = site.settings, site.runtime.login()
-    api = airflow_api.connect(login)
-    run = airflow_api.run(api, dag.DAG_ID, wait=settings.wait, unwanted=unwanted)
+    api = airflow_api.connect(login, wait=settings.wait, unwanted=unwanted)
+    run = airflow_api.run(api, dag.DAG_ID)
     lines = api.log(dag.DAG_ID, run.run_id, dag.TASK_ID).splitlines()
     if run.state != "success":
         return Check("dag-run", "failed", f"the DAG run {run.state}: {_telling(lines)}", f"open {login.url}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -34,7 +35,8 @@ STALE = 10
 class Login(NamedTuple):
     """Where Airflow's REST API is and how to log in; ``password`` is a secret.
 
-    ``password_file`` is the file that a person finds it in; empty: there is none.
+    ``password_file`` is the file that a person finds it in; empty: there is none. ``logs`` is the command that shows
+    what Airflow's web service writes.
     """
 
     url: str
@@ -42,10 +44,26 @@ class Login(NamedTuple):
     password: str
     major: int
     password_file: str = ""
+    logs: str = ""
 
     def __repr__(self) -> str:
         """Without the password."""
         return f"Login({self.url!r}, {self.user!r})"
+
+
+class Patience(NamedTuple):
+    """How long answers are waited for: ``wait`` seconds, over at ``deadline`` (of ``time.monotonic``).
+
+    ``unwanted`` is set by another thread when nobody waits any more.
+    """
+
+    wait: float
+    deadline: float
+    unwanted: threading.Event
+
+    def more(self) -> bool:
+        """Wait a little; whether to ask once more."""
+        return not self.unwanted.wait(PAUSE) and time.monotonic() < self.deadline
 
 
 class DagRun(NamedTuple):
@@ -117,18 +135,24 @@ def serves_tasks(url: str) -> bool:
             return False
 
 
-def connect(login: Login) -> Api:
+def connect(login: Login, *, wait: float = 0, unwanted: threading.Event | None = None) -> Api:
     """Log in.
+
+    Args:
+        login: where, and as whom.
+        wait: seconds for this and all that is asked of the API later: what is not answered is asked again until then.
+        unwanted: is set by another thread when nobody waits for answers any more.
 
     Raises:
         TaskError: it does not answer, or refuses the login.
     """
+    patience = Patience(wait, time.monotonic() + wait, unwanted or threading.Event())
     session = _session()
     if login.major == 2:
         session.auth = (login.user, login.password)
     else:
-        session.headers["Authorization"] = f"Bearer {_token(session, login)}"
-    return Api(login, session)
+        session.headers["Authorization"] = f"Bearer {_token(session, login, patience)}"
+    return Api(login, session, patience)
 
 
 def _session() -> requests.Session:
@@ -141,24 +165,31 @@ def _session() -> requests.Session:
     return session
 
 
-def _token(session: requests.Session, login: Login) -> str:
+def _token(session: requests.Session, login: Login, patience: Patience) -> str:
     """A token for a user and password; or, where everybody is an admin, for nobody."""
     body = {"username": login.user, "password": login.password}
-    answer = _sent(session, login.url, "POST", "/auth/token", json=body)
+    answer = _sent(session, login, patience, "POST", "/auth/token", json=body)
     if not answer.ok:
-        answer = _sent(session, login.url, "GET", "/auth/token")
+        answer = _sent(session, login, patience, "GET", "/auth/token")
     return str(_json(answer, login)["access_token"])
 
 
-def _sent(session: requests.Session, url: str, method: str, path: str, **arguments: Any) -> requests.Response:
+def _sent(
+    session: requests.Session, login: Login, patience: Patience, method: str, path: str, **arguments: Any
+) -> requests.Response:
+    """The answer to a request that may be sent more than once: it is, while a slow or starting Airflow gives none."""
     import requests
 
-    try:
-        return session.request(method, url + path, timeout=TIMEOUT, **arguments)
-    except requests.RequestException as error:
-        raise TaskError(
-            f"Airflow's API at {url} does not answer ({type(error).__name__})", hint="invoke start"
-        ) from None
+    passing = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+    while True:
+        try:
+            return session.request(method, login.url + path, timeout=TIMEOUT, **arguments)
+        except requests.RequestException as error:
+            why = type(error).__name__
+            if isinstance(error, passing) and patience.more():
+                log.debug("%s %s: %s; asking again", method, path, why)
+                continue
+        raise TaskError(f"Airflow's API at {login.url} does not answer ({why})", hint=login.logs or "invoke start")
 
 
 def _json(answer: requests.Response, login: Login) -> dict[str, Any]:
@@ -183,9 +214,10 @@ def _refused(answer: requests.Response, login: Login) -> TaskError:
 class Api:
     """Airflow's API, logged in; every method raises TaskError when it does not answer or refuses."""
 
-    def __init__(self, login: Login, session: requests.Session) -> None:
+    def __init__(self, login: Login, session: requests.Session, patience: Patience) -> None:
         self._login = login
         self._session = session
+        self.patience = patience
 
     @property
     def url(self) -> str:
@@ -213,9 +245,14 @@ class Api:
         self._json("PATCH", f"/dags/{quote(dag_id, safe='')}", {"is_paused": False})
 
     def trigger(self, dag_id: str) -> str:
-        """Start a run now; returns its id."""
-        path = f"/dags/{quote(dag_id, safe='')}/dagRuns"
-        return str(self._json("POST", path, NOW[self._login.major])["dag_run_id"])
+        """Start a run now, just one even where the request is sent again; returns its id, in Airflow's own form."""
+        run_id = f"manual__{datetime.now(UTC).isoformat()}_{uuid.uuid4().hex[:8]}"
+        path, body = f"/dags/{quote(dag_id, safe='')}/dagRuns", {**NOW[self._login.major], "dag_run_id": run_id}
+        answer = self._ask("POST", path, json=body)
+        made = not answer.ok and self._ask("GET", _run_path(dag_id, run_id)).ok  # by an earlier sending
+        if not made:
+            _json(answer, self._login)
+        return run_id
 
     def state(self, dag_id: str, run_id: str) -> str:
         """The state of a run: ``queued``, ``running``, ``success`` or ``failed``."""
@@ -244,7 +281,8 @@ class Api:
         return _json(self._ask(method, path, json=body), self._login)
 
     def _ask(self, method: str, path: str, **arguments: Any) -> requests.Response:
-        return _sent(self._session, self._login.url, method, PREFIX[self._login.major] + path, **arguments)
+        path = PREFIX[self._login.major] + path
+        return _sent(self._session, self._login, self.patience, method, path, **arguments)
 
 
 def _event(line: Any) -> str:
@@ -259,14 +297,12 @@ def _run_path(dag_id: str, run_id: str) -> str:
     return f"/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}"
 
 
-def run(api: Api, dag_id: str, *, wait: float, unwanted: threading.Event | None = None) -> DagRun:
+def run(api: Api, dag_id: str) -> DagRun:
     """Wait until Airflow knows a DAG, unpause it, trigger it and wait until that run has ended.
 
     Args:
-        api: logged in.
+        api: logged in; its patience is that of all of it.
         dag_id: the DAG.
-        wait: seconds for all of it.
-        unwanted: is set by another thread when nobody waits for the run any more.
 
     Returns:
         The run, in state ``success`` or ``failed``.
@@ -274,35 +310,22 @@ def run(api: Api, dag_id: str, *, wait: float, unwanted: threading.Event | None 
     Raises:
         TaskError: the DAG does not appear or cannot be imported, or its run does not end in time.
     """
-    pause = _Pause(time.monotonic() + wait, unwanted or threading.Event())
-    _await_dag(api, dag_id, pause)
+    _await_dag(api, dag_id)
     api.unpause(dag_id)
     run_id = api.trigger(dag_id)
     log.info("triggered %s", dag_id)
     while (state := api.state(dag_id, run_id)) not in FINAL:
-        if not pause.more():
-            raise TaskError(
-                f"the DAG run {run_id} of {dag_id} is still {state} after {wait:g} seconds", hint=f"open {api.url}"
-            )
+        if not api.patience.more():
+            waited = f"after {api.patience.wait:g} seconds"
+            raise TaskError(f"the DAG run {run_id} of {dag_id} is still {state} {waited}", hint=f"open {api.url}")
     return DagRun(dag_id, run_id, state)
 
 
-class _Pause(NamedTuple):
-    """The time between two questions: until a deadline (of ``time.monotonic``), or until nobody waits any more."""
-
-    deadline: float
-    unwanted: threading.Event
-
-    def more(self) -> bool:
-        """Wait a little; whether to ask once more."""
-        return not self.unwanted.wait(PAUSE) and time.monotonic() < self.deadline
-
-
-def _await_dag(api: Api, dag_id: str, pause: _Pause) -> None:
+def _await_dag(api: Api, dag_id: str) -> None:
     asked = time.monotonic()
     while not api.has_dag(dag_id):
         errors = [error for error in api.import_errors() if error.file.endswith(f"{dag_id}.py")]
-        last = not pause.more()
+        last = not api.patience.more()
         if errors and (last or time.monotonic() - asked > STALE):
             raise TaskError(f"{errors[0].file} cannot be imported: {errors[0].cause}", hint="invoke dag --diff")
         if last:

@@ -62,9 +62,9 @@ def test_every_component_is_healthy_and_has_what_dotenv_says(airflow: Embedded) 
 
 
 def test_a_dag_is_run_and_its_log_read(airflow: Embedded) -> None:
-    api = airflow_api.connect(airflow.login())
+    api = airflow_api.connect(airflow.login(), wait=120)
     assert api.version().startswith(f"{airflow.major()}.")
-    done = airflow_api.run(api, "greet", wait=120)
+    done = airflow_api.run(api, "greet")
     assert done.state == "success"
     assert "hello there" in api.log("greet", done.run_id, "greet")
 
@@ -91,7 +91,7 @@ def test_a_dag_file_that_cannot_be_imported_is_named_with_the_reason(
     broken.write_text("import nowhere\n" + DAG % "broken")
     try:
         with pytest.raises(TaskError, match=r"broken\.py cannot be imported: .*nowhere"):
-            airflow_api.run(airflow_api.connect(airflow.login()), "broken", wait=60)
+            airflow_api.run(airflow_api.connect(airflow.login(), wait=60), "broken")
     finally:
         broken.unlink()
 
@@ -100,7 +100,7 @@ def test_a_start_after_everything_was_killed_finds_the_data_from_before(
     airflow: Embedded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
-    run = airflow_api.run(airflow_api.connect(airflow.login()), "greet", wait=120)
+    run = airflow_api.run(airflow_api.connect(airflow.login(), wait=120), "greet")
     scheduler = next(service for service in airflow.running() if service.name == "scheduler")
     victim = psutil.Process(int(scheduler.identity.split(":")[0]))
     victim.kill()

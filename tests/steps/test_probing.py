@@ -154,8 +154,10 @@ class Answering(Service):
     def __init__(self, stdout: str, stderr: str = "") -> None:
         super().__init__({})
         self.outcome = Outcome(0, stdout, stderr)
+        self.limits: list[int] = []
 
-    def exec(self, *_: Any, **__: Any) -> Outcome:
+    def exec(self, *_: Any, timeout: int, **__: Any) -> Outcome:
+        self.limits.append(timeout)
         return self.outcome
 
 
@@ -182,3 +184,16 @@ def test_a_probe_that_cannot_run_is_an_error_with_its_last_line(expected: Expect
     broken = site(Answering("", "Traceback\nAirflowConfigException: the backend key"))
     with pytest.raises(TaskError, match="AirflowConfigException: the backend key"):
         backend_check(broken, expected)
+
+
+@pytest.mark.parametrize(("wait", "limit"), [(300, 300), (1800, 1800), (5, 120)])
+def test_every_probe_has_as_long_as_airflow_itself_and_never_less_than_two_minutes(
+    wait: int, limit: int, expected: Expected
+) -> None:
+    asked = Answering("")
+    here = site(asked, wait=wait)
+    with pytest.raises(TaskError):
+        backend_check(here, expected)
+    with pytest.raises(TaskError):
+        list(service_checks(here, "scheduler", expected))
+    assert asked.limits == [limit, limit]

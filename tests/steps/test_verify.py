@@ -43,8 +43,8 @@ class Runtime:
 
 def dag_run(monkeypatch: pytest.MonkeyPatch, state: str, log: str, **settings: Any) -> Check:
     api: Any = type("Api", (), {"log": lambda *_: log})()
-    monkeypatch.setattr(airflow_api, "connect", lambda login: api)
-    monkeypatch.setattr(airflow_api, "run", lambda api, dag_id, wait, unwanted: DagRun(dag_id, "manual__1", state))
+    monkeypatch.setattr(airflow_api, "connect", lambda login, **_: api)
+    monkeypatch.setattr(airflow_api, "run", lambda api, dag_id: DagRun(dag_id, "manual__1", state))
     return verify._dag_run(site(Settings(**settings), runtime=Runtime()), EXPECTED, threading.Event())
 
 

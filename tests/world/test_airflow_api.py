@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import requests
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.world import airflow_api
@@ -22,7 +26,7 @@ Answer = tuple[int, Any]
 
 @dataclass
 class Airflow:
-    """A server that answers by ``METHOD path``; a list is answered one by one, its last for ever."""
+    """A server that answers by ``METHOD path``; a list is answered one by one, its last for ever; 0 is no answer."""
 
     answers: dict[str, Answer | list[Answer]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
@@ -49,6 +53,10 @@ def server() -> Iterator[Airflow]:
             name = f"{self.command} {self.path}"
             airflow.asked.append((name, dict(self.headers), body))
             status, value = airflow.answer(name)
+            if not status:  # the connection ends, or the client has left by then
+                time.sleep(value)
+                self.close_connection = True
+                return
             data = value.encode() if isinstance(value, str) else json.dumps(value).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(data)))
@@ -74,10 +82,10 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(airflow_api, "PAUSE", 0.01)
 
 
-def connected(server: Airflow, major: int) -> Api:
+def connected(server: Airflow, major: int, **patience: Any) -> Api:
     if major == 3:
-        server.answers["POST /auth/token"] = (201, {"access_token": "tok"})
-    return airflow_api.connect(Login(server.url, "admin", "pass-word", major))
+        server.answers.setdefault("POST /auth/token", (201, {"access_token": "tok"}))
+    return airflow_api.connect(Login(server.url, "admin", "pass-word", major), **patience)
 
 
 def prefix(major: int) -> str:
@@ -113,10 +121,66 @@ def test_a_refused_login_is_said_without_the_password(server: Airflow) -> None:
 
 
 @pytest.mark.parametrize("major", [2, 3])
-def test_one_that_does_not_answer_is_said_with_the_way_to_start_it(major: int) -> None:
-    with pytest.raises(TaskError, match=r"http://127.0.0.1:9 does not answer") as caught:
-        airflow_api.connect(Login("http://127.0.0.1:9", "admin", "x", major)).version()
-    assert caught.value.hint == "invoke start"
+def test_one_that_does_not_answer_is_said_with_the_command_that_shows_its_log(major: int) -> None:
+    with pytest.raises(TaskError, match=r"http://127.0.0.1:9 does not answer \(ConnectionError\)") as caught:
+        airflow_api.connect(Login("http://127.0.0.1:9", "admin", "x", major, logs="astro dev logs")).version()
+    assert caught.value.hint == "astro dev logs"
+
+
+NOTHING: Answer = (0, 0)
+
+
+@pytest.mark.parametrize("major", [2, 3])
+def test_what_is_not_answered_in_time_or_at_all_is_asked_again_while_there_is_patience(
+    server: Airflow, major: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(airflow_api, "TIMEOUT", 0.2)
+    version = (200, {"version": "3.0.6"})
+    server.answers |= {
+        "POST /auth/token": [NOTHING, (201, {"access_token": "tok"})],
+        f"GET {prefix(major)}/version": [NOTHING, (0, 0.5), version],
+    }
+    assert connected(server, major, wait=60).version() == "3.0.6"
+    assert server.bodies(f"GET {prefix(major)}/version") == [None] * 3
+
+
+def test_an_api_that_refuses_connections_yet_is_asked_again_until_it_listens(server: Airflow) -> None:
+    """Nobody listens on the port before the fourth question."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    asked: list[str] = []
+
+    class Session(requests.Session):
+        def request(self, method: str | bytes, url: str | bytes, *args: Any, **arguments: Any) -> requests.Response:
+            asked.append(str(url))
+            to = server.url + str(url).removeprefix(at) if len(asked) > 3 else str(url)
+            return super().request(method, to, *args, **arguments)
+
+    at = url
+    server.answers["GET /api/v1/version"] = (200, {"version": "2.11.0"})
+    login = Login(url, "admin", "x", 2)
+    patience = airflow_api.Patience(60, time.monotonic() + 60, threading.Event())
+    assert Api(login, Session(), patience).version() == "2.11.0"
+    assert len(asked) == 4
+
+
+@pytest.mark.parametrize("status", [401, 403, 500])
+def test_an_answer_is_an_answer_and_is_not_asked_for_again(server: Airflow, status: int) -> None:
+    server.answers["GET /api/v2/version"] = (status, {"detail": "no"})
+    with pytest.raises(TaskError):
+        connected(server, 3, wait=60).version()
+    assert len(server.bodies("GET /api/v2/version")) == 1
+
+
+def test_an_api_that_nobody_wants_an_answer_of_any_more_is_not_asked_again(server: Airflow) -> None:
+    server.answers["GET /api/v1/version"] = NOTHING
+    unwanted = threading.Event()
+    api = connected(server, 2, wait=600, unwanted=unwanted)
+    unwanted.set()
+    with pytest.raises(TaskError, match="does not answer"):
+        api.version()
+    assert len(server.bodies("GET /api/v1/version")) == 1
 
 
 def test_the_persons_proxies_and_netrc_are_left_out(
@@ -149,35 +213,65 @@ def test_a_token_answer_of_something_else_is_said(server: Airflow) -> None:
         airflow_api.connect(Login(server.url, "admin", "x", 3))
 
 
+def of_run(server: Airflow, prefix: str, *states: Answer, post: Answer | list[Answer] = (200, {})) -> None:
+    """The DAG ``my dag``, and these answers about the one run that is triggered, whatever its id."""
+    dag = f"{prefix}/dags/my%20dag"
+    server.answers |= {f"GET {dag}": (200, {}), f"PATCH {dag}": (200, {}), f"POST {dag}/dagRuns": post}
+    left = list(states)
+    answer = server.answer
+
+    def answering(request: str) -> Answer:
+        if request.startswith(f"GET {dag}/dagRuns/manual__"):
+            return left.pop(0) if len(left) > 1 else left[0]
+        return answer(request)
+
+    server.answer = answering  # type: ignore[method-assign]
+
+
 @pytest.mark.parametrize(("major", "body"), [(2, {}), (3, {"logical_date": None})])
-def test_a_run_is_unpaused_triggered_and_waited_for(server: Airflow, major: int, body: dict[str, Any]) -> None:
-    dag, run = f"{prefix(major)}/dags/my%20dag", "manual__2024-01-01T00%3A00%3A00%2B00%3A00"
+def test_a_run_is_unpaused_triggered_under_an_id_of_its_own_and_waited_for(
+    server: Airflow, major: int, body: dict[str, Any]
+) -> None:
+    dag = f"{prefix(major)}/dags/my%20dag"
+    of_run(server, prefix(major), *((200, {"state": state}) for state in ("queued", "running", "failed")))
     server.answers |= {
         f"GET {dag}": [(404, {}), (404, {}), (200, {"dag_id": "my dag"})],
         f"GET {prefix(major)}/importErrors": (200, {"import_errors": []}),
-        f"PATCH {dag}": (200, {}),
-        f"POST {dag}/dagRuns": (200, {"dag_run_id": "manual__2024-01-01T00:00:00+00:00"}),
-        f"GET {dag}/dagRuns/{run}": [
-            (200, {"state": "queued"}),
-            (200, {"state": "running"}),
-            (200, {"state": "failed"}),
-        ],
     }
-    done = airflow_api.run(connected(server, major), "my dag", wait=10)
-    assert (done.run_id, done.state) == ("manual__2024-01-01T00:00:00+00:00", "failed")
+    done = airflow_api.run(connected(server, major, wait=60), "my dag")
+    assert done.state == "failed"
+    assert re.fullmatch(r"manual__[A-Za-z0-9_.~:+-]+", done.run_id)  # Airflow's `allowed_run_id_pattern`
     assert server.bodies(f"PATCH {dag}") == [{"is_paused": False}]
-    assert server.bodies(f"POST {dag}/dagRuns") == [body]
+    assert server.bodies(f"POST {dag}/dagRuns") == [body | {"dag_run_id": done.run_id}]
+
+
+@pytest.mark.parametrize("major", [2, 3])
+@pytest.mark.parametrize(
+    ("second", "about"),
+    [((200, {}), []), ((409, {"detail": "exists"}), [(200, {})]), ((500, {"detail": "UNIQUE"}), [(200, {})])],
+    ids=["it was not made", "it was made", "it was being made"],
+)
+def test_a_trigger_that_is_not_answered_is_sent_again_and_makes_one_run(
+    server: Airflow, major: int, second: Answer, about: list[Answer]
+) -> None:
+    of_run(server, prefix(major), *about, (200, {"state": "success"}), post=[NOTHING, second])
+    done = airflow_api.run(connected(server, major, wait=60), "my dag")
+    bodies = server.bodies(f"POST {prefix(major)}/dags/my%20dag/dagRuns")
+    assert (done.state, [body["dag_run_id"] for body in bodies]) == ("success", [done.run_id] * 2)
+
+
+@pytest.mark.parametrize("status", [400, 403, 409])
+def test_a_trigger_that_is_refused_and_made_nothing_is_an_error(server: Airflow, status: int) -> None:
+    of_run(server, "/api/v2", (404, {}), post=(status, {"detail": "no"}))
+    with pytest.raises(TaskError, match=r"refuses the user|answered \d+ to POST .*/dagRuns: .*no"):
+        airflow_api.run(connected(server, 3, wait=60), "my dag")
+    assert len(server.bodies("POST /api/v2/dags/my%20dag/dagRuns")) == 1
 
 
 def test_a_run_that_does_not_end_in_time_says_its_state(server: Airflow) -> None:
-    server.answers |= {
-        "GET /api/v2/dags/d": (200, {}),
-        "PATCH /api/v2/dags/d": (200, {}),
-        "POST /api/v2/dags/d/dagRuns": (200, {"dag_run_id": "r"}),
-        "GET /api/v2/dags/d/dagRuns/r": (200, {"state": "queued"}),
-    }
-    with pytest.raises(TaskError, match="the DAG run r of d is still queued after 0 seconds") as caught:
-        airflow_api.run(connected(server, 3), "d", wait=0)
+    of_run(server, "/api/v2", (200, {"state": "queued"}))
+    with pytest.raises(TaskError, match=r"the DAG run manual__\S+ of my dag is still queued after 0 seconds") as caught:
+        airflow_api.run(connected(server, 3), "my dag")
     assert server.url in caught.value.hint
 
 
@@ -187,26 +281,21 @@ def test_a_dag_that_cannot_be_imported_is_said_with_the_last_line_of_the_traceba
     other = {"filename": "dags/other.py", "stack_trace": "SyntaxError"}
     server.answers[f"GET {prefix(major)}/importErrors"] = (200, {"import_errors": [other, error]})
     with pytest.raises(TaskError, match=r"dags/d\.py cannot be imported: ModuleNotFoundError: No module named 'y'"):
-        airflow_api.run(connected(server, major), "d", wait=0)
+        airflow_api.run(connected(server, major), "d")
 
 
 def test_a_run_that_nobody_waits_for_any_more_is_left_alone(server: Airflow) -> None:
-    server.answers |= {
-        "GET /api/v2/dags/d": (200, {"dag_id": "d"}),
-        "PATCH /api/v2/dags/d": (200, {}),
-        "POST /api/v2/dags/d/dagRuns": (200, {"dag_run_id": "r"}),
-        "GET /api/v2/dags/d/dagRuns/r": (200, {"state": "running"}),
-    }
+    of_run(server, "/api/v2", (200, {"state": "running"}))
     unwanted = threading.Event()
     unwanted.set()
     with pytest.raises(TaskError, match="still running"):
-        airflow_api.run(connected(server, 3), "d", wait=600, unwanted=unwanted)
+        airflow_api.run(connected(server, 3, wait=600, unwanted=unwanted), "my dag")
 
 
 def test_a_dag_that_does_not_appear_is_said(server: Airflow) -> None:
     server.answers["GET /api/v2/importErrors"] = (200, {"import_errors": []})
     with pytest.raises(TaskError, match="has not found the DAG d"):
-        airflow_api.run(connected(server, 3), "d", wait=0)
+        airflow_api.run(connected(server, 3), "d")
 
 
 def test_a_dag_that_airflow_2_has_deactivated_is_not_there(server: Airflow) -> None:

@@ -63,6 +63,9 @@ class StandInAirflow:
         self.started.append("restart" if restart else "start")
         self.environment = dict(environment)
 
+    def await_healthy(self, environment: Mapping[str, str], *, wait: int) -> None:
+        raise AssertionError("it is healthy")
+
     def stop(self) -> None:
         self.environment = None
 

@@ -100,12 +100,20 @@ class Docker:
             done = cli.run(["astro", "dev", *words], cwd=self.project, timeout=patience, tick=watch.look, every=PAUSE)
             if done.code:
                 raise self._failure(watch, words[0], done)
-            self._wait(watch, time.monotonic() + wait, wait)
+            self._wait(watch, wait)
         except KeyboardInterrupt:
             log.info("left as it is; go on with: invoke start   or stop it: astro dev stop")
             raise
         finally:
             self._remember(watch)
+
+    def await_healthy(self, environment: Mapping[str, str], *, wait: int) -> None:
+        """Until every service is healthy; one that ends meanwhile ends the waiting.
+
+        Raises:
+            TaskError: not in time, or one ended.
+        """
+        self._wait(Watch(self.project, environment), wait)
 
     def stop(self) -> None:
         """``astro dev stop``, where anything runs."""
@@ -216,8 +224,9 @@ class Docker:
     def _published(container: Container | None, inner: int) -> int | None:
         return containers.published_port(container, inner) if container else None
 
-    def _wait(self, watch: Watch, deadline: float, wait: int) -> None:
+    def _wait(self, watch: Watch, wait: int) -> None:
         """Until every service is healthy: the CLI itself waits for the web service alone."""
+        deadline = time.monotonic() + wait
         while True:
             found = {service.name: service.healthy for service in self.running()}
             sick = [name for name in self.services() if not found.get(name)]

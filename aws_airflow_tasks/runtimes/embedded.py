@@ -136,10 +136,31 @@ class Embedded:
         self.stop()
         try:
             self._start(environment)
-            self._wait(wait, environment)
+            self.await_healthy(environment, wait=wait)
         except BaseException:
             self.stop()
             raise
+
+    def await_healthy(self, environment: Mapping[str, str], *, wait: int) -> None:
+        """Until every component is healthy; one that ends by itself ends the waiting.
+
+        Raises:
+            TaskError: not in time, or one ended.
+        """
+        deadline, serves = time.monotonic() + wait, self._major == 2
+        while True:
+            found = {service.name: service.healthy for service in self.running()}
+            ended = [name for name in self.services() if name not in found]
+            if ended:
+                raise self._failure(ended[0], "ended by itself", environment)
+            if not serves and found["api-server"]:
+                serves = airflow_api.serves_tasks(self._url())  # takes seconds; the others start meanwhile
+                continue
+            if all(found.values()):
+                return
+            if not processes.wait_until(deadline):
+                sick = next(name for name, healthy in found.items() if not healthy)
+                raise self._failure(sick, f"was not healthy within {wait} seconds", environment)
 
     def stop(self) -> None:
         """Stop every process of this Airflow, those that a killed run has left included."""
@@ -255,23 +276,6 @@ class Embedded:
         processes.start(
             self._argv(argv), env=variables, cwd=self.project, log=self.log(name), record=self._record(name)
         )
-
-    def _wait(self, wait: int, environment: Mapping[str, str]) -> None:
-        """Wait until all are healthy; one that ends by itself ends the waiting."""
-        deadline, serves = time.monotonic() + wait, self._major == 2
-        while True:
-            found = {service.name: service.healthy for service in self.running()}
-            ended = [name for name in self.services() if name not in found]
-            if ended:
-                raise self._failure(ended[0], "ended by itself", environment)
-            if not serves and found["api-server"]:
-                serves = airflow_api.serves_tasks(self._url())  # takes seconds; the others start meanwhile
-                continue
-            if all(found.values()):
-                return
-            if not processes.wait_until(deadline):
-                sick = next(name for name, healthy in found.items() if not healthy)
-                raise self._failure(sick, f"was not healthy within {wait} seconds", environment)
 
     def _failure(self, service: str, what: str, environment: Mapping[str, str]) -> TaskError:
         said = telling(self._redacted(processes.tail(self.log(service), 40), environment))

@@ -88,6 +88,13 @@ class Runtime(Protocol):
             TaskError: it did not come up; the message names the service, the hint the log.
         """
 
+    def await_healthy(self, environment: Mapping[str, str], *, wait: int) -> None:
+        """Wait until what runs is healthy, at most ``wait`` seconds, and disturb nothing; ``environment`` as above.
+
+        Raises:
+            TaskError: it does not become so; the message names the service, the hint the log.
+        """
+
     def stop(self) -> None:
         """Stop Airflow, if it runs."""
 

@@ -113,7 +113,27 @@ class Standalone:
             raise self._failure("was not healthy in time", environment)
         if done.code:
             raise astro.explain(command, done, environment)
-        self._wait(time.monotonic() + wait, wait, environment)
+        self.await_healthy(environment, wait=wait)
+
+    def await_healthy(self, environment: Mapping[str, str], *, wait: int) -> None:
+        """Until every component is healthy: the CLI itself waits for the web service alone.
+
+        Raises:
+            TaskError: not in time, or Airflow ended.
+        """
+        deadline, waiting = time.monotonic() + wait, ""
+        while True:
+            running = self.running()
+            if not running:
+                raise self._ended(self._pid(), environment)
+            sick = ", ".join(service.name for service in running if not service.healthy)
+            if not sick:
+                return
+            if sick != waiting:
+                log.info("waiting for %s", sick)
+                waiting = sick
+            if not processes.wait_until(deadline, PAUSE):
+                raise self._failure(f"was not healthy within {wait} seconds ({sick})", environment)
 
     def stop(self) -> None:
         """`astro dev stop`, where it runs."""
@@ -167,22 +187,6 @@ class Standalone:
         """What the CLI's pid file says; 0: nothing."""
         text = (files.read(self.project / HOME / "airflow.pid") or b"").strip()
         return int(text) if text.isdigit() and len(text) < 10 else 0
-
-    def _wait(self, deadline: float, wait: int, environment: Mapping[str, str]) -> None:
-        """Until every component is healthy: the CLI itself waits for the web service alone."""
-        waiting = ""
-        while True:
-            running = self.running()
-            if not running:
-                raise self._ended(self._pid(), environment)
-            sick = ", ".join(service.name for service in running if not service.healthy)
-            if not sick:
-                return
-            if sick != waiting:
-                log.info("waiting for %s", sick)
-                waiting = sick
-            if not processes.wait_until(deadline, PAUSE):
-                raise self._failure(f"was not healthy within {wait} seconds ({sick})", environment)
 
     def _ended(self, pid: int, environment: Mapping[str, str]) -> TaskError:
         """Why the process ``pid`` of the CLI has ended; what it leaves behind, such as its scheduler, is stopped."""

@@ -1,4 +1,7 @@
-"""Airflow runs, healthy, with exactly this mount and this environment; it is (re)started only when it does not."""
+"""Airflow runs, healthy, with exactly this mount and this environment; it is (re)started only when it does not.
+
+What runs as it should and is only not healthy yet is waited for: started again it would begin from nothing.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +29,22 @@ BEATEN = "beaten.json"
 
 
 def plan(site: Site) -> Plan:
-    """Start, restart, or nothing; what differs is named service by service, never with a value."""
+    """Start, restart, wait, or nothing; what differs is named service by service, never with a value."""
     environment, runtime, running = read_environment(site), site.runtime, site.running
     wanted = {site.settings.mount_path: site.delivered.directory} if runtime.mounts else {}
-    differences = _differences(runtime, running, _effective(environment, site.state), wanted)
+    effective = _effective(environment, site.state)
+    differences = _differences(runtime, running, effective, wanted)
     if not differences:
         return Plan(target="Airflow", reason=f"healthy: {', '.join(service.name for service in running)}")
+    well = tuple(service._replace(healthy=True) for service in running)
+    slow = not _differences(runtime, well, effective, wanted)
     change = Change(
         target="Airflow",
-        action="restart" if running else "start",
+        action="wait" if slow else "restart" if running else "start",
         before="\n".join(differences) + "\n",
         after="".join(f"{name}: healthy, environment as in {ENV}\n" for name in runtime.services()),
-        apply=lambda: _start(site, environment),
-        receipt=_receipt(site),
+        apply=lambda: _wait(site, environment) if slow else _start(site, environment),
+        receipt=None if slow else _receipt(site),
         reason="; ".join(differences),
     )
     return Plan((change,))
@@ -64,6 +70,14 @@ def _receipt(site: Site) -> Started | None:
     if any(kept.record.runtime == runtime.name for kept in receipts.of(site.receipts, Started)):
         return None
     return Started(runtime.name, bool(site.running), not runtime.made())
+
+
+def _wait(site: Site, environment: Mapping[str, str]) -> None:
+    try:
+        site.runtime.await_healthy(environment, wait=site.settings.wait)
+    except TaskError as error:
+        again = "invoke stop && invoke start   # begins from nothing, if waiting longer does not help"
+        raise TaskError(error.message, hint=f"{error.hint}\n{again}".strip()) from None
 
 
 def _start(site: Site, environment: Mapping[str, str]) -> None:

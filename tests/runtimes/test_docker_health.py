@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aws_airflow_tasks.runtimes import docker
 from aws_airflow_tasks.runtimes.docker import Docker
-from aws_airflow_tasks.world import containers
+from aws_airflow_tasks.runtimes.protocol import Service
+from aws_airflow_tasks.world import cli, containers
 
 
 @pytest.mark.parametrize(
@@ -25,3 +28,26 @@ def test_a_heartbeat_of_the_second_in_which_a_container_started_is_told_by_its_f
     })()  # fmt: skip
     said = {"scheduler": {"status": "healthy", "latest_scheduler_heartbeat": beat}}
     assert Docker(tmp_path, "/aws", tmp_path)._service(container, (3, said)).healthy is healthy
+
+
+def test_containers_that_are_only_slow_are_waited_for_without_the_cli(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM astrocrpublic.azurecr.io/runtime:3.1-12\n")
+    looks = iter([False, False, True])
+
+    def running(runtime: Docker) -> tuple[Service, ...]:
+        healthy = next(looks)
+        return tuple(Service(name, healthy or name != "triggerer") for name in runtime.services())
+
+    monkeypatch.setattr(containers, "engine", contextlib.nullcontext)
+    monkeypatch.setattr(containers, "of_project", lambda *_: [])
+    monkeypatch.setattr(cli, "run", forbidden)
+    monkeypatch.setattr(Docker, "running", running)
+    monkeypatch.setattr(docker, "PAUSE", 0.01)
+    Docker(tmp_path, "/aws", tmp_path).await_healthy({}, wait=60)
+    assert next(looks, None) is None
+
+
+def forbidden(*_: Any, **__: Any) -> Any:
+    raise AssertionError("nothing is started")

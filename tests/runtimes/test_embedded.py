@@ -89,6 +89,23 @@ def test_started_again_every_component_is_another_process(airflow: Embedded) -> 
     assert before.isdisjoint(service.identity for service in airflow.running())
 
 
+def test_what_runs_is_waited_for_as_it_is_until_it_is_healthy_or_one_of_it_ends(airflow: Embedded) -> None:
+    start(airflow)
+    before = pids(airflow)
+    signed = airflow.place.home / "triggerer.alive"
+    beat = signed.read_text()
+    signed.unlink()
+    with pytest.raises(TaskError, match="triggerer was not healthy within 1 seconds"):
+        airflow.await_healthy(DOTENV, wait=1)
+    signed.write_text(beat)
+    airflow.await_healthy(DOTENV, wait=30)
+    assert pids(airflow) == before
+    os.kill(before["scheduler"], signal.SIGKILL)
+    with pytest.raises(TaskError, match="scheduler ended by itself"):
+        airflow.await_healthy(DOTENV, wait=30)
+    assert "triggerer" in pids(airflow)
+
+
 def test_stop_ends_children_that_ignore_it_or_went_into_sessions_of_their_own(airflow: Embedded) -> None:
     start(airflow, FAKE_SCHEDULER="stubborn", FAKE_TRIGGERER="escape")
     assert len(ours(airflow)) == 7  # four components and three children

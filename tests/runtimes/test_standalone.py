@@ -45,6 +45,7 @@ if how == "unloadable":
 before = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds={age})).isoformat()
 class Health(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        how = open({how!r}).read()
         now = datetime.datetime.now(datetime.timezone.utc).isoformat()
         part = lambda name: {{"status": "healthy", "latest_" + name + "_heartbeat": now}}
         found = {{name: part(name) for name in ("scheduler", "dag_processor", "triggerer")}}
@@ -176,6 +177,18 @@ def test_a_component_that_is_not_healthy_in_time_is_named(runtime: Standalone, h
     with pytest.raises(TaskError, match=r"was not healthy within 2 seconds \(triggerer\)") as caught:
         runtime.start(ENVIRONMENT, restart=False, wait=2)
     assert caught.value.hint.startswith("less '")
+
+
+def test_a_component_that_is_only_slow_is_waited_for_in_the_process_that_runs(runtime: Standalone, how: Path) -> None:
+    how.write_text("sick")
+    with pytest.raises(TaskError, match="was not healthy"):
+        runtime.start(ENVIRONMENT, restart=False, wait=2)
+    before = runtime.running()[0].identity
+    with pytest.raises(TaskError, match=r"was not healthy within 1 seconds \(triggerer\)"):
+        runtime.await_healthy(ENVIRONMENT, wait=1)
+    how.write_text("healthy")
+    runtime.await_healthy(ENVIRONMENT, wait=30)
+    assert {(service.healthy, service.identity) for service in runtime.running()} == {(True, before)}
 
 
 def test_a_heartbeat_from_just_before_the_start_is_of_another_airflow(runtime: Standalone, how: Path) -> None:

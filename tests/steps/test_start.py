@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ class Airflow:
 
     services_: dict[str, Service] = field(default_factory=dict)
     starts: list[bool] = field(default_factory=list)
+    waits: list[int] = field(default_factory=list)
+    #: why what is waited for does not become healthy
+    sick: TaskError | None = None
     #: what stands in a compose file's `environment:`
     stronger: dict[str, str] = field(default_factory=dict)
     name: str = "docker"
@@ -52,6 +55,12 @@ class Airflow:
     def start(self, environment: Mapping[str, str], *, restart: bool, wait: int) -> None:
         self.starts.append(restart)
         self.services_ = {name: self.service(name, environment) for name in NAMES}
+
+    def await_healthy(self, environment: Mapping[str, str], *, wait: int) -> None:
+        self.waits.append(wait)
+        if self.sick:
+            raise self.sick
+        self.services_ = {name: service._replace(healthy=True) for name, service in self.services_.items()}
 
     def service(self, name: str, environment: Mapping[str, str]) -> Service:
         return Service(name, True, {**environment, **self.stronger, "HOME": "/"}, "1", {TARGET: ("/staged", True)})
@@ -129,7 +138,6 @@ def test_what_does_not_run_is_started_and_then_nothing_is_to_do(
         ({"environment": {"AWS_PROFILE": "dev"}}, "TEAM not as in .env"),
         ({"environment": {**ENV, "AWS_PROFILE": "prod"}}, "AWS_PROFILE not as in .env"),
         ({"environment": {**ENV, "AWS_REGION": "eu-west-1"}}, "AWS_REGION not as in .env"),
-        ({"healthy": False}, "not healthy"),
         ({"mounts": {}, "healthy": False}, f"no mount at {TARGET}, not healthy"),
     ],
 )
@@ -141,6 +149,52 @@ def test_the_service_and_what_differs_are_named_and_never_a_value(
     change = only(settings, state)
     assert (change.action, change.reason) == ("restart", f"scheduler: {said}")
     assert "prod" not in change.diff()
+
+
+def test_what_is_only_not_healthy_yet_is_waited_for_and_never_restarted(
+    airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    only(settings, state).apply()
+    changed(airflow, "scheduler", healthy=False)
+    change = only(settings, state)
+    assert (change.action, change.reason, change.receipt) == ("wait", "scheduler: not healthy", None)
+    change.apply()
+    assert start.plan(here(settings, state)).needed == ()
+    assert (airflow.starts, airflow.waits) == ([False], [settings.wait])
+
+
+@pytest.mark.parametrize(
+    "differs",
+    [
+        lambda airflow: airflow.services_.pop("triggerer"),
+        lambda airflow: changed(airflow, "triggerer", environment={}),
+        lambda airflow: changed(airflow, "triggerer", mounts={}),
+        lambda airflow: airflow.services_.update(webserver=airflow.service("webserver", ENV)),
+    ],
+    ids=["one does not run", "another environment", "no mount", "one of another version"],
+)
+def test_what_differs_in_more_than_its_health_is_restarted_and_not_waited_for(
+    differs: Callable[[Airflow], Any], airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    only(settings, state).apply()
+    changed(airflow, "scheduler", healthy=False)
+    differs(airflow)
+    change = only(settings, state)
+    assert change.action == "restart"
+    change.apply()
+    assert (airflow.starts, airflow.waits) == ([False, True], [])
+
+
+def test_what_does_not_become_healthy_says_how_to_begin_anew(airflow: Airflow, settings: Settings, state: Path) -> None:
+    only(settings, state).apply()
+    changed(airflow, "scheduler", healthy=False)
+    airflow.sick = TaskError("scheduler was not healthy within 300 seconds", hint="docker logs x")
+    with pytest.raises(TaskError, match="scheduler was not healthy within 300 seconds") as caught:
+        only(settings, state).apply()
+    first, second = caught.value.hint.splitlines()
+    assert first == "docker logs x"
+    assert second.startswith("invoke stop && invoke start")
+    assert airflow.starts == [False]
 
 
 def test_services_that_differ_alike_share_a_clause(airflow: Airflow, settings: Settings, state: Path) -> None:

@@ -93,13 +93,14 @@ class Docker:
         Raises:
             TaskError: it did not come up.
         """
-        words, watch = self._command(restart, wait), Watch(self.project, environment)
+        command, watch = self._command(restart, wait), Watch(self.project, environment)
+        words = [command[0], *self._mode(), *command[1:]]
         log.info("astro dev %s", " ".join(words))
         try:
             patience = wait + astro.BUILD
             done = cli.run(["astro", "dev", *words], cwd=self.project, timeout=patience, tick=watch.look, every=PAUSE)
             if done.code:
-                raise self._failure(watch, words[0], done)
+                raise self._failure(watch, " ".join([command[0], *self._mode()]), done)
             self._wait(watch, wait)
         except KeyboardInterrupt:
             log.info("left as it is; go on with: invoke start   or stop it: astro dev stop")
@@ -118,7 +119,7 @@ class Docker:
     def stop(self) -> None:
         """``astro dev stop``, where anything runs."""
         if self.running():
-            done = cli.run(["astro", "dev", "stop"], cwd=self.project, timeout=300)
+            done = cli.run(["astro", "dev", "stop", *self._mode()], cwd=self.project, timeout=300)
             if done.code:  # it cannot after an upgrade: it reads the new override together with the old image
                 log.info("astro dev stop: %s", cli.said(done))
                 with containers.engine() as client:
@@ -151,7 +152,7 @@ class Docker:
             port = containers.published_port(self._one(client, WEB[major]), 8080)
         if port is None:
             raise TaskError(f"{WEB[major]} publishes no port", hint="astro dev ps")
-        return Login(_url(port), "admin", "admin", major, logs="astro dev logs")
+        return Login(_url(port), "admin", "admin", major, logs=" ".join(["astro", "dev", "logs", *self._mode()]))
 
     def _one(self, client: DockerClient, service: str) -> Container:
         for container in self._airflow(client):
@@ -185,6 +186,10 @@ class Docker:
             containers.identity(container),
             containers.mounts(container),
         )
+
+    def _mode(self) -> list[str]:
+        """What tells the CLI its mode where a configuration says standalone; one older than 1.40 knows no other."""
+        return ["--docker"] if astro.is_standalone(self.project) and astro.knows("start", "--docker") else []
 
     def _command(self, restart: bool, wait: int) -> list[str]:
         """``start`` recreates just what differs, but moves ports unless told not to; ``restart`` stops all first."""

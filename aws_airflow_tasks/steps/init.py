@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,10 @@ from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.world import cli, files, receipts
 
+#: what `astro dev init` says where it cannot ask for the newest version of Astro Runtime
+_OFFLINE = r"updates\.astronomer\.io|no such host|dial (tcp|udp)|failure in name resolution|server misbehaving"
+#: the command that need not ask, as it is told the version
+_INIT_OFFLINE = "astro dev init --runtime-version 3.1-12"
 #: where `astro dev init` puts files; nothing else is looked at
 FOLDERS = (".astro", "dags", "include", "plugins", "tests")
 
@@ -113,7 +118,9 @@ def _init(project: Path, state: Path) -> None:
         if made:
             receipts.record(state, Made(made))
     if not is_project(project):
-        raise TaskError(f"`astro dev init` made no project: {cli.said(done)}", hint="astro dev init")
+        offline = re.search(_OFFLINE, done.stdout + done.stderr)
+        hint = f"{_INIT_OFFLINE}   # needs no network" if offline else "astro dev init"
+        raise TaskError(f"`astro dev init` made no project: {cli.said(done)}", hint=hint)
 
 
 def _files(project: Path) -> dict[str, str]:

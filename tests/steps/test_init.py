@@ -100,6 +100,26 @@ def test_a_cli_that_makes_nothing_is_an_error_with_its_own_words(folder: Path, a
     assert not list(folder.iterdir())
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        'failed to get Astro Runtime tag: Get "https://updates.astronomer.io/astronomer-runtime": EOF',
+        "Get https://example.org: dial tcp: lookup example.org on 127.0.0.53:53: no such host",
+        "dial tcp: lookup example.org: Temporary failure in name resolution",
+        "dial tcp: lookup example.org: server misbehaving",
+        "dial tcp 192.0.2.1:443: connect: network is unreachable",
+    ],
+)
+def test_a_cli_without_a_network_hints_at_the_command_that_needs_none(
+    said: str, folder: Path, astro: Astro, run: Run
+) -> None:
+    astro(f"echo 'Error: {said}' >&2; exit 1")
+    done = run("init", "--json")
+    (step,) = done.document["steps"]
+    assert step["error"]["message"] == f"`astro dev init` made no project: Error: {said}"
+    assert step["error"]["hint"].startswith("astro dev init --runtime-version 3.1-12")
+
+
 def test_what_an_interrupted_cli_had_made_is_remembered(
     folder: Path, astro: Astro, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,6 @@ import stat
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import invoke.util
@@ -17,6 +16,7 @@ from invoke.config import AmbiguousMergeError, Config, copy_dict, merge_dicts
 
 from aws_airflow_tasks.core import UsageError
 from aws_airflow_tasks.settings import SECTION
+from aws_airflow_tasks.text.hints import sh
 
 yaml: Any = invoke.util.yaml  # type: ignore[attr-defined]  # the one that invoke itself reads with
 #: how an ``invoke.yaml`` of a project may be written; invoke itself takes, and runs, an ``invoke.py`` as well
@@ -77,8 +77,8 @@ class Configuration(Config):
             raise
         except Exception as error:  # whatever a file's content makes of a parser, or of the person's own code in it
             name = os.fspath(path)
-            look = "${EDITOR:-vi}" if Path(name).is_file() and os.access(name, os.R_OK) else "ls -ld"
-            raise UsageError(f"{name} cannot be read: {_one_line(error)}", hint=f"{look} {quote(name)}") from None
+            look = "${{EDITOR:-vi}}" if Path(name).is_file() and os.access(name, os.R_OK) else "ls -ld"
+            raise UsageError(f"{name} cannot be read: {_one_line(error)}", hint=sh(look + " {}", name)) from None
         return found
 
 

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from shlex import quote
 from typing import Any, cast
 
 import invoke.executor
@@ -28,6 +27,7 @@ from aws_airflow_tasks.core import TaskError, UsageError
 from aws_airflow_tasks.play import Interrupted, Play, Progress, log, ordered
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Layer, Settings
+from aws_airflow_tasks.text.hints import sh
 
 NEEDS_EXECUTOR = """\
 error: these tasks run under their own executor, which carries --check and the other flags to every dependency.
@@ -172,7 +172,7 @@ class Executor(invoke.executor.Executor):
         yield settings_.environment_layer(os.environ)
         named = getattr(config, "_runtime_path", None)
         if named and not getattr(config, "_runtime_found", None):
-            raise UsageError(f"there is no {named}, which was named as the configuration", hint=f"ls -l {quote(named)}")
+            raise UsageError(f"there is no {named}, which was named as the configuration", hint=sh("ls -l {}", named))
         yield _layer(named or "--config", getattr(config, "_runtime", {}))
 
     def _configure_logging(self, play: Play) -> None:
@@ -242,7 +242,7 @@ def _once(known: dict[str, Any], name: str, value: Any) -> None:
 def unreadable(error: OSError) -> UsageError:
     """What to say of a path that could not be looked at before anything was started."""
     place = error.filename or "."
-    return UsageError(f"cannot read {place}: {error.strerror}", hint=f"ls -ld {quote(str(place))}")
+    return UsageError(f"cannot read {place}: {error.strerror}", hint=sh("ls -ld {}", place))
 
 
 def _code(error: BaseException) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -25,6 +24,7 @@ from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import here, is_trusted, nearest_project
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files
+from aws_airflow_tasks.text.hints import sh
 
 TASKS = '"""The menu: type `invoke --list`."""\n\nfrom aws_airflow_tasks import ns\n\n__all__ = ["ns"]\n'
 CONFIGURATION = "tasks:\n  executor_class: aws_airflow_tasks.executor.Executor\n"
@@ -67,7 +67,7 @@ def _read(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise TaskError(f"cannot read {path.name}: {error.strerror}", hint=f"ls -ld {path}") from None
+        raise TaskError(f"cannot read {path.name}: {error.strerror}", hint=sh("ls -ld {}", path)) from None
 
 
 class AwsAirflow(Program):
@@ -106,11 +106,10 @@ def _refuse_strangers(folder: Path) -> None:
     found = [path for suffix in DATA if os.path.lexists(path := folder / f"invoke.{suffix}")]
     theirs = next((path for path in (folder, *found) if not is_trusted(path)), None)
     if found and theirs:
-        yours, there = shlex.quote(str(theirs)), shlex.quote(str(folder))
         raise UsageError(
             f"{theirs} belongs to another user, so the settings in {found[0].name} are not taken",
-            hint=f'sudo chown -R "$USER" {yours}   # if it is to be yours\n'
-            f"cd && aws-airflow status --project {there}   # without its settings",
+            hint=sh('sudo chown -R "$USER" {}   # if it is to be yours\n', theirs)
+            + sh("cd && aws-airflow status --project {}   # without its settings", folder),
         )
 
 

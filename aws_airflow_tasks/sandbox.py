@@ -21,6 +21,7 @@ from aws_airflow_tasks.core import Change, Plan, TaskError, UsageError
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.runtimes import airflow_config, venv
 from aws_airflow_tasks.settings import KEYS, Settings
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import moto, state
 
 #: the base images that the Astro CLI would write into the Dockerfile
@@ -156,7 +157,7 @@ def _write(missing: dict[Path, str], root: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise TaskError(f"cannot write {error.filename}: {error.strerror}", hint=f"ls -ld '{root.parent}'") from None
+        raise TaskError(f"cannot write {error.filename}: {error.strerror}", hint=sh("ls -ld {}", root.parent)) from None
 
 
 def _aws_directory(root: Path) -> Path:
@@ -254,4 +255,4 @@ def _remove(root: Path) -> None:
     try:
         shutil.rmtree(root)
     except OSError as error:
-        raise TaskError(f"cannot remove {error.filename}: {error.strerror}", hint=f"rm -r '{root}'") from None
+        raise TaskError(f"cannot remove {error.filename}: {error.strerror}", hint=sh("rm -r {}", root)) from None

@@ -7,7 +7,6 @@ the step that made it.
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from aws_airflow_tasks.core import Change, Plan, Target, TaskError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import dag, env, files, init, mount, provider, secrets, staging, start
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import receipts
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.receipts import FileRecord
@@ -86,6 +86,4 @@ def _remove_tree(path: Path) -> None:
         else:
             path.unlink(missing_ok=True)
     except OSError as error:
-        raise TaskError(
-            f"cannot remove {error.filename}: {error.strerror}", hint=f"rm -r {shlex.quote(str(path))}"
-        ) from None
+        raise TaskError(f"cannot remove {error.filename}: {error.strerror}", hint=sh("rm -r {}", path)) from None

@@ -202,7 +202,7 @@ def test_an_entry_that_is_being_deleted_is_said_with_the_command_that_restores_i
     assert run("secrets").code == 0
     secrets.delete_secret(SecretId=VARIABLE, RecoveryWindowInDays=7)
     done = run("secrets")
-    assert (done.code, f"aws secretsmanager restore-secret --secret-id '{VARIABLE}'" in done.out) == (1, True)
+    assert (done.code, f"aws secretsmanager restore-secret --secret-id {VARIABLE}" in done.out) == (1, True)
     secrets.restore_secret(SecretId=VARIABLE)
     assert run("secrets").code == 0
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aws_airflow_tasks.backends.protocol import Entry, Read
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world.aws import Account
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def delete(account: Account, entry_id: str) -> None:
 
 def scheduled(name: str) -> TaskError:
     """The error of an entry whose deletion is scheduled: it is there, and Airflow does not see it."""
-    hint = f"aws secretsmanager restore-secret --secret-id '{name}'"
+    hint = sh("aws secretsmanager restore-secret --secret-id {}", name)
     return TaskError(f"secret {name} is scheduled for deletion", hint=hint)
 
 

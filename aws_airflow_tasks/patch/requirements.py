@@ -19,6 +19,7 @@ from aws_airflow_tasks.patch.requirement_lines import (
     of_command,
     reached,
 )
+from aws_airflow_tasks.text.hints import sh
 
 NAME = "requirements.txt"
 PACKAGE = "apache-airflow-providers-amazon"
@@ -74,7 +75,7 @@ def plan(data: bytes | None, target: Target, read: Read, *, ours: Collection[str
     if why := _elsewhere(target, read):
         return _satisfied(data, why)
     if any(_hashed(found) for split in READERS.values() for found in reached(data, NAME, read, split)):
-        by_hand = f"echo '{line}' | uv pip compile --generate-hashes -   # and add what it prints"
+        by_hand = sh("echo {} | uv pip compile --generate-hashes -   # and add what it prints", line)
         return _refusal(data, "its requirements are pinned by hash, and all of them have to be", by_hand)
     return _proven(data, (_addition(data, text, line),), target, read, f"{line} added")
 

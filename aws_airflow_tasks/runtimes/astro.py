@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, files
@@ -52,7 +53,7 @@ def _value(path: Path, section: str, key: str) -> str:
     try:
         found = YAML(typ="safe", pure=True).load(text)
     except YAMLError:
-        raise TaskError(f"{path} is not readable as YAML", hint=f"less '{path}'") from None
+        raise TaskError(f"{path} is not readable as YAML", hint=sh("less {}", path)) from None
     value = _member(_member(found, section), key)
     return "" if value is None else str(value)
 

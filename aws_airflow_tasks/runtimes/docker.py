@@ -15,9 +15,10 @@ from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES, WEB
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
-from aws_airflow_tasks.runtimes.watching import Watch
+from aws_airflow_tasks.runtimes.watching import RESTARTS, Watch
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text import digest
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import airflow_api, cli, containers, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
 
@@ -177,14 +178,18 @@ class Docker:
     def _service(self, container: Container, health: tuple[int, Mapping[str, object]]) -> Service:
         name, (major, said) = containers.service(container), health
         since = containers.started(container)
-        return Service(
-            name,
+        healthy = (
             containers.healthy(container)
             and name in SERVICES.get(major, ())
-            and airflow_api.is_healthy(said, name, since=since),
+            and airflow_api.is_healthy(said, name, since=since)
+        )
+        return Service(
+            name,
+            healthy,
             containers.environment(container),
             containers.identity(container),
             containers.mounts(container),
+            crashes=not healthy and containers.restarts(container) >= RESTARTS,
         )
 
     def _mode(self) -> list[str]:
@@ -293,6 +298,6 @@ def _url(port: int) -> str:
 def _unknown(image: str) -> int:
     raise TaskError(
         f"the Dockerfile's base image {image or '(none)'} does not tell Airflow's major version",
-        hint=f"docker pull {image or 'IMAGE'}   # its labels tell then; or name the version in the Dockerfile:\n"
-        f"LABEL {dockerfile.RUNTIME_LABEL}=3.1-12",
+        hint=sh("docker pull {}   # its labels tell then; or name the version in the Dockerfile:\n", image or "IMAGE")
+        + f"LABEL {dockerfile.RUNTIME_LABEL}=3.1-12",
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aws_airflow_tasks.core import Pending, TaskError
+from aws_airflow_tasks.text.hints import sh
 
 #: the label by which the Astro CLI itself tells the version of a built image
 RUNTIME_LABEL = "io.astronomer.docker.runtime.version"
@@ -48,7 +49,9 @@ def text(project: Path) -> str:
     except FileNotFoundError:
         raise Pending("init") from None
     except OSError as error:
-        raise TaskError(f"cannot read Dockerfile: {error.strerror}", hint=f"ls -l {project / 'Dockerfile'}") from None
+        raise TaskError(
+            f"cannot read Dockerfile: {error.strerror}", hint=sh("ls -l {}", project / "Dockerfile")
+        ) from None
 
 
 def declared_major(project: Path) -> int | None:

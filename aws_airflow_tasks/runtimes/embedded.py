@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -17,6 +16,7 @@ from aws_airflow_tasks.runtimes import airflow_config, dockerfile, venv
 from aws_airflow_tasks.runtimes.airflow_config import Place
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
@@ -190,7 +190,7 @@ class Embedded:
     def login(self) -> Login:
         """The API of the web service, and the password of its only user."""
         password = airflow_config.keys(self.state).password
-        logs = shlex.join(["less", str(self.log("webserver" if self._major == 2 else "api-server"))])
+        logs = sh("less {}", self.log("webserver" if self._major == 2 else "api-server"))
         return Login(self._url(), "admin", password, self._major, str(self.place.password_file), logs)
 
     def log(self, service: str) -> Path:
@@ -238,7 +238,7 @@ class Embedded:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise TaskError(
-                f"cannot write {error.filename}: {error.strerror}", hint=f"ls -ld '{self.state.parent}'"
+                f"cannot write {error.filename}: {error.strerror}", hint=sh("ls -ld {}", self.state.parent)
             ) from None
         keys, port = airflow_config.keys(self.state), processes.free_port(self._port())
         _write(self.state / "port", str(port))
@@ -279,7 +279,7 @@ class Embedded:
 
     def _failure(self, service: str, what: str, environment: Mapping[str, str]) -> TaskError:
         said = telling(self._redacted(processes.tail(self.log(service), 40), environment))
-        return TaskError(f"Airflow's {service} {what}: {said}", hint=f"less '{self.log(service)}'")
+        return TaskError(f"Airflow's {service} {what}: {said}", hint=sh("less {}", self.log(service)))
 
     def _redacted(self, text: str, environment: Mapping[str, str]) -> str:
         keys = airflow_config.keys(self.state)

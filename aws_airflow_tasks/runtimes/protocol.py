@@ -20,6 +20,7 @@ class Service(NamedTuple):
         environment: the environment variables it was started with.
         identity: what changes when it is started anew: a container's id and start time, a pid and its start time.
         mounts: a container's bind mounts: target -> (source, whether it is read-only).
+        crashes: whether it ends by itself again and again: waiting for it is in vain.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Service(NamedTuple):
     environment: Mapping[str, str] = MappingProxyType({})
     identity: str = ""
     mounts: Mapping[str, tuple[str, bool]] = MappingProxyType({})
+    crashes: bool = False
 
 
 class Outcome(NamedTuple):

@@ -19,6 +19,7 @@ from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
@@ -201,7 +202,7 @@ class Standalone:
             return TaskError(f"Airflow {what}: {cause.message}", hint=cause.hint)
         said = redact_output(processes.tail(file, 8), environment)
         lines = "".join(f"\n    {line.rstrip()[:300]}" for line in said.splitlines())
-        return TaskError(f"Airflow {what}; the last it wrote:{lines}", hint=f"less '{file}'")
+        return TaskError(f"Airflow {what}; the last it wrote:{lines}", hint=sh("less {}", file))
 
 
 def _passed() -> dict[str, str]:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.text import digest
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, lock
 
@@ -95,7 +96,7 @@ def _install(major: int, wanted: Path) -> None:
         _sweep(wanted.parent, prefix)  # a killed run's uv outlives it, and may have gone on writing meanwhile
     except OSError as error:
         raise TaskError(
-            f"cannot write {error.filename or wanted}: {error.strerror}", hint=f"df -h '{wanted.parent}'"
+            f"cannot write {error.filename or wanted}: {error.strerror}", hint=sh("df -h {}", wanted.parent)
         ) from None
 
 
@@ -158,15 +159,16 @@ def explain(said: str, arguments: Sequence[str], *, pythons: str) -> TaskError:
     last = telling(text, _CAUSE).removeprefix("cause: ")
     if re.search(r"Request failed|error sending request|[Ff]ailed to (fetch|download)|dns error", text):
         host = (re.findall(r"https?://([^/`\s]+)", text) or ["pypi.org"])[0]
-        return TaskError(f"cannot install Airflow: {host}: {last}", hint=f"curl -sSI https://{host}")
+        return TaskError(f"cannot install Airflow: {host}: {last}", hint=sh("curl -sSI {}", f"https://{host}"))
     if "No space left" in text:
-        return TaskError("cannot install Airflow: the disk is full", hint=f"df -h '{pythons}'")
+        return TaskError("cannot install Airflow: the disk is full", hint=sh("df -h {}", pythons))
     if arguments[0] == "venv":
         wanted = arguments[arguments.index("--python") + 1]
         return TaskError(
             f"cannot install Airflow: no Python {wanted} ({telling(text, _CAUSE, first=True)})",
-            hint=f"UV_PYTHON_INSTALL_DIR='{pythons}' uv python install {wanted}",
+            hint=sh("UV_PYTHON_INSTALL_DIR={} uv python install {}", pythons, wanted),
         )
     return TaskError(
-        f"cannot install Airflow: {last}", hint=f"uv pip install --dry-run --require-hashes -r '{arguments[-1]}'"
+        f"cannot install Airflow: {last}",
+        hint=sh("uv pip install --dry-run --require-hashes -r {}", arguments[-1]),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.runtimes import astro
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.world import containers
 
@@ -82,4 +83,6 @@ class Watch:
             return TaskError(f"{name} {how}: {cause.message}", hint=cause.hint)
         said = redact_output(log, self.environment).strip()
         lines = "".join(f"\n    {line.rstrip()[:300]}" for line in said.splitlines()[-8:])
-        return TaskError(f"{name} {how}; the last it wrote:{lines}", hint=f"docker logs --tail 100 {container.name}")
+        return TaskError(
+            f"{name} {how}; the last it wrote:{lines}", hint=sh("docker logs --tail 100 {}", container.name)
+        )

@@ -14,8 +14,9 @@ from aws_airflow_tasks.core import Change, Plan, TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import staging
+from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import cli, delivery, endpoints, identity
-from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable, profile_option
+from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable
 from aws_airflow_tasks.world.staging import AT_HAND
 
 #: the first version of the AWS command line that knows a command
@@ -65,7 +66,7 @@ def _warnings(site: Site) -> tuple[str, ...]:
     found, credentials = [], site.credentials
     name = credentials.profile
     if not credentials.region:
-        command = f"aws configure set region eu-west-1{profile_option(name)}"
+        command = no_region(name)
         found.append(f"no region is set for profile {name}; type: {command}")
     hindered = delivery.hindrance(site.settings, credentials, mounts=site.runtime.mounts)
     if hindered and site.settings.credentials == "live":

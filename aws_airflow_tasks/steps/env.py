@@ -12,6 +12,7 @@ from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes.protocol import Runtime
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files
+from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import receipts
 
 ENV = ".env"
@@ -49,7 +50,7 @@ def wanted(site: Site) -> dict[str, str | None]:
     if not known.region:
         raise TaskError(
             f"no region is set for profile {known.profile}",
-            hint=f"aws configure set region eu-west-1 --profile {known.profile}",
+            hint=no_region(known.profile),
         )
     path, backend = site.runtime.credentials(known.directory), site.backend
     return {

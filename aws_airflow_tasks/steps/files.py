@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from aws_airflow_tasks.patch import Patch
 from aws_airflow_tasks.patch.reverse import no_objection, reverse
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.text import digest
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import files, receipts
 from aws_airflow_tasks.world.receipts import FileRecord, Kept
 
@@ -144,10 +144,9 @@ def _restored(
 
 def _beyond_telling(name: str, back: Patch, *, whole: bool) -> TaskError:
     """``whole``: we made the file, not just lines in it."""
-    quoted = shlex.quote(name)
     if whole:
-        return TaskError(back.reason, hint=f"rm {quoted}   # it is yours now: keep a copy of what you want of it")
-    return TaskError(back.reason, hint=back.by_hand or f"less {quoted}")
+        return TaskError(back.reason, hint=sh("rm {}   # it is yours now: keep a copy of what you want of it", name))
+    return TaskError(back.reason, hint=back.by_hand or sh("less {}", name))
 
 
 def _write(path: Path, now: bytes | None, data: bytes | None, folders: Sequence[Path]) -> None:

@@ -15,6 +15,7 @@ from aws_airflow_tasks.core import Change, Plan, Target, TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.text import digest
+from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import receipts
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.aws import Account
@@ -35,8 +36,7 @@ def plan(site: Site) -> Plan:
         return Plan(skipped=True, reason="no backend is set")
     if not account.credentials.region:
         profile = account.credentials.profile
-        hint = f"aws configure set region eu-west-1 --profile {profile}"
-        raise TaskError(f"no region is set for profile {profile}", hint=hint)
+        raise TaskError(f"no region is set for profile {profile}", hint=no_region(profile))
     changes = [_change(site, backend, name, value()) for name, value in entries(backend, site.settings).items()]
     return Plan(tuple(changes), target=", ".join(change.target for change in changes), reason="there")
 

@@ -18,6 +18,7 @@ from aws_airflow_tasks.runtimes.protocol import Runtime, Service
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.text import digest
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import files as world
 from aws_airflow_tasks.world import receipts
 from aws_airflow_tasks.world.receipts import Kept
@@ -37,7 +38,8 @@ def plan(site: Site) -> Plan:
     if not differences:
         return Plan(target="Airflow", reason=f"healthy: {', '.join(service.name for service in running)}")
     well = tuple(service._replace(healthy=True) for service in running)
-    slow = not _differences(runtime, well, effective, wanted)
+    crashes = any(service.crashes for service in running)
+    slow = not crashes and not _differences(runtime, well, effective, wanted)
     change = Change(
         target="Airflow",
         action="wait" if slow else "restart" if running else "start",
@@ -88,8 +90,8 @@ def _start(site: Site, environment: Mapping[str, str]) -> None:
     ours = [name for name in beaten if name.startswith(OURS)]
     if ours:
         names, pattern = ", ".join(ours), "|".join(ours)
-        hint = f"grep -nE '{pattern}' docker-compose.override.yml   # `environment:` wins over {ENV}"
-        hint = hint if runtime.mounts else f"env | grep -oE '{pattern}'   # unset it, and start again"
+        hint = sh("grep -nE {} docker-compose.override.yml   # `environment:` wins over {}", pattern, ENV)
+        hint = hint if runtime.mounts else sh("env | grep -oE {}   # unset it, and start again", pattern)
         raise TaskError(f"{names}: {ENV} says otherwise, but something stronger sets it", hint=hint)
     found = {name: _fingerprint(name, environment) for name in beaten if name in environment}
     before, after = world.read(state / BEATEN), json.dumps(found).encode()
@@ -228,7 +230,7 @@ def _difference(service: Service | None, environment: Mapping[str, str], mounts:
     problems = [
         *(problem for target, source in mounts.items() if (problem := mount_problem(service, target, source))),
         *([f"{', '.join(differing)} not as in {ENV}"] if (differing := _differing(service, environment)) else []),
-        *([] if service.healthy else ["not healthy"]),
+        *([] if service.healthy else ["it ends again and again" if service.crashes else "not healthy"]),
     ]
     return ", ".join(problems)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.hints import sh
 
 if TYPE_CHECKING:
     import requests
@@ -198,16 +199,17 @@ def _json(answer: requests.Response, login: Login) -> dict[str, Any]:
     try:
         return dict(answer.json())
     except ValueError:
-        raise TaskError(f"{login.url} is not Airflow's API", hint=f"open {login.url}") from None
+        raise TaskError(f"{login.url} is not Airflow's API", hint=sh("open {}", login.url)) from None
 
 
 def _refused(answer: requests.Response, login: Login) -> TaskError:
     if answer.status_code in (401, 403):
-        return TaskError(f"Airflow's API at {login.url} refuses the user {login.user}", hint=f"open {login.url}")
+        return TaskError(f"Airflow's API at {login.url} refuses the user {login.user}", hint=sh("open {}", login.url))
     said = " ".join(answer.text.split())[:300]
     method, path = answer.request.method, answer.request.path_url
     return TaskError(
-        f"Airflow's API answered {answer.status_code} to {method} {path}: {said}", hint=f"curl -sS '{login.url}{path}'"
+        f"Airflow's API answered {answer.status_code} to {method} {path}: {said}",
+        hint=sh("curl -sS {}", login.url + path),
     )
 
 
@@ -317,7 +319,7 @@ def run(api: Api, dag_id: str) -> DagRun:
     while (state := api.state(dag_id, run_id)) not in FINAL:
         if not api.patience.more():
             waited = f"after {api.patience.wait:g} seconds"
-            raise TaskError(f"the DAG run {run_id} of {dag_id} is still {state} {waited}", hint=f"open {api.url}")
+            raise TaskError(f"the DAG run {run_id} of {dag_id} is still {state} {waited}", hint=sh("open {}", api.url))
     return DagRun(dag_id, run_id, state)
 
 

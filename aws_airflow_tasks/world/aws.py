@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import endpoints, profiles, sessions
-from aws_airflow_tasks.world.causes import Unreachable, explained, profile_option
+from aws_airflow_tasks.world.causes import Unreachable, explained
 from aws_airflow_tasks.world.profiles import Credentials
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def caller_identity(account: Account) -> Identity:
     except Unreachable:
         if account.settings.endpoint_url or _is_region(account, region):
             raise
-        hint = f"aws configure set region eu-west-1{profile_option(account.credentials.profile)}"
+        hint = no_region(account.credentials.profile)
         raise TaskError(f"AWS has no region {region} (from {account.credentials.region_origin})", hint=hint) from None
     return Identity(answer["Account"], answer["Arn"], answer["UserId"], expires.timestamp() if expires else None)
 

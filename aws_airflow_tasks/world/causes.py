@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.hints import no_region, profile_option
 
 
 class Unreachable(TaskError):  # noqa: N818
@@ -78,7 +79,8 @@ def explain(error: Exception, subject: Subject) -> TaskError:
         | _allowed(error, said, subject)
         | {"code": code or type(error).__name__, "said": _harmless(said)}
         | {"profile": subject.profile, "region": subject.region, "renew": subject.renew}
-        | {"option": profile_option(subject.profile), "at": f" at {subject.endpoint}" if subject.endpoint else ""}
+        | {"option": profile_option(subject.profile), "no_region": no_region(subject.profile)}
+        | {"at": f" at {subject.endpoint}" if subject.endpoint else ""}
     )
     if re.search(r"Signature (expired|not yet current)", said):
         cause = CAUSES["RequestTimeTooSkewed"]
@@ -92,11 +94,6 @@ def _made(cause: Cause, words: _Words, subject: Subject) -> TaskError:
     if cause.kind == "login" and subject.login:
         return LoginNeeded(message, subject.login)
     return TaskError(message, hint=hint)
-
-
-def profile_option(profile: str) -> str:
-    """`` --profile dev`` for a command line; nothing for the default profile."""
-    return "" if profile == "default" else f" --profile {shlex.quote(profile)}"
 
 
 def _allowed(error: Exception, said: str, subject: Subject) -> dict[str, str]:
@@ -192,9 +189,9 @@ CAUSES: dict[str, Cause] = {
         "profile {profile} has only half of its credentials: {cred_var} is missing", "aws configure{option}"
     ),
     "ConfigParseError": Cause("{path} is no valid AWS configuration", "mend that file, or move it away"),
-    "ProfileNotFound": Cause("there is no profile {profile}", "aws configure --profile {profile}"),
-    "NoRegionError": Cause("no region is set for profile {profile}", "aws configure set region eu-west-1{option}"),
-    "InvalidRegionError": Cause("{region_name} is no region", "aws configure set region eu-west-1{option}"),
+    "ProfileNotFound": Cause("there is no profile {profile}", "aws configure{option}"),
+    "NoRegionError": Cause("no region is set for profile {profile}", "{no_region}"),
+    "InvalidRegionError": Cause("{region_name} is no region", "{no_region}"),
     "InfiniteLoopConfigError": Cause(
         "the source_profile of profile {profile} leads back to itself", "aws configure set source_profile P{option}"
     ),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.hints import sh
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -249,7 +250,7 @@ def run(container: Container, argv: Sequence[str], *, stdin: str = "", timeout: 
     except TimeoutError:
         raise TaskError(
             f"`{argv[0]}` in {service(container)} did not end within {timeout:g} seconds",
-            hint=f"docker exec {container.name} ps",
+            hint=sh("docker exec {} ps", container.name),
         ) from None
     finally:
         stream.close()

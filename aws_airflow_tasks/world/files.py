@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.hints import sh
 
 #: in bytes; nobody writes a larger ``.env`` or compose file by hand
 MAX_SIZE = 10 * 1024 * 1024
@@ -51,7 +52,7 @@ def read(path: Path) -> bytes | None:
             if path.is_symlink():
                 target = path.readlink()
                 raise TaskError(
-                    f"{path} is a symlink to {target}, which does not exist", hint=f"ls -l '{path}'"
+                    f"{path} is a symlink to {target}, which does not exist", hint=sh("ls -l {}", path)
                 ) from None
             return None
         try:
@@ -61,14 +62,16 @@ def read(path: Path) -> bytes | None:
         finally:
             os.close(handle)
     if len(data) > MAX_SIZE:
-        raise TaskError(f"{path} is larger than {MAX_SIZE >> 20} MB, which is no file for us", hint=f"ls -lh '{path}'")
+        raise TaskError(
+            f"{path} is larger than {MAX_SIZE >> 20} MB, which is no file for us", hint=sh("ls -lh {}", path)
+        )
     return data
 
 
 def _regular(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = "a directory" if stat.S_ISDIR(found.st_mode) else "something else"
-        raise TaskError(f"{path} is no file but {kind}", hint=f"ls -ld '{path}'")
+        raise TaskError(f"{path} is no file but {kind}", hint=sh("ls -ld {}", path))
 
 
 def missing_parents(path: Path) -> tuple[Path, ...]:
@@ -143,7 +146,7 @@ def _unchanged(path: Path, before: bytes | None) -> None:
 
 def _delete(path: Path) -> None:
     if path.is_symlink():
-        raise TaskError(f"{path} has become a symlink; it stays", hint=f"ls -l '{path}'")
+        raise TaskError(f"{path} has become a symlink; it stays", hint=sh("ls -l {}", path))
     path.unlink()
     _sync(path.parent)
 
@@ -156,12 +159,13 @@ def _replaceable(path: Path, target: Path) -> None:
         return
     if found.st_nlink > 1:
         raise TaskError(
-            f"{path} has {found.st_nlink} names (hard links), which replacing it would part", hint=f"ls -li '{target}'"
+            f"{path} has {found.st_nlink} names (hard links), which replacing it would part",
+            hint=sh("ls -li {}", target),
         )
     if os.statvfs(target).f_flag & os.ST_RDONLY:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
     if not os.access(target, os.W_OK):
-        raise TaskError(f"{path} is read-only", hint=f"chmod u+w '{target}'")
+        raise TaskError(f"{path} is read-only", hint=sh("chmod u+w {}", target))
 
 
 @contextlib.contextmanager
@@ -226,7 +230,7 @@ def _kept(target: Path, what: str, keep: Callable[[], None]) -> None:
         keep()
     except OSError as error:
         raise TaskError(
-            f"{target} would lose {what} ({error.strerror}); nothing was written", hint=f"ls -l '{target}'"
+            f"{target} would lose {what} ({error.strerror}); nothing was written", hint=sh("ls -l {}", target)
         ) from None
 
 

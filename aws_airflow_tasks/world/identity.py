@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text import digest
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.aws import Account, Identity, caller_identity
 from aws_airflow_tasks.world.profiles import Credentials
@@ -121,7 +122,7 @@ def _remember(path: Path, print_now: str, answer: Known) -> None:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
             file.write(text)
     except OSError as error:
-        raise TaskError(f"cannot write {path}: {error.strerror}", hint=f"ls -ld '{path}'") from None
+        raise TaskError(f"cannot write {path}: {error.strerror}", hint=sh("ls -ld {}", path)) from None
 
 
 def age(seconds: float) -> str:

@@ -6,13 +6,13 @@ import contextlib
 import json
 import logging
 import os
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import files
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _acquire(lock: BaseFileLock, holder: Path, wait: float, waiting: Callable[[s
         pid = _read(holder).get("pid", "")
         raise TaskError(
             f"another run works on this project: {_named(holder)}; waited {wait:g} s",
-            hint=f"ps -fp {pid}" if pid else f"fuser -v {shlex.quote(lock.lock_file)}",
+            hint=f"ps -fp {pid}" if pid else sh("fuser -v {}", lock.lock_file),
         ) from None
 
 

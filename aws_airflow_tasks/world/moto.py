@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, processes
 
@@ -92,7 +93,7 @@ def _wait(directory: Path) -> None:
             stop(directory)
             raise TaskError(
                 f"the embedded AWS did not come up: {telling(processes.tail(_log(directory), 1))}",
-                hint=f"cat '{_log(directory)}'",
+                hint=sh("cat {}", _log(directory)),
             )
 
 

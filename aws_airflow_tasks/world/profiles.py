@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.world.causes import Subject, explained, profile_option
+from aws_airflow_tasks.text.hints import profile_option
+from aws_airflow_tasks.world.causes import Subject, explained
 from aws_airflow_tasks.world.sessions import locations, profile_name
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from aws_airflow_tasks.core import Edit, TaskError, Trace
 from aws_airflow_tasks.text import digest
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import files
 from aws_airflow_tasks.world.state import private
 
@@ -195,7 +196,7 @@ def _parsed(number: int, path: Path) -> Receipt:
         content = json.loads(files.read(path) or b"")
         receipt, version = Receipt(number, str(content["kind"]), content), int(content.get("format", 1))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise TaskError(f"{path} is damaged: it is no receipt of ours", hint=f"less '{path}'") from None
+        raise TaskError(f"{path} is damaged: it is no receipt of ours", hint=sh("less {}", path)) from None
     if version > FORMAT:
         raise TaskError(f"{path} was written by a later version of this tool", hint="aws-airflow --version")
     return receipt
@@ -226,7 +227,9 @@ def _replaced(place: Path, old: Mapping[str, Any]) -> bytes:
         return b""
     found = files.read(place)
     if digest(found) != old["sha256"]:
-        raise TaskError(f"{place}, which holds the text that was replaced, is gone or damaged", hint=f"ls -l '{place}'")
+        raise TaskError(
+            f"{place}, which holds the text that was replaced, is gone or damaged", hint=sh("ls -l {}", place)
+        )
     return found or b""
 
 
@@ -243,7 +246,7 @@ def forget(state: Path, numbers: Iterable[int]) -> None:
             for place in (state / "replaced").glob(f"{number:04d}-*"):
                 place.unlink(missing_ok=True)
         except OSError as error:
-            raise TaskError(f"cannot remove {path}: {error.strerror}", hint=f"ls -l '{path}'") from None
+            raise TaskError(f"cannot remove {path}: {error.strerror}", hint=sh("ls -l {}", path)) from None
 
 
 def of_file(journal: Iterable[Receipt], path: str) -> list[Kept[FileRecord]]:
@@ -294,7 +297,7 @@ def _folder(state: Path, name: str) -> Path:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise TaskError(f"cannot write {folder}: {error.strerror}", hint=f"ls -ld '{state}'") from None
+        raise TaskError(f"cannot write {folder}: {error.strerror}", hint=sh("ls -ld {}", state)) from None
     _private(state, folder)
     return folder
 
@@ -304,7 +307,7 @@ def _private(*folders: Path) -> None:
         for folder in folders:
             private(folder)
     except OSError as error:
-        raise TaskError(f"cannot read {folder}: {error.strerror}", hint=f"ls -ld '{folder}'") from None
+        raise TaskError(f"cannot read {folder}: {error.strerror}", hint=sh("ls -ld {}", folder)) from None
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.hints import profile_option, sh
 from aws_airflow_tasks.world import cli, endpoints
-from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained, profile_option
+from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -78,7 +79,7 @@ def _readable(made: Session) -> None:
         except OSError:
             is_file = False
         if not (is_file and os.access(path, os.R_OK)):
-            raise TaskError(f"{path} is not a file that you can read", hint=f"ls -ld '{path.parent}' '{path}'")
+            raise TaskError(f"{path} is not a file that you can read", hint=sh("ls -ld {} {}", path.parent, path))
 
 
 def _not_found(name: str, made: Session) -> TaskError:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import aws, cli, files, profiles
 from aws_airflow_tasks.world.profiles import Credentials
 
@@ -211,16 +212,16 @@ def _make(inner: Path) -> None:
         found = inner.lstat()
         if not stat.S_ISDIR(found.st_mode) or (os.name == "posix" and found.st_uid != os.getuid()):
             raise TaskError(
-                f"{inner} is not a directory of yours but something planted there", hint=f"ls -ld '{inner}'"
+                f"{inner} is not a directory of yours but something planted there", hint=sh("ls -ld {}", inner)
             )
         inner.chmod(0o755)
     except OSError as error:
-        raise TaskError(f"cannot write {inner}: {error.strerror}", hint=f"ls -ld '{inner}'") from None
+        raise TaskError(f"cannot write {inner}: {error.strerror}", hint=sh("ls -ld {}", inner)) from None
 
 
 def _put(path: Path, text: str, mode: int) -> None:
     if path.is_symlink():
-        raise TaskError(f"{path} is a symlink that somebody planted there", hint=f"rm '{path}'")
+        raise TaskError(f"{path} is a symlink that somebody planted there", hint=sh("rm {}", path))
     files.replace(path, files.read(path), text.encode(), mode=mode)
     path.chmod(mode)
 
@@ -235,8 +236,8 @@ def remove(state: Path) -> None:
     try:
         (state / RECORD).unlink(missing_ok=True)
         if inner.is_symlink():
-            raise TaskError(f"{inner} is a symlink that somebody planted there", hint=f"rm '{inner}'")
+            raise TaskError(f"{inner} is a symlink that somebody planted there", hint=sh("rm {}", inner))
         if inner.exists():
             shutil.rmtree(inner)
     except OSError as error:
-        raise TaskError(f"cannot remove {inner}: {error.strerror}", hint=f"ls -ld '{inner}'") from None
+        raise TaskError(f"cannot remove {inner}: {error.strerror}", hint=sh("ls -ld {}", inner)) from None

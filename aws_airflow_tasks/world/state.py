@@ -25,7 +25,6 @@ import itertools
 import json
 import os
 import secrets
-import shlex
 import stat
 import time
 from collections.abc import Iterator
@@ -33,6 +32,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import files, inodes
 from aws_airflow_tasks.world.lock import locked
 
@@ -224,13 +224,15 @@ def _write(path: Path, text: str) -> None:
 
 def private(folder: Path) -> None:
     """Raise TaskError unless ``folder`` is a directory of ours that nobody else can enter."""
-    found, quoted = folder.lstat(), shlex.quote(str(folder))
+    found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        raise TaskError(f"{folder} is not a directory but something planted there", hint=f"ls -ld {quoted}")
+        raise TaskError(f"{folder} is not a directory but something planted there", hint=sh("ls -ld {}", folder))
     if os.name == "posix" and found.st_uid != os.getuid():
-        raise TaskError(f"{folder} belongs to another user", hint=f"ls -ld {quoted}")
+        raise TaskError(f"{folder} belongs to another user", hint=sh("ls -ld {}", folder))
     if os.name == "posix" and found.st_mode & 0o077:
-        raise TaskError(f"{folder} is open to others (mode {found.st_mode & 0o777:04o})", hint=f"chmod 700 {quoted}")
+        raise TaskError(
+            f"{folder} is open to others (mode {found.st_mode & 0o777:04o})", hint=sh("chmod 700 {}", folder)
+        )
 
 
 def project_id(folder: Path) -> str:
@@ -265,7 +267,7 @@ class Orphan(NamedTuple):
         lost = ", and with it what undo knows of its files and its entries in AWS" if self.receipts else ""
         return (
             f"{self.project or 'a project that is not recorded'} is gone or its disk is not mounted, its state is left"
-            f" ({known}); undo works once it is back; to drop it{lost}: rm -r {shlex.quote(str(self.folder))}"
+            f" ({known}); undo works once it is back; to drop it{lost}: {sh('rm -r {}', self.folder)}"
         )
 
 

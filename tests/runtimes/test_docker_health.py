@@ -51,3 +51,14 @@ def test_containers_that_are_only_slow_are_waited_for_without_the_cli(
 
 def forbidden(*_: Any, **__: Any) -> Any:
     raise AssertionError("nothing is started")
+
+
+@pytest.mark.parametrize(("count", "crashes"), [(0, False), (4, False), (5, True)])
+def test_a_container_that_the_engine_starts_again_and_again_crashes(count: int, crashes: bool, tmp_path: Path) -> None:
+    """A few times is how Airflow 2's services wait for their database."""
+    state = {"StartedAt": "2026-11-24T10:00:00.5Z", "Running": True, "Restarting": True, "Status": "restarting"}
+    container: Any = type("Container", (), {
+        "id": "1", "attrs": {"State": state, "Config": {}, "RestartCount": count},
+        "labels": {containers.SERVICE: "scheduler"},
+    })()  # fmt: skip
+    assert Docker(tmp_path, "/aws", tmp_path)._service(container, (3, {})).crashes is crashes

@@ -197,6 +197,15 @@ def test_what_does_not_become_healthy_says_how_to_begin_anew(airflow: Airflow, s
     assert airflow.starts == [False]
 
 
+def test_a_service_that_ends_again_and_again_is_not_waited_for_but_started_anew(
+    airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    only(settings, state).apply()
+    changed(airflow, "scheduler", healthy=False, crashes=True)
+    change = only(settings, state)
+    assert (change.action, change.reason) == ("restart", "scheduler: it ends again and again")
+
+
 def test_services_that_differ_alike_share_a_clause(airflow: Airflow, settings: Settings, state: Path) -> None:
     only(settings, state).apply()
     write(settings.project, ENV | {"TEAM": "science"})
@@ -229,7 +238,7 @@ def test_a_line_of_ours_that_something_stronger_wins_over_is_an_error_that_says_
     change = only(settings, state)
     with pytest.raises(TaskError, match=r"AWS_PROFILE: \.env says otherwise, but something stronger sets it") as caught:
         change.apply()
-    assert "grep -nE 'AWS_PROFILE' docker-compose.override.yml" in caught.value.hint
+    assert "grep -nE AWS_PROFILE docker-compose.override.yml" in caught.value.hint
     assert "prod" not in str(caught.value) + caught.value.hint
 
 

@@ -89,7 +89,7 @@ def test_a_secret_that_is_scheduled_for_deletion_says_how_to_restore_it(account:
     for call in (lambda: backend.get(account, name), lambda: backend.create(account, name, "two", {})):
         with pytest.raises(TaskError, match="is scheduled for deletion") as caught:
             call()
-        assert caught.value.hint == f"aws secretsmanager restore-secret --secret-id '{name}'"
+        assert caught.value.hint == f"aws secretsmanager restore-secret --secret-id {name}"
     backend.delete(account, arn)
 
 

@@ -1,0 +1,49 @@
+"""Commands for a person to type do what they say, whatever a directory or a profile is called."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from aws_airflow_tasks.text.hints import no_region, profile_option, sh
+
+HOSTILE = ["a'$(touch x)'", "a b", "a;touch x", "`touch x`", "$(touch x)", "a\ntouch x", "-rf", '"', "*"]
+SOURCES = sorted((Path(__file__).parents[2] / "aws_airflow_tasks").rglob("*.py"))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("template", ["printf %s {}", "printf %s {}   # and a word"])
+def test_pasting_a_command_gives_the_program_that_very_name_and_runs_nothing_else(
+    name: str, template: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(["sh", "-c", sh(template, name)], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.stdout, list(tmp_path.iterdir())) == (name, [])
+
+
+def test_harmless_names_stay_as_they_are() -> None:
+    assert sh("ls -ld {} {}", Path("/a/b"), "c") == "ls -ld /a/b c"
+
+
+@pytest.mark.parametrize("profile", ["dev", "my dev", "a'b"])
+def test_a_profile_is_one_word_and_the_default_one_needs_none(profile: str, tmp_path: Path) -> None:
+    done = subprocess.run(["sh", "-c", f"printf '%s,' {profile_option(profile)}"], capture_output=True, text=True)
+    assert done.stdout == f"--profile,{profile},"
+    assert profile_option("default") == ""
+    assert no_region("default") == "aws configure set region eu-west-1"
+
+
+def quoted_by_hand(path: Path) -> list[str]:
+    """The f-strings given as a ``hint`` that put quotes around a value themselves."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        hint = node.value if isinstance(node, ast.keyword) and node.arg == "hint" else None
+        texts = [part for part in ast.walk(hint) if isinstance(part, ast.JoinedStr)] if hint else []
+        found += [ast.unparse(text) for text in texts if "'{" in ast.unparse(text)[2:-1]]
+    return found
+
+
+def test_no_hint_quotes_by_hand() -> None:
+    assert {path.name: found for path in SOURCES if (found := quoted_by_hand(path))} == {}

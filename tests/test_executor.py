@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from invoke import Collection, Task
+from invoke import Collection, Result, Task
 from invoke import call as invoke_call
 from invoke import task as invoke_task
-from invoke.exceptions import Exit
+from invoke.exceptions import Exit, UnexpectedExit
 from invoke.program import Program
 
 from aws_airflow_tasks.core import Change, Check, CheckStatus, Plan, TaskError
@@ -74,7 +74,15 @@ def foreign_tasks(world: World, first: Task, proof: Task, other: Task) -> list[T
     def careful(c):
         world.asked.append("careful")
 
-    return [foreign, foreign_with_ours, deploy, careful]
+    @invoke_task
+    def said(c, word):
+        world.asked.append(f"said {word}")
+
+    @invoke_task(pre=[first, invoke_call(said, "ho")])
+    def saying(c):
+        world.asked.append("saying")
+
+    return [foreign, foreign_with_ours, deploy, careful, said, saying]
 
 
 @pytest.fixture
@@ -282,7 +290,14 @@ def test_a_foreign_task_is_skipped_where_a_step_or_check_before_it_has_failed(
 
 
 @pytest.mark.parametrize(
-    ("end", "code"), [(Exit("enough", code=7), 7), (Exit(code=0), 0), (SystemExit(3), 3), (SystemExit(), 0)]
+    ("end", "code"),
+    [
+        (Exit("enough", code=7), 7),
+        (Exit(code=0), 0),
+        (SystemExit(3), 3),
+        (SystemExit(), 0),
+        (UnexpectedExit(Result(exited=5)), 5),
+    ],
 )
 def test_what_ends_a_foreign_task_ends_the_line_after_our_recap(
     run, world: World, capsys, end: BaseException, code: int
@@ -301,6 +316,11 @@ def test_a_foreign_task_may_call_ours_the_lock_is_not_kept_from_it(run, world: W
     world.act = take
     assert run("deploy") == 0
     assert "taken" in world.asked
+
+
+def test_a_foreign_task_has_the_words_that_its_call_gives_it(run, world: World) -> None:
+    assert run("saying") == 0
+    assert world.asked[-2:] == ["said ho", "saying"]
 
 
 def test_bytecode_is_off_in_foreign_tasks_as_invoke_wants_it(run, world: World) -> None:

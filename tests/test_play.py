@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from aws_airflow_tasks import holding
-from aws_airflow_tasks.core import Change, Plan, TaskError
+from aws_airflow_tasks.core import Change, Check, Plan, TaskError
 from aws_airflow_tasks.executor import task
-from aws_airflow_tasks.play import Play
+from aws_airflow_tasks.play import Play, Progress
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.world import receipts, state
 from aws_airflow_tasks.world.lock import locked
 
@@ -135,3 +136,100 @@ def test_what_is_to_be_typed_after_a_preview_is_not_what_its_tasks_would_say(pro
     play = play_of(project)
     play.preview(last)
     assert play.notes == []
+
+
+def test_checks_that_say_the_same_of_several_services_share_a_line_and_are_all_kept(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    play, asked = play_of(project), list[Path]()
+    found = [
+        Check("environment", "ok", "as in .env", service="scheduler"),
+        Check("environment", "ok", "as in .env", service="triggerer"),
+        Check("backend", "failed", "AWS refuses"),
+    ]
+
+    def checks(site: Site) -> Iterator[Check]:
+        asked.append(site.project)
+        yield from found
+
+    play.verify(checks)
+    assert asked == [project]
+    assert play.checks == found
+    assert capsys.readouterr().out.count("environment") == 1
+    play.verify(lambda site: iter(found[:1]))
+    assert play.checks == [*found, found[0]]
+
+
+def test_in_check_mode_the_proof_is_skipped_as_it_would_run_a_dag(project: Path) -> None:
+    play = play_of(project, check=True)
+    play.verify(lambda site: iter([Check("layer", "failed")]))
+    (result,) = play.results
+    assert (result.step, result.status, bool(result.reason), play.checks) == ("verify", "skipped", True, [])
+
+
+def test_an_error_in_a_check_is_the_proofs(project: Path) -> None:
+    def checks(site: Site) -> Iterator[Check]:
+        raise TaskError("no luck")
+        yield
+
+    play = play_of(project)
+    play.verify(checks)
+    assert [(result.step, result.status) for result in play.results] == [("verify", "failed")]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "check", "fails", "watched"),
+    [
+        (True, False, False, True),
+        (False, False, False, False),
+        (True, True, False, False),
+        (True, False, True, False),
+        (False, True, True, False),
+    ],
+)
+def test_it_goes_on_watching_only_where_that_is_wanted_all_went_well_and_something_may_change(
+    project: Path, wanted: bool, check: bool, fails: bool, watched: bool
+) -> None:
+    play, seen = play_of(project, check=check), list[object]()
+
+    def plan(site: Site) -> Plan:
+        if fails:
+            raise TaskError("no luck")
+        return Plan()
+
+    play.converge("it", plan)
+    play.watch(lambda *given: seen.extend(given), wanted)
+    assert seen == ([play.settings, play.screen.say] if watched else [])
+
+
+def test_others_may_work_while_it_is_watched(project: Path) -> None:
+    play = play_of(project)
+    made: list[str] = []
+    change = Change("f", "create", None, "x", lambda: made.append("x"))
+    play.converge("it", lambda site: Plan(() if made else (change,)))
+
+    def watch(settings: Settings, say: object) -> None:
+        with locked(play.state, wait=0, doing="another"):
+            made.append("meanwhile")
+
+    play.watch(watch, True)
+    assert made == ["x", "meanwhile"]
+
+
+@pytest.mark.parametrize(
+    ("level", "watched", "said"),
+    [
+        (logging.INFO, True, True),
+        (logging.INFO, False, False),
+        (logging.DEBUG, False, True),
+        (logging.DEBUG, True, True),
+    ],
+)
+def test_progress_is_for_those_who_look_and_command_lines_for_all_who_asked(
+    project: Path, level: int, watched: bool, said: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(Screen, "watched", watched)
+    monkeypatch.setattr(Screen, "progress", lambda self, text: lines.append(text))
+    Progress(play_of(project)).emit(logging.LogRecord("x", level, "f", 1, "building %s", ("it",), None))
+    assert [line.endswith("s  building it") for line in lines] == ([True] if said else [])

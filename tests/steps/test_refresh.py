@@ -17,6 +17,7 @@ from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import refresh
 from aws_airflow_tasks.world import staging, state
+from aws_airflow_tasks.world.causes import LoginNeeded
 
 
 class Stopped(Exception):  # noqa: N818
@@ -233,3 +234,22 @@ def test_an_interrupt_ends_it(settings: Settings, helper: Helper) -> None:
 def test_a_broken_configuration_is_an_error(settings: Settings, closed_world: Path) -> None:
     with pytest.raises(TaskError, match="there is no profile gone"):
         refresh.plan(Site(replace(settings, profile="gone")))
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_force_renews_keys_that_have_much_time_left_and_without_it_they_stay(
+    settings: Settings, helper: Helper, force: bool
+) -> None:
+    helper.gives("ONE", 60)
+    assert apply(settings)
+    assert bool(refresh.planner(force=force)(Site(settings)).needed) is force
+    assert refresh.plan(Site(settings)).warnings == ()
+
+
+def test_keys_that_have_ended_are_good_for_no_minute_more(clock: Clock) -> None:
+    assert refresh.left(staging.Staged("", "", 0, clock.now - 600)).endswith(" 0 min")
+
+
+def test_a_login_is_looked_for_at_every_look_and_anything_else_ever_more_seldom() -> None:
+    assert refresh._delay(LoginNeeded("log in", ["aws", "login"]), 5) == 0
+    assert [refresh._delay(TaskError("no luck"), failures) for failures in (1, 2, 3, 9)] == [30, 60, 120, 600]

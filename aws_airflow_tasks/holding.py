@@ -1,4 +1,4 @@
-"""One run at a time acts on a project: its lock, its state directory, and no leftovers of a run that was killed."""
+"""One run at a time acts on a project: its lock, its state directory; and no leftovers of a run that was killed."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ def hold(settings: Settings, doing: str) -> Iterator[None]:
     folder = state.make(settings.project)
     with locked(folder, wait=settings.wait, doing=doing):
         state.make(settings.project)  # another run's undo may have removed it while we waited
-        for place in (settings.project, settings.project / "dags"):
-            files.sweep(place)
         yield
+
+
+def tidy(settings: Settings) -> None:
+    """Remove what a run that was killed left beside the project's files; what another still writes stays."""
+    for place in (settings.project, settings.project / "dags"):
+        files.sweep(place)

@@ -65,6 +65,7 @@ class Play:
         self._done: set[Any] = set()
         self._lock = contextlib.ExitStack()
         self._holding = False
+        self._tidied = settings.check
 
     @property
     def state(self) -> Path:
@@ -80,6 +81,7 @@ class Play:
 
     def converge(self, step: str, plan: Callable[[Site], Plan]) -> None:
         """Bring one step to what it ensures, and report it; errors become its result."""
+        self._tidy()
         self._guarded(
             step,
             lambda: converge(
@@ -98,6 +100,7 @@ class Play:
         rest: Callable[[Site, Collection[str]], Plan],
     ) -> None:
         """Bring every target of a step to its end, whatever becomes of the others."""
+        self._tidy()
         self._guarded(
             step,
             lambda: converge_each(
@@ -256,6 +259,12 @@ class Play:
         if not self._holding:
             self._lock.enter_context(self._hold_project(self.settings, f"{self.command} {self.asked}"))
             self._holding = True
+
+    def _tidy(self) -> None:
+        """Remove what a killed run left, even where nothing is to be changed now; not in check mode."""
+        if not self._tidied:
+            holding.tidy(self.settings)
+            self._tidied = True
 
     def _typed(self, text: str) -> str:
         """The commands in a hint as this person types them: with ``aws-airflow`` for ``invoke``, if that is it."""

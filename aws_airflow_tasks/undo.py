@@ -57,7 +57,8 @@ def rest(site: Site, done: Collection[str]) -> Plan:
     orphans = tuple(map(str, states.orphans(besides=site.state)))
     if not left:
         before = "receipts, identity, data\n" if state.is_dir() else None
-        change = Change(str(state), "delete", before, None, lambda: _remove_tree(state))
+        everything = [receipt.number for receipt in site.receipts]
+        change = Change(str(state), "delete", before, None, lambda: _forget(state, everything, [state]))
         return Plan((change,), target=str(site.project), reason="nothing of ours is left", warnings=orphans)
     kept = {number for target in left for number in target.receipts}
     gone = [receipt for receipt in site.receipts if receipt.number not in kept]
@@ -74,9 +75,10 @@ def rest(site: Site, done: Collection[str]) -> Plan:
 
 
 def _forget(state: Path, numbers: Sequence[int], data: Sequence[Path]) -> None:
+    """The receipts go before what they need: a kill in between must leave none that cannot be read any more."""
+    receipts.forget(state, numbers)
     for path in data:
         _remove_tree(path)
-    receipts.forget(state, numbers)
 
 
 def _remove_tree(path: Path) -> None:

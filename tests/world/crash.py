@@ -23,14 +23,19 @@ def _ptrace(request: int, pid: int = 0, data: int = 0) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def killed_at(work: Callable[[], None], number: int) -> bool:
-    """Do ``work`` in a child that is killed at its ``number``-th stop; whether it had that many."""
+def killed_at(work: Callable[[], None], number: int, look: Callable[[], object] | None = None) -> bool:
+    """Do ``work`` in a child that is killed at its ``number``-th stop; whether it had that many.
+
+    With ``look`` only those stops count at which it sees something else than at the stop before: a process that is
+    killed at any other leaves the same.
+    """
     pid = os.fork()
     if pid == 0:
         _child(work)
     os.waitpid(pid, 0)  # the first mark
     _ptrace(_SET_OPTIONS, pid, _MARK_SYSCALLS | _KILL_WITH_PARENT)
-    for _ in range(number):
+    seen, entering = look() if look else None, False
+    while number:
         _ptrace(_SYSCALL, pid)
         _, status = os.waitpid(pid, 0)
         if os.WIFEXITED(status):
@@ -38,6 +43,11 @@ def killed_at(work: Callable[[], None], number: int) -> bool:
         if os.WSTOPSIG(status) == signal.SIGSTOP:  # the second mark
             _kill(pid)
             return False
+        entering = not entering
+        if look and entering:  # nothing is done yet
+            continue
+        before, seen = seen, look() if look else None
+        number -= not look or seen != before
     _kill(pid)
     return True
 

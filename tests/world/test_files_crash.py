@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="system calls are stepped with Linux's ptrace")
 
 SETUP = """
-import fcntl, json, sys
+import fcntl, json, os, sys
 from pathlib import Path
 from aws_airflow_tasks.core import Edit
 from aws_airflow_tasks.patch import dotenv
@@ -23,14 +23,24 @@ if not crash.possible():
     print(json.dumps({"impossible": True}))
     raise SystemExit
 
-def killed_everywhere(folder, prepare, work, check):
+def on_disk(place):
+    '''What a kill would leave: every path with what its inode says.'''
+    found = {}
+    for entry in os.scandir(place):
+        known = entry.stat(follow_symlinks=False)
+        found[entry.path] = (known.st_ino, known.st_mode, known.st_size, known.st_mtime_ns)
+        if entry.is_dir(follow_symlinks=False):
+            found |= on_disk(entry.path)
+    return found
+
+def killed_everywhere(folder, prepare, work, check, look=None):
     '''How many kills there were; after each, ``check`` has seen what was left.'''
     number = 1
     while True:
         place = folder / str(number)
         place.mkdir()
         prepare(place)
-        going_on = crash.killed_at(lambda: work(place), number)
+        going_on = crash.killed_at(lambda: work(place), number, look and (lambda: look(place)))
         check(place)
         if not going_on:
             return number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -109,8 +110,8 @@ def withdrawn(site: Site, data: bytes) -> Patch:
         replaced=_replaced(site, splices),
     )
     created = bool(changes) and changes[0].record.before is None
-    if created and patch.outcome != "refusal" and _is_bare(patch.after):
-        return patch._replace(outcome="edits", after=None)
+    if created and patch.outcome != "refusal":
+        return patch._replace(outcome="edits", after=_without_header(patch.after or b""))
     return patch
 
 
@@ -138,6 +139,8 @@ def _replaced(site: Site, splices: Sequence[Trace]) -> str:
     return "\n".join(dict.fromkeys(text.decode(errors="replace").strip() for text in old))
 
 
-def _is_bare(data: bytes | None) -> bool:
-    """Whether nothing but our first line is left, however its line ends now."""
-    return (data or b"").decode("utf-8-sig", errors="replace").strip() in ("", compose.HEADER.strip())
+def _without_header(data: bytes) -> bytes | None:
+    """A file that we created without our first line, wherever it is and however it ends now; None: nothing is left."""
+    lines = data.splitlines(keepends=True)
+    left = b"".join(line for line in lines if line.removeprefix(BOM_UTF8).strip() != compose.HEADER.strip().encode())
+    return left if left.removeprefix(BOM_UTF8).strip() else None

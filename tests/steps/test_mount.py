@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.patch import compose
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import mount
@@ -103,7 +102,7 @@ def test_our_mounts_are_found_by_what_they_mount_where_the_text_around_them_was_
         change.apply()
         override.write_text(override.read_text() + added)
     kept = mount.withdrawn(here(settings, state), override.read_bytes())
-    assert (kept.after or b"").decode() == compose.HEADER + "services:\n" + theirs
+    assert (kept.after or b"").decode() == "services:\n" + theirs
     assert mount.withdrawn(here(settings, state), override.read_bytes().replace(theirs.encode(), b"")).after is None
 
 

@@ -168,8 +168,8 @@ VENV = ("venv", "--python", "3.12", "folder")
         (NO_NETWORK, SYNC, r"pypi\.example: failed to lookup address", "curl -sSI https://pypi.example"),
         (NO_NETWORK, VENV, r"pypi\.example: failed to lookup address", "curl -sSI https://pypi.example"),
         (NOT_FOUND, SYNC, "Airflow: Because a2wsgi was not found", "uv pip install --dry-run"),
-        (NO_PYTHON, VENV, r"no Python 3\.12 \(error: No interp", "UV_PYTHON_INSTALL_DIR='/c' uv python install 3.12"),
-        (FULL, SYNC, "the disk is full", "df -h '/c'"),
+        (NO_PYTHON, VENV, r"no Python 3\.12 \(error: No interp", "UV_PYTHON_INSTALL_DIR=/c uv python install 3.12"),
+        (FULL, SYNC, "the disk is full", "df -h /c"),
         ("", SYNC, "it said nothing", "uv pip install --dry-run"),
     ],
 )

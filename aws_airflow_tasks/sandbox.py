@@ -22,7 +22,7 @@ from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.runtimes import airflow_config, venv
 from aws_airflow_tasks.settings import KEYS, Settings
 from aws_airflow_tasks.text.hints import sh
-from aws_airflow_tasks.world import moto, state
+from aws_airflow_tasks.world import moto, sessions, state
 
 #: the base images that the Astro CLI would write into the Dockerfile
 IMAGES = {2: "quay.io/astronomer/astro-runtime:13.2.0", 3: "astrocrpublic.azurecr.io/runtime:3.1-12"}
@@ -95,9 +95,7 @@ def _settings(asked: Settings, project: Path) -> Settings:
 @contextlib.contextmanager
 def _inside(root: Path) -> Iterator[None]:
     """The environment of somebody who lives in the sandbox; this process's own is given back."""
-    import botocore.credentials
-    import botocore.tokens  # noqa: F401  both keep, for good, the HOME in which they are loaded
-
+    sessions.load()
     before = dict(os.environ)
     for name in [name for name in before if name.startswith(FOREIGN)]:
         del os.environ[name]

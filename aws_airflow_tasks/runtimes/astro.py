@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.patch.yaml import positions
 from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.text.telling import telling
@@ -47,12 +48,9 @@ def _value(path: Path, section: str, key: str) -> str:
     text = (files.read(path) or b"").decode("utf-8", errors="replace")
     if key not in text.lower():
         return ""  # most have none of it, and the parser takes its time to load
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     try:
-        found = YAML(typ="safe", pure=True).load(text)
-    except YAMLError:
+        found = positions.load(text)
+    except positions.Refused:
         raise TaskError(f"{path} is not readable as YAML", hint=sh("less {}", path)) from None
     value = _member(_member(found, section), key)
     return "" if value is None else str(value)

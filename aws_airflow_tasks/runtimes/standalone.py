@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.patch import dotenv
@@ -23,9 +23,6 @@ from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
-
-if TYPE_CHECKING:
-    import psutil
 
 log = logging.getLogger("aws_airflow_tasks")
 
@@ -181,8 +178,10 @@ class Standalone:
 
     def _process(self) -> processes.Process | None:
         """The process of the CLI's pid file; None when it has ended, or its number is a stranger's now."""
-        pid = self._pid()
-        return _airflow_of(pid, self.project / HOME) if pid else None
+        pid, home = self._pid(), (self.project / HOME).resolve()
+        found = processes.of_another(pid) if pid else None
+        ours = found and Path(processes.environ(found).get("AIRFLOW_HOME", "")).resolve() == home
+        return found if ours else None
 
     def _pid(self) -> int:
         """What the CLI's pid file says; 0: nothing."""
@@ -208,19 +207,6 @@ class Standalone:
 def _passed() -> dict[str, str]:
     """Our environment without what is to come from ``.env`` alone: the CLI hands all of its own on to Airflow."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "AIRFLOW__SECRETS__"))}
-
-
-def _airflow_of(pid: int, home: Path) -> processes.Process | None:
-    import psutil
-
-    try:
-        found: psutil.Process = psutil.Process(pid)
-        ours = Path(found.environ().get("AIRFLOW_HOME", "")).resolve() == home.resolve()
-        alive = found.status() != psutil.STATUS_ZOMBIE
-        when = found.create_time(), processes.started(found)
-        return processes.Process(pid, when[0], started=when[1]) if ours and alive else None
-    except psutil.Error:
-        return None
 
 
 def _url(variables: Mapping[str, str], major: int) -> str:

@@ -120,13 +120,18 @@ def _interpreter(major: int) -> str:
 def _uv(cache: Path, *arguments: str) -> None:
     """Run uv in ``cache``, where no project's configuration of it lies."""
     environment = _environment(cache)
-    argv = [_find_uv(), "--quiet", "--no-progress", *arguments]
+    argv = [find_uv(), "--quiet", "--no-progress", *arguments]
     done = cli.run(argv, env=environment, cwd=cache, timeout=PATIENCE)
     if done.code:
         raise explain(done.stderr, arguments, pythons=environment["UV_PYTHON_INSTALL_DIR"])
 
 
-def _find_uv() -> str:
+def find_uv() -> str:
+    """The path of the uv that was installed with us.
+
+    Raises:
+        TaskError: there is none.
+    """
     try:
         import uv
 

@@ -15,7 +15,7 @@ from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import staging
 from aws_airflow_tasks.text.hints import no_region
-from aws_airflow_tasks.world import cli, delivery, endpoints, identity
+from aws_airflow_tasks.world import cli, delivery, identity, sessions
 from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable
 from aws_airflow_tasks.world.staging import AT_HAND
 
@@ -122,4 +122,4 @@ def _environment(command: Sequence[str], settings: Settings) -> dict[str, str]:
     """
     if command[1] == "sts" and Site(settings).credentials.source in AT_HAND:
         return os.environ | ({"AWS_ENDPOINT_URL_STS": settings.endpoint_url} if settings.endpoint_url else {})
-    return endpoints.environment(command[command.index("--profile") + 1] if "--profile" in command else "")
+    return sessions.environment(command[command.index("--profile") + 1] if "--profile" in command else "")

@@ -61,9 +61,7 @@ class Account:
     @functools.cached_property
     def session(self) -> boto3.Session:
         """The boto3 session, in the credentials' region."""
-        import boto3
-
-        return boto3.Session(botocore_session=self._core, region_name=self.credentials.region or None)
+        return sessions.boto(self._core, self.credentials.region)
 
     def client(self, service: str) -> Any:
         """The client of a service, such as ``secretsmanager``; made once."""
@@ -119,9 +117,7 @@ def _is_region(account: Account, region: str) -> bool:
 @contextmanager
 def _parsed() -> Iterator[None]:
     """An answer of 200 that is no answer of STS makes botocore's parser stumble over a missing key."""
-    from botocore.parsers import ResponseParserError
-
     try:
         yield
     except KeyError as error:
-        raise ResponseParserError(str(error)) from None
+        raise sessions.no_answer(str(error)) from None

@@ -55,13 +55,12 @@ class Subject(NamedTuple):
 
 @contextlib.contextmanager
 def explained(subject: Subject) -> Iterator[None]:
-    """Turn errors of botocore, and of a helper that it runs, into :class:`TaskError`."""
-    from botocore.exceptions import BotoCoreError, ClientError
-    from botocore.parsers import ResponseParserError
-
+    """Turn errors of botocore, and of a helper that it runs, into :class:`TaskError`; what has no row goes through."""
     try:
         yield
-    except (BotoCoreError, ClientError, ResponseParserError, OSError, ValueError, RuntimeError) as error:
+    except Exception as error:
+        if not any(cls.__name__ in CAUSES for cls in type(error).__mro__):
+            raise
         raise explain(error, subject) from None
 
 

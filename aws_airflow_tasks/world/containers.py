@@ -52,16 +52,27 @@ def engine(timeout: float = TIMEOUT) -> Iterator[DockerClient]:
     """
     for name in ("docker", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    import docker
     from docker.errors import APIError, DockerException
-    from requests.exceptions import RequestException
 
     try:
-        with contextlib.closing(docker.from_env(timeout=int(timeout), environment=_environment())) as client:
+        with contextlib.closing(_client(timeout)) as client:
             yield client
     except APIError as error:
         raise _refused(str(error.explanation or error)) from error
-    except (DockerException, RequestException, OSError) as error:
+    except DockerException as error:
+        raise cause(str(error)) from error
+    except OSError as error:
+        if not hasattr(error, "request"):  # as the errors of requests have, which the SDK lets through
+            raise
+        raise cause(str(error)) from error
+
+
+def _client(timeout: float) -> DockerClient:
+    import docker
+
+    try:
+        return docker.from_env(timeout=int(timeout), environment=_environment())
+    except OSError as error:
         raise cause(str(error)) from error
 
 
@@ -235,7 +246,7 @@ def run(container: Container, argv: Sequence[str], *, stdin: str = "", timeout: 
         The exit code, stdout and stderr.
 
     Raises:
-        TaskError: it takes longer than ``timeout`` seconds.
+        TaskError: it takes longer than ``timeout`` seconds, or the engine goes away.
     """
     assert container.client
     api = container.client.api
@@ -252,6 +263,8 @@ def run(container: Container, argv: Sequence[str], *, stdin: str = "", timeout: 
             f"`{argv[0]}` in {service(container)} did not end within {timeout:g} seconds",
             hint=sh("docker exec {} ps", container.name),
         ) from None
+    except OSError as error:
+        raise cause(str(error)) from error
     finally:
         stream.close()
         raw.close()

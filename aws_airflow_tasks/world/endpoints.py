@@ -11,7 +11,6 @@ section of ``~/.aws/config`` (https://docs.aws.amazon.com/sdkref/latest/guide/fe
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,32 +39,22 @@ def elsewhere(made: Session) -> bool:
     )
 
 
-def environment(profile: str = "") -> dict[str, str]:
-    """The environment for an `aws` command line that logs in, or may refresh a login.
+def for_command_line(made: Session) -> dict[str, str]:
+    """The environment for an `aws` command line that logs in, or may refresh a login, of a session's profile.
 
     The command line takes an endpoint for everything from two places, and sends logins there too. ``AWS_ENDPOINT_URL``
     is left out. The profile's ``endpoint_url`` stands in a file of the person's, and nothing but
     ``AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`` switches it off, together with every other configured endpoint: it is set
     where the profile has one, unless each service has an endpoint of its own, which comes first. So where some have one
     and others have not, all logins go to AWS.
-
-    Args:
-        profile: the profile that the command names; empty: as the command line resolves it.
     """
-    import botocore.session
-
-    made = botocore.session.Session(profile=profile or None)
     found = {name: value for name, value in os.environ.items() if name != EVERYTHING}
     if _values(made).get("endpoint_url") and not all(of_login(made, service) for service in (*LOGIN, "sts")):
         found["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "true"
     return found
 
 
-def _values(made: Session) -> Mapping[str, Any]:
+def _values(made: Session) -> dict[str, Any]:
     """The values of the session's profile; none where there is no such profile yet."""
-    from botocore.exceptions import ProfileNotFound
-
-    try:
-        return made.get_scoped_config()
-    except ProfileNotFound:
-        return {}
+    found: dict[str, Any] = made.full_config["profiles"].get(made.get_config_variable("profile") or "default", {})
+    return found

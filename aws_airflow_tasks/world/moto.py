@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.text.telling import telling
-from aws_airflow_tasks.world import cli, processes
+from aws_airflow_tasks.world import cli, processes, sessions
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -109,13 +109,8 @@ def _ask(port: int, method: str, path: str) -> bool:
 
 def _keys(endpoint: str) -> tuple[str, str]:
     """Create the user and give them an access key: its id and its secret."""
-    import boto3
-    import botocore.session
-
-    nobodys = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
-    session = botocore.session.Session(session_vars=nobodys | {"credentials_file": nobodys["config_file"]})
-    session.set_credentials("anybody", "anything")
-    iam: IAMClient = boto3.Session(botocore_session=session, region_name=REGION).client("iam", endpoint_url=endpoint)
+    anybody = sessions.of_keys("anybody", "anything")
+    iam: IAMClient = sessions.boto(anybody, REGION).client("iam", endpoint_url=endpoint)
     iam.create_user(UserName=USER)
     key = iam.create_access_key(UserName=USER)["AccessKey"]
     return key["AccessKeyId"], key["SecretAccessKey"]

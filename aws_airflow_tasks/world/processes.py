@@ -79,8 +79,20 @@ def running(record: Path) -> Process | None:
     return process if _alive(process) else None
 
 
-def started(process: psutil.Process) -> float:
-    """When a process was started that another program did start, in seconds since the epoch, to a hundredth.
+def of_another(pid: int) -> Process | None:
+    """The living process of a number that another program gave it; None: there is none."""
+    import psutil
+
+    try:
+        found = psutil.Process(pid)
+        alive = found.status() != psutil.STATUS_ZOMBIE
+        return Process(pid, found.create_time(), started=_started(found)) if alive else None
+    except psutil.Error:
+        return None
+
+
+def _started(process: psutil.Process) -> float:
+    """When it was started, in seconds since the epoch, to a hundredth.
 
     psutil adds the kernel's ticks to a boot time in whole seconds (Linux's ``btime``); here to the boot time itself.
     """

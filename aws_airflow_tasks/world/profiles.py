@@ -10,7 +10,7 @@ from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.hints import profile_option
 from aws_airflow_tasks.world.causes import Subject, explained
-from aws_airflow_tasks.world.sessions import locations, profile_name
+from aws_airflow_tasks.world.sessions import locations, profile_name, shared
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -77,19 +77,13 @@ def read(made: Session, settings: Settings, environ: Mapping[str, str]) -> Crede
     """
     name, (config, credentials) = profile_name(made), locations(made)
     with explained(Subject(name)):
-        profiles, shared = made.full_config["profiles"], _shared(credentials)
-    kind, source, chain = classify(name, profiles, shared, environ, explicit=bool(settings.profile))
+        profiles = made.full_config["profiles"]
+        alone = shared(credentials)  # keys in it come before a ``credential_process``, keys in the other file after
+    kind, source, chain = classify(name, profiles, alone, environ, explicit=bool(settings.profile))
     values = profiles.get(name, {})
     region, origin = _region(settings, values, environ)
     output = str(values.get("output", ""))
     return Credentials(name, kind, source, region, origin, output, chain, config, credentials)
-
-
-def _shared(path: Path) -> Profiles:
-    """The shared credentials file alone: keys in it come before a ``credential_process``, keys in the other after."""
-    from botocore.configloader import raw_config_parse
-
-    return raw_config_parse(str(path)) if path.is_file() else {}
 
 
 def _region(settings: Settings, values: Values, environ: Mapping[str, str]) -> tuple[str, str]:

@@ -1,5 +1,5 @@
-"""botocore sessions that never hang, never prompt, never lead past the endpoint that was asked for, and never lead a
-login there.
+"""botocore and boto3, which load late and from here alone: sessions that never hang, never prompt, never lead past the
+endpoint that was asked for, and never lead a login there.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from aws_airflow_tasks.world import cli, endpoints
 from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained
 
 if TYPE_CHECKING:
+    import boto3
     from botocore.session import Session
 
 #: seconds until a connection must stand, and until it must answer
@@ -35,9 +37,7 @@ def session(settings: Settings) -> Session:
         TaskError: the configuration cannot be read or has no such profile.
     """
     _quieten()
-    import botocore.session
-
-    made: Session = botocore.session.Session(profile=settings.profile or None)
+    made = _session(settings.profile)
     _readable(made)
     name = profile_name(made)
     with explained(Subject(name)):
@@ -46,6 +46,66 @@ def session(settings: Settings) -> Session:
         _bound(made, settings.endpoint_url)  # first: the resolver keeps hold of what makes clients
         _resolve_quietly(made, name)
     return made
+
+
+def _session(profile: str) -> Session:
+    import botocore.session
+
+    return botocore.session.Session(profile=profile or None)
+
+
+def of_keys(key: str, secret: str) -> Session:
+    """A botocore session with these keys, which looks into no file and no variable of the person's for others."""
+    import botocore.session
+
+    nothing = (None, None, os.devnull, None)
+    variables = {"profile": (None, None, None, None), "config_file": nothing, "credentials_file": nothing}
+    made: Session = botocore.session.Session(session_vars=variables)
+    made.set_credentials(key, secret)
+    return made
+
+
+def boto(made: Session, region: str) -> boto3.Session:
+    """The boto3 session of a botocore session; an empty region: as that one says."""
+    import boto3
+
+    return boto3.Session(botocore_session=made, region_name=region or None)
+
+
+def load() -> None:
+    """Load what keeps, for good, the HOME in which it is loaded; for who is about to change that."""
+    import botocore.credentials
+    import botocore.tokens  # noqa: F401
+
+
+def environment(profile: str = "") -> dict[str, str]:
+    """The environment for an `aws` command line that logs in, or may refresh a login.
+
+    Args:
+        profile: the profile that the command names; empty: as the command line resolves it.
+    """
+    return endpoints.for_command_line(_session(profile))
+
+
+def shared(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    """The profiles of a shared credentials file alone, without those of the configuration file."""
+    from botocore.configloader import raw_config_parse
+
+    return raw_config_parse(str(path)) if path.is_file() else {}
+
+
+def no_credentials() -> Exception:
+    """botocore's error where nothing gives credentials."""
+    from botocore.exceptions import NoCredentialsError
+
+    return NoCredentialsError()
+
+
+def no_answer(why: str) -> Exception:
+    """botocore's error about an answer that is none of AWS's."""
+    from botocore.parsers import ResponseParserError
+
+    return ResponseParserError(why)
 
 
 def profile_name(made: Session) -> str:
@@ -134,7 +194,7 @@ def _ask_command_line(profile: str) -> None:
     """
     with contextlib.suppress(TaskError):
         argv = ["aws", "sts", "get-caller-identity", "--profile", profile]
-        cli.run(argv, env=endpoints.environment(profile), timeout=60)
+        cli.run(argv, env=environment(profile), timeout=60)
 
 
 def _mfa(name: str) -> str:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.hints import sh
-from aws_airflow_tasks.world import aws, cli, files, profiles
+from aws_airflow_tasks.world import aws, cli, files, profiles, sessions
 from aws_airflow_tasks.world.profiles import Credentials
 
 #: in the state directory: what is mounted, and what we know of it
@@ -145,12 +145,10 @@ def _parsed(answer: Mapping[str, Any]) -> Keys:
 
 
 def _from_botocore(account: aws.Account) -> Keys:
-    from botocore.exceptions import NoCredentialsError
-
     with account.explained():
         found = account.session.get_credentials()
         if found is None:
-            raise NoCredentialsError
+            raise sessions.no_credentials()
         frozen, expires = found.get_frozen_credentials(), getattr(found, "_expiry_time", None)
     return Keys(
         str(frozen.access_key), str(frozen.secret_key), frozen.token or "", expires.timestamp() if expires else None

@@ -130,6 +130,15 @@ def test_an_engine_that_dies_while_it_is_asked_is_an_error_with_a_cause(
         client.containers.list()
 
 
+def test_an_error_of_who_asks_the_engine_is_none_of_the_engine(
+    stub: Stub, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub(short / "well.sock", "1.44")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{short}/well.sock")
+    with pytest.raises(FileNotFoundError), containers.engine(5):
+        (short / "nothing").read_text()
+
+
 def test_an_engine_that_is_too_old_is_told_with_the_version_that_is_needed(
     stub: Stub, short: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

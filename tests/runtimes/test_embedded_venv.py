@@ -34,7 +34,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "uv").write_text(UV)
     (tmp_path / "uv").chmod(0o755)
     monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
-    monkeypatch.setattr(venv, "_find_uv", lambda: str(tmp_path / "uv"))
+    monkeypatch.setattr(venv, "find_uv", lambda: str(tmp_path / "uv"))
     monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
     monkeypatch.setenv("PYTHON", sys.executable)
     monkeypatch.setenv("FAKE_UV", "")
@@ -112,7 +112,7 @@ def test_what_fails_leaves_nothing_that_looks_finished_and_the_next_run_installs
 
 def test_a_killed_installation_is_swept_away_by_the_next(cache: Path) -> None:
     code = "from pathlib import Path\nfrom aws_airflow_tasks.runtimes import venv\n"
-    code += f"venv._find_uv = lambda: {str(cache.parent.parent / 'uv')!r}\nvenv.ensure(3, Path({str(cache)!r}))\n"
+    code += f"venv.find_uv = lambda: {str(cache.parent.parent / 'uv')!r}\nvenv.ensure(3, Path({str(cache)!r}))\n"
     with subprocess.Popen([sys.executable, "-c", code]) as killed:
         while not any(cache.glob(".airflow-*")):
             assert killed.poll() is None

@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from aws_airflow_tasks.world import processes
@@ -77,6 +76,7 @@ def test_the_start_of_a_process_of_others_is_told_to_a_tick() -> None:
     before = time.time()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         after = time.time()
-        found = processes.started(psutil.Process(child.pid))
+        found = processes.of_another(child.pid)
         child.communicate(b"\n")
-    assert before - 0.02 <= found <= after + 0.02
+    assert found
+    assert before - 0.02 <= found.started <= after + 0.02

@@ -185,6 +185,20 @@ def events(text: str) -> Iterator[Any]:
     return iter(YAML(typ="safe", pure=True).parse(text))
 
 
+def load(text: str) -> object:
+    """The plain data of a text that is only read.
+
+    Raises:
+        Refused: it is not YAML.
+    """
+    from ruamel.yaml import YAML
+
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except Exception as error:  # as of parse()
+        raise _unreadable(text, error) from None
+
+
 def _unreadable(text: str, error: Exception) -> Refused:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is not None:

@@ -35,12 +35,11 @@ def renew(major: int, date: str, *options: str) -> None:
     """Write the lock file of Airflow ``major`` from the packages uploaded before ``date``.
 
     Raises:
+        TaskError: uv is not installed.
         subprocess.CalledProcessError: uv found no solution, or no network; it has said so.
     """
-    import uv
-
     oldest, _ = venv.PYTHONS[major]
-    argv = [uv.find_uv_bin(), "pip", "compile", *OPTIONS, "--python-version", ".".join(map(str, oldest))]
+    argv = [venv.find_uv(), "pip", "compile", *OPTIONS, "--python-version", ".".join(map(str, oldest))]
     argv += ["--exclude-newer", date, *options, "--quiet", "--output-file", str(venv.lock_file(major)), "-"]
     ours = {name: value for name, value in os.environ.items() if name not in venv.FOREIGN}
     environment = ours | {"UV_CUSTOM_COMPILE_COMMAND": command(major, date)}

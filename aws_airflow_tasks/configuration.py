@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import invoke.util
 from invoke.config import AmbiguousMergeError, Config, copy_dict, merge_dicts
 
 from aws_airflow_tasks.core import UsageError
-from aws_airflow_tasks.settings import SECTION
+from aws_airflow_tasks.settings import SECTION, Layer, is_trusted, own
 from aws_airflow_tasks.text.hints import sh
 
 yaml: Any = invoke.util.yaml  # type: ignore[attr-defined]  # the one that invoke itself reads with
@@ -80,6 +80,38 @@ class Configuration(Config):
             look = "${{EDITOR:-vi}}" if Path(name).is_file() and os.access(name, os.R_OK) else "ls -ld"
             raise UsageError(f"{name} cannot be read: {_one_line(error)}", hint=sh(look + " {}", name)) from None
         return found
+
+
+def of_project(folder: Path) -> Layer:
+    """Our settings in a project's own file, as :class:`Configuration` reads it; empty where there is none.
+
+    Raises:
+        UsageError: it cannot be read, belongs to another user, or names another project.
+    """
+    _refuse_strangers(folder)
+    found = Configuration(project_location=folder, lazy=True)
+    found.load_project(merge=False)
+    path = str(found._project_path or folder)
+    return own(layer(path, found._project), folder)
+
+
+def layer(origin: str, level: Any) -> Layer:
+    """Our section of what a file says; raises UsageError where it is no mapping."""
+    section = level.get(SECTION) or {} if isinstance(level, Mapping) else {}
+    if not isinstance(section, Mapping):
+        raise UsageError(f"{SECTION} is not a mapping (from {origin})", hint="aws_airflow:\n  profile: dev")
+    return Layer(origin, section)
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """Raise UsageError where settings of another user would count, as git does with a repository of another user."""
+    found = [path for suffix in DATA if os.path.lexists(path := folder / f"invoke.{suffix}")]
+    theirs = next((path for path in (folder, *found) if not is_trusted(path)), None)
+    if found and theirs:
+        raise UsageError(
+            f"{theirs} belongs to another user, so the settings in {found[0].name} are not taken",
+            hint=sh('sudo chown -R "$USER" {}   # if it is to be yours', theirs),
+        )
 
 
 def _text(path: str | PathLike[str]) -> str:

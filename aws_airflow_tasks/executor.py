@@ -22,6 +22,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import Call, Task
 from platformdirs import user_cache_path
 
+from aws_airflow_tasks import configuration
 from aws_airflow_tasks import settings as settings_
 from aws_airflow_tasks.core import TaskError, UsageError
 from aws_airflow_tasks.play import Interrupted, Play, Progress, log, ordered
@@ -159,21 +160,32 @@ class Executor(invoke.executor.Executor):
         switches = {key: bool(flags.get(key)) for key in settings_.FLAGS}
         switches["check"] |= bool(self.core and self.core[0].args.dry.value)
         chosen = Layer("the command line", {k: v for k, v in flags.items() if k in settings_.KEYS and v})
-        layers = [*self._layers(), chosen]
         settings_.home()
+        cwd, weak, strong = settings_.here(), [*self._files()], [*self._stronger(), chosen]
+        project = settings_.project([*weak, *strong], cwd=cwd)
+        layers = [*weak, *self._own(project), *strong]
         cache = user_cache_path("aws-airflow-tasks", appauthor=False)
-        return replace(settings_.load(layers, cwd=settings_.here(), **switches), cache=cache)
+        return replace(settings_.load(layers, cwd=cwd, **switches), cache=cache)
 
-    def _layers(self) -> Iterator[Layer]:
-        """Invoke's own configuration levels, weakest first, each with the file it came from."""
-        config = self.config
+    def _files(self) -> Iterator[Layer]:
+        """Invoke's levels below the project's own, weakest first; ``project`` is of the directory of a tasks.py."""
         for level in ("system", "user", "project"):
-            yield _layer(getattr(config, f"_{level}_path", None) or level, getattr(config, f"_{level}", {}))
+            path = getattr(self.config, f"_{level}_path", None) or level
+            yield configuration.layer(str(path), getattr(self.config, f"_{level}", {}))
+
+    def _own(self, project: Path) -> Iterator[Layer]:
+        """What the project's own file says, unless invoke has read it as the one beside its tasks.py."""
+        path = getattr(self.config, "_project_path", None)
+        if not path or Path(path).parent != project:
+            yield configuration.of_project(project)
+
+    def _stronger(self) -> Iterator[Layer]:
+        """Invoke's levels above the project's own."""
         yield settings_.environment_layer(os.environ)
-        named = getattr(config, "_runtime_path", None)
-        if named and not getattr(config, "_runtime_found", None):
+        named = getattr(self.config, "_runtime_path", None)
+        if named and not getattr(self.config, "_runtime_found", None):
             raise UsageError(f"there is no {named}, which was named as the configuration", hint=sh("ls -l {}", named))
-        yield _layer(named or "--config", getattr(config, "_runtime", {}))
+        yield configuration.layer(str(named or "--config"), getattr(self.config, "_runtime", {}))
 
     def _configure_logging(self, play: Play) -> None:
         core = self.core[0].args if self.core else {}
@@ -272,10 +284,3 @@ def _flags(calls: Sequence[Call]) -> dict[str, str | bool]:
             if name in COMMON and value:
                 _once(flags, name, value)
     return flags
-
-
-def _layer(origin: str, level: Any) -> Layer:
-    section = level.get(settings_.SECTION) or {} if isinstance(level, Mapping) else {}
-    if not isinstance(section, Mapping):
-        raise UsageError(f"{settings_.SECTION} is not a mapping (from {origin})", hint="aws_airflow:\n  profile: dev")
-    return Layer(str(origin), section)

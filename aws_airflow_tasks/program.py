@@ -15,13 +15,12 @@ from invoke.collection import Collection
 from invoke.program import Program
 
 from aws_airflow_tasks import executor, ns, screen
-from aws_airflow_tasks.configuration import DATA, Configuration
-from aws_airflow_tasks.core import Change, Edit, Plan, TaskError, UsageError
+from aws_airflow_tasks.configuration import Configuration
+from aws_airflow_tasks.core import Change, Edit, Plan, TaskError
 from aws_airflow_tasks.executor import Executor, task
 from aws_airflow_tasks.patch import Patch
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.screen import Screen
-from aws_airflow_tasks.settings import here, is_trusted, nearest_project
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files
 from aws_airflow_tasks.text.hints import sh
@@ -71,7 +70,7 @@ def _read(path: Path) -> str | None:
 
 
 class AwsAirflow(Program):
-    """Invoke's program bound to our tasks; of the Astro project's ``invoke.yaml`` it takes our settings."""
+    """Invoke's program bound to our tasks; what a project's ``invoke.yaml`` says to it, the executor reads."""
 
     def run(self, argv: list[str] | None = None, exit: bool = True) -> None:
         """Run a command line; what stands in its way before any task is said as any error of ours."""
@@ -88,29 +87,9 @@ class AwsAirflow(Program):
         names = " ".join(str(context.name) for context in getattr(self, "tasks", ()))
         return executor.refuse(error, names, Screen(json="--json" in words))
 
-    def update_config(self, merge: bool = True) -> None:
-        """Load the project's level too: here, as neither ``--help`` nor ``--list`` needs anything of a directory."""
-        folder = nearest_project(here())
-        _refuse_strangers(folder)
-        self.config.set_project_location(str(folder))
-        self.config.load_project()
-        super().update_config(merge)
-
     def execute(self) -> None:
         """Run the tasks under our own executor, whatever a configuration file names for ``invoke``."""
         self.executor_class(self.collection, self.config, self.core).execute(*self.tasks)
-
-
-def _refuse_strangers(folder: Path) -> None:
-    """Raise UsageError where settings of another user would count, as git does with a repository of another user."""
-    found = [path for suffix in DATA if os.path.lexists(path := folder / f"invoke.{suffix}")]
-    theirs = next((path for path in (folder, *found) if not is_trusted(path)), None)
-    if found and theirs:
-        raise UsageError(
-            f"{theirs} belongs to another user, so the settings in {found[0].name} are not taken",
-            hint=sh('sudo chown -R "$USER" {}   # if it is to be yours\n', theirs)
-            + sh("cd && aws-airflow status --project {}   # without its settings", folder),
-        )
 
 
 def program() -> AwsAirflow:

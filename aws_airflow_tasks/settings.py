@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from aws_airflow_tasks.core import UsageError
+from aws_airflow_tasks.text.hints import sh
 
 #: where each setting may be given, for messages
 SECTION = "aws_airflow"
@@ -100,8 +101,37 @@ def load(layers: Iterable[Layer], *, cwd: Path, **flags: bool) -> Settings:
                     f"unknown setting {key!r} (from {layer.origin})", hint=f"known settings: {', '.join(KEYS)}"
                 )
             chosen[key] = _validated(key, value, layer.origin)
-    project = chosen.pop("project", "")
-    return Settings(project=_project(project, cwd), **chosen, **flags)  # type: ignore[arg-type]
+    asked = chosen.pop("project", "")
+    return Settings(project=_project(asked, cwd), **chosen, **flags)  # type: ignore[arg-type]
+
+
+def project(layers: Iterable[Layer], *, cwd: Path) -> Path:
+    """The project that :func:`load` chooses: its own file is one of the layers, and is looked for there.
+
+    Raises:
+        UsageError: a value that names none.
+    """
+    asked = [_validated("project", value, layer.origin) for layer in layers if (value := layer.values.get("project"))]
+    return _project(str(asked[-1]) if asked else "", cwd)
+
+
+def own(layer: Layer, folder: Path) -> Layer:
+    """The settings in a project's own file, which may not send us to another.
+
+    Args:
+        layer: what the file says.
+        folder: the project's directory.
+
+    Raises:
+        UsageError: it names another project.
+    """
+    named = layer.values.get("project")
+    if named and (there := _absolute(folder, str(_validated("project", named, layer.origin)))) != folder:
+        raise UsageError(
+            f"{layer.origin} names another project, {there}, and is heeded for its own only",
+            hint=sh("invoke status --project {}", there),
+        )
+    return layer._replace(values={key: value for key, value in layer.values.items() if key != "project"})
 
 
 def _project(asked: str, cwd: Path) -> Path:

@@ -211,12 +211,14 @@ def owned_by_another(path: Path, lstat: Callable[[Path], os.stat_result]) -> Cal
 
 
 @pytest.mark.parametrize("theirs", [".", "invoke.yaml"])
+@pytest.mark.parametrize("flag", [False, True], ids=["here", "--project"])
 def test_settings_of_another_user_are_refused_with_words(
-    theirs: str, clone: Path, run: Run, strangers: Callable[[Path], None]
+    theirs: str, flag: bool, clone: Path, run: Run, monkeypatch: pytest.MonkeyPatch, strangers: Callable[[Path], None]
 ) -> None:
     (clone / "invoke.yaml").write_text("aws_airflow: {wait: soon}\n")
     strangers(clone / theirs)
-    done = run("status")
+    monkeypatch.chdir(clone.parent if flag else clone)
+    done = run("status", *(["--project", "clone"] if flag else []))
     assert done.code == 2
     assert f"{clone / theirs} belongs to another user, so the settings in invoke.yaml are not taken" in done.out
     assert f'-> sudo chown -R "$USER" {clone / theirs}' in done.out
@@ -233,6 +235,65 @@ def test_a_project_of_another_user_above_is_neither_read_nor_worked_on(
     strangers(clone / theirs)
     assert "soon" not in run("status").out
     assert nearest_project(clone / "mine") == clone / "mine"
+
+
+@pytest.mark.parametrize("way", ["flag", "environment", "the person's file"])
+def test_a_project_that_is_named_brings_its_own_settings_and_not_those_of_where_one_stands(
+    way: str, clone: Path, here: Path, closed_world: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    (here / "invoke.yaml").write_text("aws_airflow: {wait: here}\n")
+    (clone / "invoke.yaml").write_text("aws_airflow: {wait: there}\n")
+    monkeypatch.chdir(here)
+    if way == "environment":
+        monkeypatch.setenv("INVOKE_AWS_AIRFLOW_PROJECT", "clone")
+    elif way == "the person's file":
+        (closed_world / ".invoke.yaml").write_text(f"aws_airflow: {{project: {clone}}}\n")
+    done = run("status", *(["--project", "clone"] if way == "flag" else []))
+    assert (done.code, f"bad value for wait: 'there' (from {clone / 'invoke.yaml'})" in done.out) == (2, True), done
+
+
+@pytest.mark.parametrize("named", ["..", "{here}", "below"])
+@pytest.mark.parametrize("flag", [False, True], ids=["here", "--project"])
+def test_a_projects_own_file_may_not_name_another_project(
+    named: str, flag: bool, clone: Path, here: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    (clone / "invoke.yaml").write_text(f"aws_airflow: {{project: {named.format(here=here)}}}\n")
+    monkeypatch.chdir(here if flag else clone)
+    done = run("dag", *(["--project", "clone"] if flag else []))
+    there = clone / "below" if named == "below" else here
+    assert done.code == 2
+    assert f"{clone / 'invoke.yaml'} names another project, {there}," in done.out
+    assert f"-> invoke status --project {there}" in done.out
+    assert not (there / "dags").exists()
+
+
+@pytest.mark.parametrize("named", [".", "../clone", "''"])
+def test_a_projects_own_file_may_name_itself(
+    named: str, clone: Path, here: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    (clone / "Dockerfile").write_text("FROM x\n")
+    (clone / "invoke.yaml").write_text(f"aws_airflow: {{project: {named}}}\n")
+    monkeypatch.chdir(here)
+    assert run("dag", "--project", "clone").code == 0
+    assert (clone / "dags" / "example_secrets_dag.py").exists()
+
+
+def test_under_invoke_a_project_that_is_named_brings_its_own_settings_over_those_beside_tasks_py(
+    clone: Path, here: Path
+) -> None:
+    (here / "tasks.py").write_text("from aws_airflow_tasks import ns\n\n__all__ = ['ns']\n")
+    (here / "invoke.yaml").write_text(
+        "tasks: {executor_class: aws_airflow_tasks.executor.Executor}\naws_airflow: {project: clone, wait: here}\n"
+    )
+    (clone / "invoke.yaml").write_text("aws_airflow: {wait: there}\n")
+    mark = leaves_a_mark(clone / "invoke.py")
+    script = Path(sys.executable).with_name("invoke")
+    done = subprocess.run([script, "status"], cwd=here, capture_output=True, text=True)
+    assert "bad value for wait: 'here'" in done.stdout
+    (here / "invoke.yaml").write_text((here / "invoke.yaml").read_text().replace(", wait: here", ""))
+    done = subprocess.run([script, "status"], cwd=here, capture_output=True, text=True)
+    assert f"bad value for wait: 'there' (from {clone / 'invoke.yaml'})" in done.stdout
+    assert not mark.exists()
 
 
 def test_plain_invoke_runs_a_tasks_py_as_ever(here: Path) -> None:

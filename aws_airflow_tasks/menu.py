@@ -28,7 +28,7 @@ def creds(play: Play, sso: bool = False) -> None:
 def init(play: Play) -> None:
     """Make this an Astro project, if it is none yet.
 
-    Runs `astro dev init`; a directory that is not empty is asked about first.
+    Runs `astro dev init`; a directory that is not empty, or not there, is asked about first.
     """
     from aws_airflow_tasks.steps.init import plan
 

@@ -22,7 +22,7 @@ from aws_airflow_tasks.patch import Patch
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import files
+from aws_airflow_tasks.steps import files, init
 from aws_airflow_tasks.text.hints import sh
 
 TASKS = '"""The menu: type `invoke --list`."""\n\nfrom aws_airflow_tasks import ns\n\n__all__ = ["ns"]\n'
@@ -57,7 +57,7 @@ def _plan(site: Site) -> Plan:
             data = text.encode()
             patch = Patch("edits", None, data, (Edit(0, b"", data),))
             changes += files.plan("init-tasks", site.project, name, patch).changes
-    return Plan(changes)
+    return Plan((changes[0]._replace(ask=init.absent(site.project)), *changes[1:]))
 
 
 def _read(path: Path) -> str | None:

@@ -31,8 +31,7 @@ def plan(site: Site) -> Plan:
     if is_project(project):
         return Plan(target=shown(project), reason="an Astro project")
     _refuse(project)
-    cli.find("astro")
-    occupied = project.is_dir() and any(project.iterdir())
+    _find_astro(project)
     change = Change(
         target=shown(project),
         action="create",
@@ -40,9 +39,27 @@ def plan(site: Site) -> Plan:
         after="the files of `astro dev init`\n",
         apply=lambda: _init(project, site.state),
         reason="astro dev init",
-        ask=f"{shown(project)} is not empty; make it an Astro project?" if occupied else "",
+        ask=absent(project) or _occupied(project),
     )
     return Plan((change,))
+
+
+def absent(project: Path) -> str:
+    """The question that comes before a directory is made, whose name may be misspelt; empty where it is there."""
+    return "" if project.exists() else f"There is no {shown(project)}; make it?"
+
+
+def _occupied(project: Path) -> str:
+    return f"{shown(project)} is not empty; make it an Astro project?" if any(project.iterdir()) else ""
+
+
+def _find_astro(project: Path) -> None:
+    try:
+        cli.find("astro")
+    except TaskError as error:
+        if project.exists():
+            raise
+        raise TaskError(f"there is no {shown(project)}, and {error.message}", hint=error.hint) from None
 
 
 def is_project(project: Path) -> bool:

@@ -83,6 +83,26 @@ def test_a_directory_with_something_in_it_is_asked_about_and_yes_keeps_what_was_
     assert tree(folder) == before
 
 
+@pytest.mark.parametrize("task", ["init", "init-tasks", "dag"])
+def test_a_directory_that_is_not_there_is_asked_about_and_yes_makes_it(
+    task: str, folder: Path, astro: Astro, run: Run
+) -> None:
+    astro(MAKES)
+    asked = run(task, "--project", "a typo")
+    assert (asked.code, "There is no" in asked.out, "--yes" in asked.out) == (1, True, True)
+    assert not (folder / "a typo").exists()
+    assert run(task, "--project", "a typo", "--yes").code == 0
+    assert (folder / "a typo" / ("tasks.py" if task == "init-tasks" else "Dockerfile")).exists()
+
+
+def test_a_directory_that_is_not_there_is_named_where_astro_is_not_either(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+    done = run("init", "--project", "a typo")
+    assert f"there is no {folder / 'a typo'}, and `astro` is not installed" in done.out
+
+
 def test_what_was_changed_since_is_the_persons_own_and_stays(folder: Path, astro: Astro, run: Run) -> None:
     astro(MAKES)
     run("init")

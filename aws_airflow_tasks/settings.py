@@ -100,7 +100,8 @@ def load(layers: Iterable[Layer], *, cwd: Path, **flags: bool) -> Settings:
                 raise UsageError(
                     f"unknown setting {key!r} (from {layer.origin})", hint=f"known settings: {', '.join(KEYS)}"
                 )
-            chosen[key] = _validated(key, value, layer.origin)
+            if value is not None:  # `profile:` with nothing behind it
+                chosen[key] = _validated(key, value, layer.origin)
     asked = chosen.pop("project", "")
     return Settings(project=_project(asked, cwd), **chosen, **flags)  # type: ignore[arg-type]
 
@@ -247,11 +248,13 @@ _INTEGERS = ("wait", "identity_ttl")
 
 
 def _validated(key: str, value: Any, origin: str) -> str | int:
-    scalar = isinstance(value, str | int | float)  # of anything else neither is a value made, nor the whole shown
-    text = f"a {type(value).__name__}" if not scalar else repr(value) if isinstance(value, bool) else str(value)
-    allowed = _RULES[key](text if scalar else "[\0")
+    """The value as text or number; what YAML or JSON made something else of (yes, 1.10, a list) is none."""
+    meant = isinstance(value, str | int) and not isinstance(value, bool)
+    text = str(value) if meant or isinstance(value, bool | float) else f"a {type(value).__name__}"
+    allowed = _RULES[key](text if meant else "[\0")
     if allowed:
-        raise UsageError(f"bad value for {key}: {_shown(text)} (from {origin})", hint=f"allowed: {allowed}")
+        quotes = ", in quotes" if isinstance(value, bool | float) and not _RULES[key](text) else ""
+        raise UsageError(f"bad value for {key}: {_shown(text)} (from {origin})", hint=f"allowed: {allowed}{quotes}")
     return int(text) if key in _INTEGERS else text
 
 

@@ -35,6 +35,13 @@ def loaded(tmp_path: Path, **values: object):
         ("endpoint_url", "http://[bad", "a URL"),
         ("profile", "a'b", "profile name"),
         ("profile", ["dev"], "profile name"),
+        ("profile", True, "in quotes"),
+        ("profile", 1.1, "in quotes"),
+        ("region", False, "eu-west-1"),
+        ("project", True, "a directory, in quotes"),
+        ("check_variable", False, "variable name, in quotes"),
+        ("connections_prefix", 2.5, "in quotes"),
+        ("endpoint_url", False, "a URL"),
         ("check_variable", "a/b", "variable name"),
         ("check_variable", "", "variable name"),
         ("connections_prefix", "a b", "prefix"),
@@ -133,11 +140,26 @@ def test_any_value_is_taken_or_refused_with_words(key: str, value: object) -> No
 
 
 @pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("value", [True, False, 1.5])
+def test_a_boolean_or_a_fraction_is_no_value_of_any_setting(tmp_path: Path, key: str, value: object) -> None:
+    with pytest.raises(UsageError, match=rf"bad value for {key}: '{value}' \(from invoke\.yaml\)"):
+        loaded(tmp_path, **{key: value})
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_with_nothing_behind_it_is_unset_and_leaves_what_a_weaker_layer_says(tmp_path: Path, key: str) -> None:
+    assert loaded(tmp_path, **{key: None}) == load([], cwd=tmp_path)
+    weaker = {"project": "p", "profile": "dev", "region": "eu-west-1", "wait": 7}
+    layers = [Layer("user", weaker), Layer("invoke.yaml", {key: None})]
+    assert load(layers, cwd=tmp_path) == load(layers[:1], cwd=tmp_path)
+
+
+@pytest.mark.parametrize("key", KEYS)
 def test_what_holds_many_values_is_none_for_any_setting_however_large_it_is(tmp_path: Path, key: str) -> None:
     many: list[object] = ["x"]
     for _ in range(60):
         many = [many] * 9
-    for value in (many, {"a": many}, None):
-        with pytest.raises(UsageError, match=f"bad value for {key}: 'a (list|dict|NoneType)'") as caught:
+    for value in (many, {"a": many}):
+        with pytest.raises(UsageError, match=f"bad value for {key}: 'a (list|dict)'") as caught:
             loaded(tmp_path, **{key: value})
         assert len(caught.value.message) + len(caught.value.hint) < 300

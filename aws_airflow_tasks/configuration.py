@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ yaml: Any = invoke.util.yaml  # type: ignore[attr-defined]  # the one that invok
 DATA = ("yaml", "yml", "json")
 #: bytes of a file, and values in it with every alias written out; real files have some dozen lines
 LARGEST_FILE, MOST_VALUES = 256 * 1024, 20_000
+#: of two names, from which on one is the other misspelt: a letter of our ten
+LIKENESS = 0.9
 
 
 class Configuration(Config):
@@ -43,8 +47,8 @@ class Configuration(Config):
         self._set(_file_suffixes=DATA)
         super().load_project(merge=False)
         self._set(_file_suffixes=suffixes)
-        found = self._project or {}
-        self._set(_project={SECTION: found[SECTION]} if found.get(SECTION) else {})
+        ours = layer(str(self._project_path), self._project or {}).values
+        self._set(_project={SECTION: ours} if ours else {})
         if merge:
             self.merge()
 
@@ -95,12 +99,21 @@ def of_project(folder: Path) -> Layer:
     return own(layer(path, found._project), folder)
 
 
-def layer(origin: str, level: Any) -> Layer:
-    """Our section of what a file says; raises UsageError where it is no mapping."""
-    section = level.get(SECTION) or {} if isinstance(level, Mapping) else {}
+def layer(origin: str, level: Mapping[str, Any]) -> Layer:
+    """Our section of what a file says; raises UsageError where it is no mapping, or its name is misspelt."""
+    section = level.get(SECTION) or {}
     if not isinstance(section, Mapping):
         raise UsageError(f"{SECTION} is not a mapping (from {origin})", hint="aws_airflow:\n  profile: dev")
+    for name in level:
+        if name != SECTION and _resembles(str(name)):
+            raise UsageError(f"nobody reads the section {name} (from {origin})", hint=f"its name is: {SECTION}")
     return Layer(origin, section)
+
+
+def _resembles(name: str) -> bool:
+    """Whether a section is ours but for its spelling, or is called like our command or package."""
+    letters, ours = re.sub(r"[^a-z]", "", name.lower()), SECTION.replace("_", "")
+    return letters == f"{ours}tasks" or SequenceMatcher(None, letters, ours).ratio() >= LIKENESS
 
 
 def _refuse_strangers(folder: Path) -> None:

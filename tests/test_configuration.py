@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.project import Done, run
 from tests.test_streams import project, shell
 
-__all__ = ["project"]
+__all__ = ["project", "run"]
+
+Run = Callable[..., Done]
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{name}: &{name} [{','.join(f'*{before}' for _ in range(9))}]\n"
@@ -100,3 +103,31 @@ def test_ordinary_files_of_every_level_count_aliases_and_merge_keys_too(project:
     done = shell("$A -f mine.yaml dag", project)
     assert (done.returncode, "'nosuch' (from mine.yaml)" in done.stdout) == (2, True), done
     assert shell("$A dag", project).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["aws-airflow", "awsairflow", "AWS_AIRFLOW", "aws airflow", "aws_airfow", "aws_ariflow", "aws_airflow_tasks"],
+)
+@pytest.mark.parametrize("level", ["user", "project", "-f"])
+def test_a_misspelt_section_is_named_and_nothing_is_done(
+    project: Path, closed_world: Path, level: str, name: str, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    places = {"user": closed_world / ".invoke.yaml", "project": project / "invoke.yaml", "-f": project / "mine.yaml"}
+    places[level].write_text(f"{name}: {{region: eu-west-1}}\n")
+    monkeypatch.chdir(project)
+    done = run(*(["-f", "mine.yaml"] if level == "-f" else []), "dag")
+    assert done.code == 2
+    assert f"nobody reads the section {name} (from {places[level] if level != '-f' else 'mine.yaml'})" in done.out
+    assert "-> its name is: aws_airflow" in done.out
+    assert not (project / "dags").exists()
+
+
+@pytest.mark.parametrize("name", ["airflow", "aws", "tasks", "aws_flow", "airflow_aws", "run"])
+def test_sections_of_others_are_left_to_them(
+    project: Path, closed_world: Path, name: str, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    for path in (closed_world / ".invoke.yaml", project / "invoke.yaml"):
+        path.write_text(f"{name}: {{}}\n")
+    monkeypatch.chdir(project)
+    assert run("dag").code == 0

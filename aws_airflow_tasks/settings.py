@@ -27,6 +27,7 @@ class Settings:
         cache: the user's cache directory, where Airflow's virtual environments lie; no setting of the table.
         profile: the AWS profile asked for; empty: as the AWS CLI resolves it.
         region: the region asked for; empty: the profile's.
+        account: the number of the account that keys must be of; empty: any.
         wait: seconds to wait for a healthy Airflow.
         identity_ttl: seconds for which an answer from STS is trusted.
         check: change nothing, say what would change.
@@ -38,6 +39,7 @@ class Settings:
     cache: Path = Path()
     profile: str = ""
     region: str = ""
+    account: str = ""
     runtime: str = "auto"
     credentials: str = "auto"
     mount_path: str = "/home/astro/.aws"
@@ -232,6 +234,7 @@ _RULES: dict[str, Callable[[str], str | None]] = {
     "project": _directory,
     "profile": _matching(r"[^\s\[\]$#'\"\\=]*([ ][^\s\[\]$#'\"\\=]+)*", "a profile name of ~/.aws/config"),
     "region": _matching(r"[a-z]{2,}(-[a-z]+)+-\d+|", "a region such as eu-west-1"),
+    "account": _matching(r"[0-9]{12}|", "an account's 12 digits, in quotes"),
     "runtime": _one_of("auto", "docker", "standalone", "embedded"),
     "credentials": _one_of("auto", "live", "export"),
     "mount_path": _matching(r"/[A-Za-z0-9._/-]*[A-Za-z0-9._-]", "an absolute path in the containers"),

@@ -26,6 +26,8 @@ def loaded(tmp_path: Path, **values: object):
         ("identity_ttl", 1.5, "whole number"),
         ("region", "Ireland", "eu-west-1"),
         ("runtime", "podman", "auto, docker"),
+        ("account", "12345678901", "12 digits, in quotes"),
+        ("account", 0o12345670123, "12 digits, in quotes"),
         ("backend", "vault", "secrets-manager"),
         ("mount_path", "home/astro", "absolute path"),
         ("mount_path", "/a b", "absolute path"),
@@ -66,6 +68,10 @@ def test_an_unknown_setting_names_its_origin_and_the_known_ones(tmp_path: Path) 
 def test_an_unknown_setting_in_the_environment_is_named() -> None:
     with pytest.raises(UsageError, match="INVOKE_AWS_AIRFLOW_PROFIL"):
         environment_layer({"INVOKE_AWS_AIRFLOW_PROFIL": "dev"})
+
+
+def test_an_account_may_be_a_number_of_yamls(tmp_path: Path) -> None:
+    assert loaded(tmp_path, account=123456789012).account == loaded(tmp_path, account="123456789012").account
 
 
 def test_settings_are_read_from_the_environment(tmp_path: Path) -> None:

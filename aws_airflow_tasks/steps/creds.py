@@ -53,12 +53,14 @@ def plan(site: Site, *, sso: bool = False) -> Plan:
 
 
 def _unchecked(site: Site, error: Unreachable) -> Plan:
-    """Without AWS, keys that are at hand can still be staged."""
+    """Without AWS, keys that are at hand can still be staged, unless it has to say whose they are."""
+    stages = site.credentials.kind in AT_HAND and not site.settings.account
+    unknown = "" if stages or site.way.name == "live" else ", and nothing is staged"
     return Plan(
-        staging.changes(site) if site.credentials.kind in AT_HAND else (),
+        staging.changes(site) if stages else (),
         target=f"profile {site.credentials.profile}",
         reason="not checked",
-        warnings=(f"{error.message}; steps that need only files go on", *_warnings(site)),
+        warnings=(f"{error.message}; steps that need only files go on{unknown}", *_warnings(site)),
     )
 
 

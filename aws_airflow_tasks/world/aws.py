@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.text.hints import no_region
+from aws_airflow_tasks.text.hints import no_region, sh
 from aws_airflow_tasks.world import endpoints, profiles, sessions
 from aws_airflow_tasks.world.causes import Unreachable, explained
 from aws_airflow_tasks.world.profiles import Credentials
@@ -58,6 +58,12 @@ class Account:
         """Whether any endpoint but AWS's own is to be asked."""
         return bool(self.settings.endpoint_url) or endpoints.elsewhere(self._core)
 
+    @property
+    def profiles(self) -> profiles.Profiles:
+        """What the configuration says of every profile."""
+        found: profiles.Profiles = self._core.full_config["profiles"]
+        return found
+
     @functools.cached_property
     def session(self) -> boto3.Session:
         """The boto3 session, in the credentials' region."""
@@ -87,25 +93,46 @@ def connect(settings: Settings) -> Account:
     return Account(settings)
 
 
-def caller_identity(account: Account) -> Identity:
+def caller_identity(account: Account, **keys: str) -> Identity:
     """Ask STS who we are (one call).
+
+    Args:
+        account: access to AWS.
+        keys: boto3's arguments for the keys to ask with, where they are not to be resolved once more.
 
     Raises:
         Unreachable: AWS does not answer.
         LoginNeeded: there are no credentials, or a session is over.
-        TaskError: AWS refuses them.
+        TaskError: AWS refuses them, or they are of another account than the one that is set.
     """
     region = account.credentials.region or ANY_REGION
     try:
         with account.explained(), _parsed():
-            answer = account.session.client("sts", region_name=region).get_caller_identity()
+            make: Any = account.session.client
+            answer = make("sts", region_name=region, **keys).get_caller_identity()
             expires = getattr(account.session.get_credentials(), "_expiry_time", None)
     except Unreachable:
         if account.settings.endpoint_url or _is_region(account, region):
             raise
         hint = no_region(account.credentials.profile)
         raise TaskError(f"AWS has no region {region} (from {account.credentials.region_origin})", hint=hint) from None
+    _refuse_another(account, answer["Account"], answer["Arn"])
     return Identity(answer["Account"], answer["Arn"], answer["UserId"], expires.timestamp() if expires else None)
+
+
+def _refuse_another(account: Account, found: str, arn: str) -> None:
+    """Raise TaskError where keys are of another account than the one that is set."""
+    wanted, credentials = account.settings.account, account.credentials
+    if wanted in ("", found):
+        return
+    others = profiles.of_account(account.profiles, wanted)
+    hint = "".join(sh("invoke creds --profile {}\n", name) for name in others)
+    if credentials.source == "environment":
+        hint = profiles.subject(credentials, account.settings).renew
+    raise TaskError(
+        f"the keys of profile {credentials.profile} are of account {found} ({arn}), but account is set to {wanted}",
+        hint=hint or f"aws configure list-profiles   # which of them is of account {wanted}?",
+    )
 
 
 def _is_region(account: Account, region: str) -> bool:

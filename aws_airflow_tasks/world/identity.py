@@ -96,6 +96,7 @@ def definition(settings: Settings, environ: Mapping[str, str]) -> str:
     return _hash(
         [
             [settings.profile, settings.region, settings.endpoint_url, str(Path.home())],
+            *([settings.account] if settings.account else []),
             sorted((name, value) for name, value in environ.items() if name.startswith(VARIABLES)),
             [_stat(Path(os.path.expandvars(name)).expanduser()) for name in files],
         ]

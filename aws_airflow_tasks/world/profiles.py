@@ -152,6 +152,15 @@ def _own_kind(values: Values, shared: Values, environ: Mapping[str, str], *, exp
     return next((kind for kind, found in ways if found), "missing")
 
 
+def of_account(profiles: Profiles, account: str) -> list[str]:
+    """The names of the profiles that say themselves which account they are of, where it is this one."""
+    return [
+        name
+        for name, values in profiles.items()
+        if account in (str(values.get("sso_account_id")), *str(values.get("role_arn")).split(":")[4:5])
+    ]
+
+
 def subject(credentials: Credentials, settings: Settings, resource: str = "*") -> Subject:
     """How errors name this profile, and what renews credentials of its kind."""
     login = _login(credentials)

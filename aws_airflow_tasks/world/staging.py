@@ -104,13 +104,20 @@ def export(settings: Settings) -> tuple[Credentials, Keys]:
     """The profile's keys, resolved on this host: by the AWS command line where it can, else by botocore.
 
     Raises:
-        TaskError: there are none, they have ended, or AWS refuses.
+        TaskError: there are none, they have ended, AWS refuses, or they are of another account than the set one.
     """
     account = aws.connect(settings)
     keys = (_from_command_line(account) if _suits_command_line(account) else None) or _from_botocore(account)
     if keys.expiry is not None and keys.expiry <= time.time():
         subject = profiles.subject(account.credentials, settings)
         raise TaskError(f"the credentials of profile {subject.profile} have expired", hint=subject.renew)
+    if settings.account:
+        aws.caller_identity(
+            account,
+            aws_access_key_id=keys.access_key,
+            aws_secret_access_key=keys.secret_key,
+            aws_session_token=keys.token,
+        )
     return account.credentials, keys
 
 

@@ -14,7 +14,7 @@ from aws_airflow_tasks.convergence import converge
 from aws_airflow_tasks.core import Result, TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import creds
+from aws_airflow_tasks.steps import creds, staging
 from aws_airflow_tasks.world import cli, state
 from aws_airflow_tasks.world.causes import LoginNeeded
 from tests.world.server import REAL_SPAWN, Embedded, embedded
@@ -240,3 +240,81 @@ def test_check_mode_says_what_would_be_staged_and_stages_nothing(settings: Setti
     assert result.status == "changed"
     assert result.target.endswith("/dwh/aws")
     assert not state.root().exists()
+
+
+OTHER = "210987654321"
+
+
+@pytest.mark.parametrize("runtime", ["embedded", "docker"])
+@pytest.mark.parametrize("check", [False, True])
+def test_keys_of_another_account_are_refused_and_nothing_is_staged(
+    settings: Settings, keys: Path, runtime: str, check: bool
+) -> None:
+    settings = replace(settings, runtime=runtime, account=OTHER, check=check)
+    with pytest.raises(TaskError) as caught:
+        run(settings)
+    assert caught.value.message == (
+        f"the keys of profile default are of account 123456789012 ({USER}), but account is set to {OTHER}"
+    )
+    assert not state.locate(settings.project).exists()
+
+
+def test_keys_of_the_account_that_is_set_are_staged(settings: Settings, keys: Path) -> None:
+    chosen = replace(settings, runtime="docker", account="123456789012")
+    assert run(chosen).status == "changed"
+    assert run(chosen).status == "ok"
+
+
+@pytest.mark.parametrize("runtime", ["embedded", "docker"])
+def test_an_answer_of_before_the_account_was_set_does_not_count(settings: Settings, keys: Path, runtime: str) -> None:
+    chosen = replace(settings, runtime=runtime)
+    run(chosen)
+    with pytest.raises(TaskError, match=f"but account is set to {OTHER}"):
+        run(replace(chosen, account=OTHER))
+
+
+@pytest.mark.parametrize(
+    ("config", "hint"),
+    [
+        ("", f"aws configure list-profiles   # which of them is of account {OTHER}?"),
+        (f"[profile 'my dev']\nsso_account_id = {OTHER}\n", "invoke creds --profile 'my dev'\n"),
+        (
+            f"[profile a]\nrole_arn = arn:aws:iam::{OTHER}:role/x\n"
+            f"[profile b]\nrole_arn = arn:aws:iam::1:role/{OTHER}\n",
+            "invoke creds --profile a\n",
+        ),
+    ],
+    ids=["none says", "SSO", "a role"],
+)
+def test_the_profiles_that_are_of_the_account_are_named(settings: Settings, keys: Path, config: str, hint: str) -> None:
+    (keys / "config").write_text((keys / "config").read_text() + config)
+    with pytest.raises(TaskError, match="account is set") as caught:
+        run(replace(settings, account=OTHER))
+    assert caught.value.hint == hint
+
+
+def test_keys_of_another_account_in_the_environment_are_unset(
+    settings: Settings, keys: Path, embedded: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for line in (keys / "credentials").read_text().splitlines()[1:]:
+        name, _, value = line.partition(" = ")
+        monkeypatch.setenv(name.upper(), value)
+    with pytest.raises(TaskError, match="account is set") as caught:
+        run(replace(settings, account=OTHER))
+    assert caught.value.hint.startswith("unset AWS_ACCESS_KEY_ID")
+
+
+def test_where_nobody_says_whose_keys_they_are_none_are_staged_for_an_account(settings: Settings, keys: Path) -> None:
+    silent = replace(settings, endpoint_url="http://127.0.0.1:9", runtime="docker", account="123456789012")
+    result = run(silent)
+    assert (result.status, "nothing is staged" in result.warnings[0]) == ("ok", True)
+    assert not (state.locate(silent.project) / "aws").exists()
+
+
+def test_keys_that_became_another_accounts_meanwhile_are_not_staged(settings: Settings, keys: Path) -> None:
+    """What `refresh --watch` exports has not been asked for by anybody before."""
+    chosen = replace(settings, runtime="docker", account=OTHER)
+    (change,) = staging.changes(Site(chosen))
+    with pytest.raises(TaskError, match=f"but account is set to {OTHER}"):
+        change.apply()
+    assert not (state.locate(chosen.project) / "aws").exists()

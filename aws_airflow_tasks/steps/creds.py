@@ -17,6 +17,7 @@ from aws_airflow_tasks.steps import staging
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import cli, delivery, identity, sessions
 from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable
+from aws_airflow_tasks.world.identity import Known
 from aws_airflow_tasks.world.staging import AT_HAND
 
 #: the first version of the AWS command line that knows a command
@@ -45,11 +46,27 @@ def plan(site: Site, *, sso: bool = False) -> Plan:
     checked = identity.age(time.time() - known.checked)
     credentials, who = known.credentials, f"{known.identity.arn} in {known.credentials.region or 'no region'}"
     return Plan(
-        staging.changes(site),
+        _changes(site, known),
         target=f"profile {credentials.profile}",
         reason=f"{who}, identity checked {checked}; {site.way.reason}",
         warnings=_warnings(site),
     )
+
+
+def _changes(site: Site, known: Known) -> tuple[Change, ...]:
+    """What is staged for Airflow, and a switch of profile or account since last time, which may not be meant."""
+    before, now = identity.used(site.state), known.used
+    if before in (None, now):
+        return staging.changes(site)
+    switch = Change(
+        target=f"profile {now.profile}",
+        action="switch",
+        before=f"{before}\n",
+        after=f"{now}\n",
+        apply=lambda: identity.use(site.state, now),
+        reason=f"{known.identity.arn}; last time it was {before}",
+    )
+    return (switch, *staging.changes(site))
 
 
 def _unchecked(site: Site, error: Unreachable) -> Plan:
@@ -97,8 +114,7 @@ def _log_in(needed: LoginNeeded, settings: Settings) -> None:
     """Log in, and stage what could not be before."""
     _run(needed, settings)
     after = Site(settings)
-    identity.known(settings, after.state, lambda: after.account)
-    for change in staging.changes(after):
+    for change in _changes(after, after.identity):
         change.apply()
 
 

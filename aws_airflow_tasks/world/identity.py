@@ -38,6 +38,22 @@ class Known(NamedTuple):
     identity: Identity
     checked: float
 
+    @property
+    def used(self) -> Used:
+        """Whose permissions these are, as far as a person tells them apart."""
+        return Used(self.credentials.profile, self.identity.account)
+
+
+class Used(NamedTuple):
+    """The profile that a project is used with, and the number of its account."""
+
+    profile: str
+    account: str
+
+    def __str__(self) -> str:
+        """For a person."""
+        return f"profile {self.profile} of account {self.account}"
+
 
 def known(settings: Settings, state: Path, account: Callable[[], Account]) -> Known:
     """The remembered identity while it holds, else STS's answer, which is remembered unless in check mode.
@@ -60,6 +76,22 @@ def known(settings: Settings, state: Path, account: Callable[[], Account]) -> Kn
     if not settings.check:
         _remember(states.make(settings.project) / NAME, print_now, answer)
     return answer
+
+
+def used(state: Path) -> Used | None:
+    """What the project was used with last; None: it never was. Version 0.1.0 wrote down the last answer only."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        stored = json.loads((state / NAME).read_text(encoding="utf-8"))
+        if "used" in stored:
+            return Used(*stored["used"])
+        return Used(stored["credentials"]["profile"], stored["identity"]["account"])
+    return None
+
+
+def use(state: Path, now: Used) -> None:
+    """Note what the project is used with from now on; there is a remembered answer."""
+    stored = json.loads((state / NAME).read_text(encoding="utf-8"))
+    _write(state / NAME, stored | {"used": now})
 
 
 def remembered(settings: Settings, state: Path) -> Known | None:
@@ -116,9 +148,14 @@ def _stat(path: Path) -> list[int]:
 
 
 def _remember(path: Path, print_now: str, answer: Known) -> None:
-    """Write it in place: a reader that meets half of it takes it for none."""
     found = {"credentials": answer.credentials._asdict(), "identity": answer.identity._asdict()}
-    text = json.dumps({"fingerprint": print_now, **found, "checked": answer.checked}, default=str)
+    before = used(path.parent) or answer.used  # a switch is for the step to say, and then to note
+    _write(path, {"fingerprint": print_now, **found, "checked": answer.checked, "used": before})
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write it in place: a reader that meets half of it takes it for none."""
+    text = json.dumps(content, default=str)
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
             file.write(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from aws_airflow_tasks.core import Result, TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import creds, staging
-from aws_airflow_tasks.world import cli, state
+from aws_airflow_tasks.world import cli, identity, state
 from aws_airflow_tasks.world.causes import LoginNeeded
 from tests.world.server import REAL_SPAWN, Embedded, embedded
 
@@ -318,3 +319,51 @@ def test_keys_that_became_another_accounts_meanwhile_are_not_staged(settings: Se
     with pytest.raises(TaskError, match=f"but account is set to {OTHER}"):
         change.apply()
     assert not (state.locate(chosen.project) / "aws").exists()
+
+
+def test_a_switch_of_the_profile_since_last_time_is_said_once(settings: Settings, keys: Path) -> None:
+    (keys / "config").write_text((keys / "config").read_text() + "[profile dev]\nregion = us-east-1\n")
+    text = (keys / "credentials").read_text()
+    (keys / "credentials").write_text(text + text.replace("[default]", "[dev]"))
+    assert run(settings).status == "ok"
+    for chosen, before in ((replace(settings, profile="dev"), "default"), (settings, "dev")):
+        for _ in range(2):
+            result = run(replace(chosen, check=True))
+            assert (result.status, result.target) == ("changed", f"profile {chosen.profile or 'default'}")
+            assert result.reason == f"{USER}; last time it was profile {before} of account 123456789012"
+        assert run(chosen).reason == result.reason
+        assert run(chosen).status == run(replace(chosen, check=True)).status == "ok"
+
+
+@pytest.mark.parametrize("runtime", ["embedded", "docker"])
+def test_a_switch_of_the_account_under_the_same_profile_is_said_once(
+    settings: Settings, keys: Path, runtime: str
+) -> None:
+    settings = replace(settings, runtime=runtime, identity_ttl=0)
+    run(settings)
+    identity.use(state.locate(settings.project), identity.Used("default", OTHER))
+    result = run(settings)
+    assert (result.status, f"last time it was profile default of account {OTHER}" in result.reason) == ("changed", True)
+    assert run(settings).status == "ok"
+
+
+def test_what_version_0_1_0_remembered_counts_as_last_time(settings: Settings, keys: Path) -> None:
+    run(settings)
+    path = state.locate(settings.project) / "identity.json"
+    stored = json.loads(path.read_text())
+    del stored["used"]
+    path.write_text(json.dumps(stored | {"identity": stored["identity"] | {"account": OTHER}, "fingerprint": "x"}))
+    assert run(settings).status == "changed"
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_switch_by_a_login_is_noted_with_it(
+    settings: Settings, closed_world: Path, embedded: Embedded, typed: Callable[..., list[tuple[str, ...]]]
+) -> None:
+    written(closed_world, embedded)
+    run(settings)
+    identity.use(state.locate(settings.project), identity.Used("default", OTHER))
+    (closed_world / ".aws" / "credentials").unlink()
+    typed(lambda: written(closed_world, embedded))
+    assert run(settings).status == "changed"
+    assert identity.used(state.locate(settings.project)) == identity.Used("default", "123456789012")

@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 import pytest
 
+from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.world import state
 from tests.project import Done, StandInAirflow, airflow, astro_project, embedded, run, tree
 from tests.world.server import Embedded, serving
@@ -465,6 +466,49 @@ def test_in_docker_every_service_carries_the_staged_copy_read_only(in_docker: Pa
     assert run("undo").code == 0
     assert tree(in_docker) == before
     assert names(secrets) == set()
+
+
+def test_in_docker_with_a_copy_no_profile_is_named_and_a_line_of_ours_from_before_goes(
+    in_docker: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`astro dev pytest` and `parse` have no mount: a client of a named profile cannot be made there."""
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_CREDENTIALS", "live")
+    run("env")
+    assert "AWS_PROFILE=default\n" in (in_docker / ".env").read_text()
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_CREDENTIALS", "auto")
+    assert run("env").code == 0
+    assert "AWS_PROFILE" not in (in_docker / ".env").read_text()
+    assert run("env", "--json").document["recap"]["changed"] == 0
+    assert run("undo").code == 0
+    assert (in_docker / ".env").read_text() == ""
+
+
+@pytest.mark.parametrize("line", ["AWS_PROFILE=\nAWS_DEFAULT_REGION=\n", "AWS_PROFILE=''\n", 'AWS_PROFILE=""\n'])
+def test_in_docker_empty_placeholders_are_filled_or_taken_out_and_come_back(
+    line: str, in_docker: Path, run: Run
+) -> None:
+    (in_docker / ".env").write_text(f"{line}TEAM=data\n")
+    assert run("env").code == 0
+    found = dotenv.read((in_docker / ".env").read_bytes(), "compose")
+    assert ("AWS_PROFILE" in found, found["AWS_DEFAULT_REGION"]) == (False, "eu-west-1")
+    assert run("undo").code == 0
+    assert (in_docker / ".env").read_text() == f"{line}TEAM=data\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "code"), [("AWS_PROFILE=default\n", 0), ("AWS_PROFILE=work\n", 1), ("AWS_PROFILE\n", 1)]
+)
+def test_in_docker_a_profile_of_the_persons_own_line_is_one_that_is_staged_or_a_conflict(
+    line: str, code: int, in_docker: Path, run: Run
+) -> None:
+    (in_docker / ".env").write_text(line)
+    done = run("env")
+    assert (done.code, "wanted no such line" in done.out) == (code, code == 1)
+    assert (in_docker / ".env").read_text().startswith(line)
+    assert run("env", "--override").code == 0
+    assert ("AWS_PROFILE" in (in_docker / ".env").read_text()) == (code == 0)
+    assert run("undo").code == 0
+    assert (in_docker / ".env").read_text() == line
 
 
 def test_in_docker_a_compose_file_that_cannot_be_proven_is_refused_with_the_lines_to_add(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import receipts
 
 ENV = ".env"
-KWARGS = "AIRFLOW__SECRETS__BACKEND_KWARGS"
+PROFILE, KWARGS = "AWS_PROFILE", "AIRFLOW__SECRETS__BACKEND_KWARGS"
 
 
 def plan(site: Site) -> Plan:
@@ -31,7 +32,7 @@ def plan(site: Site) -> Plan:
         lines,
         ours=receipts.written_values(site.receipts, ENV),
         override=site.settings.override,
-        satisfied=satisfied,
+        satisfied=partial(_will_do, {"default", site.delivered.profile}),
     )
     return files.plan(
         "env", site.project, ENV, patch, mode=0o600, shown=dotenv.redactor(), keys=dotenv.written(patch, lines)
@@ -44,7 +45,11 @@ def undo(site: Site) -> list[Target]:
 
 
 def wanted(site: Site) -> dict[str, str | None]:
-    """Every line that we keep, and None for those that we would take out again."""
+    """Every line that we keep, and None for those that we would take out again.
+
+    A staged copy has the profile as ``[default]``, and containers need no name for it: `astro dev pytest` and
+    `astro dev parse`, which get ``.env`` and no mount, could make no client with one.
+    """
     settings, known = site.settings, site.delivered
     _reachable(settings.endpoint_url, site.runtime)
     if not known.region:
@@ -56,7 +61,7 @@ def wanted(site: Site) -> dict[str, str | None]:
     return {
         "AWS_CONFIG_FILE": f"{path}/{known.config_file.name}",
         "AWS_SHARED_CREDENTIALS_FILE": f"{path}/{known.credentials_file.name}",
-        "AWS_PROFILE": known.profile,
+        PROFILE: None if site.runtime.mounts and known.staged else known.profile,
         "AWS_DEFAULT_REGION": known.region,
         "AWS_EC2_METADATA_DISABLED": None if known.source == "metadata" and not known.staged else "true",
         "AWS_ENDPOINT_URL": settings.endpoint_url or None,
@@ -76,10 +81,17 @@ def _reachable(endpoint_url: str, runtime: Runtime) -> None:
         )
 
 
-def satisfied(key: str, current: str, wanted_value: str) -> bool:
+def _will_do(staged: Collection[str], key: str, current: str, wanted_value: str | None) -> bool:
+    """As :func:`satisfied`; where the profile needs no line, someone's own may name what the copy has."""
+    if key == PROFILE and wanted_value is None:
+        return current in staged
+    return satisfied(key, current, wanted_value)
+
+
+def satisfied(key: str, current: str, wanted_value: str | None) -> bool:
     """Equal, or for the backend's JSON: all of ours and nothing that would assume a role or another profile."""
-    if key != KWARGS or current == wanted_value:
-        return current == wanted_value
+    if wanted_value is None or key != KWARGS or current == wanted_value:
+        return dotenv.equal(key, current, wanted_value)
     have, want = _mapping(current), _mapping(wanted_value)
     return all(have.get(name) == value for name, value in want.items()) and not have.keys() & {
         "role_arn",

@@ -83,10 +83,13 @@ def staged(state: Path) -> Staged | None:
 
 
 def _intact(inner: Path, found: Staged) -> bool:
-    """Whether the files are there and another user id can read them; their contents differ at every export."""
+    """Whether the files are there and another user id can read them; their contents differ at every export.
+
+    Version 0.1.0 staged no ``[default]``, which is looked for by containers that are told no name.
+    """
     names = ("config", "credentials" if found.expiry is None else "creds.json")
     modes = [stat.S_IMODE(path.lstat().st_mode) for path in (inner, *(inner / name for name in names))]
-    return modes == [0o755, 0o644, 0o644]
+    return modes == [0o755, 0o644, 0o644] and "[default]" in (inner / "config").read_text(encoding="utf-8").splitlines()
 
 
 def missing(found: Staged | None, definition: str, seen_at: str) -> str:
@@ -165,17 +168,17 @@ def _from_botocore(account: aws.Account) -> Keys:
 def contents(credentials: Credentials, keys: Keys, seen_at: str) -> dict[str, str]:
     """The staged files' texts by name: one profile, and its keys as botocore will read them at ``seen_at``.
 
-    Keys that end go into the output of a ``credential_process``, which botocore runs again before their end.
+    It is there as ``[default]``, for processes that are told no name, and under its own, for code that has one. Keys
+    that end go into the output of a ``credential_process``, which botocore runs again before their end.
     """
-    name = credentials.profile
+    names = dict.fromkeys(("default", credentials.profile))
     command = "" if keys.expiry is None else f"cat {shlex.quote(f'{seen_at}/creds.json')}"
-    config = _section(
-        name if name == "default" else f"profile {shlex.quote(name)}",
-        {"region": credentials.region, "output": credentials.output, "credential_process": command},
-    )
+    values = {"region": credentials.region, "output": credentials.output, "credential_process": command}
+    config = "".join(_section(name if name == "default" else f"profile {shlex.quote(name)}", values) for name in names)
     if keys.expiry is None:
         pairs = {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key}
-        return {"credentials": _section(name, pairs | {"aws_session_token": keys.token}), "config": config}
+        pairs |= {"aws_session_token": keys.token}
+        return {"credentials": "".join(_section(name, pairs) for name in names), "config": config}
     process = {
         "Version": 1,
         "AccessKeyId": keys.access_key,

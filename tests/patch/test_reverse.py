@@ -270,6 +270,16 @@ def test_dotenv_bare_key_and_empty_value_come_back() -> None:
     assert done.back(done.after + b"Z=26\n").after == b"K\nL=\nM=1\nZ=26\n"
 
 
+def test_dotenv_line_that_was_taken_out_comes_back() -> None:
+    """Wherever the file was edited since; not beside another assignment of that key."""
+    done = set_in(b"K=\r\nA=1", {"K": None}, satisfied=lambda *_: False)
+    assert done.after == b"A=1"
+    assert done.back(done.after).after == b"K=\r\nA=1"
+    assert done.back(b"A=2").after == b"A=2\nK="
+    assert done.back(b"A=1\r\nB=2\r\n").after == b"A=1\r\nB=2\r\nK=\r\n"
+    assert done.back(b"A=1\nK=mine\n").outcome == "satisfied"
+
+
 def test_a_chain_of_changes() -> None:
     """Receipts are reversed from the newest: values of ours that followed one another, and a line that we took out."""
     first = set_in(ENV, WANT)

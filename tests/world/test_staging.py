@@ -99,7 +99,7 @@ def world(
     return World(closed_world, settings, embedded, center)
 
 
-def in_airflow(world: World, profile: str = "default") -> dict[str, str]:
+def in_airflow(world: World, profile: str = "") -> dict[str, str]:
     """The environment of Airflow's processes: the staged directory's files, the endpoint, an empty HOME."""
     home = world.settings.project / "airflow home"
     home.mkdir(exist_ok=True)
@@ -108,13 +108,12 @@ def in_airflow(world: World, profile: str = "default") -> dict[str, str]:
         "HOME": str(home),
         "AWS_CONFIG_FILE": f"{world.settings.mount_path}/config",
         "AWS_SHARED_CREDENTIALS_FILE": f"{world.settings.mount_path}/credentials",
-        "AWS_PROFILE": profile,
         "AWS_ENDPOINT_URL": world.center.url,
         "AWS_EC2_METADATA_DISABLED": "true",
-    }
+    } | ({"AWS_PROFILE": profile} if profile else {})
 
 
-def who_airflow_is(world: World, profile: str = "default") -> str:
+def who_airflow_is(world: World, profile: str = "") -> str:
     """The identity that a fresh process gets from a copy of the staged directory alone."""
     shutil.rmtree(world.settings.mount_path, ignore_errors=True)
     shutil.copytree(world.staged, world.settings.mount_path)
@@ -286,9 +285,22 @@ def test_only_the_chosen_profile_is_staged_with_its_region_and_output(world: Wor
     world.config("[profile 'my dev']\nregion = eu-north-1\noutput = yaml\n[profile prod]\nregion = eu-west-1\n")
     world.settings = replace(world.settings, profile="my dev")
     world.converge()
-    assert (world.staged / "config").read_text() == "[profile 'my dev']\nregion = eu-north-1\noutput = yaml\n"
-    assert (world.staged / "credentials").read_text() == f"[my dev]\n{pairs}"
-    assert who_airflow_is(world, "my dev") == USER
+    values = "region = eu-north-1\noutput = yaml\n"
+    assert (world.staged / "config").read_text() == f"[default]\n{values}[profile 'my dev']\n{values}"
+    assert (world.staged / "credentials").read_text() == f"[default]\n{pairs}[my dev]\n{pairs}"
+    assert who_airflow_is(world, "my dev") == who_airflow_is(world) == USER
+
+
+def test_a_copy_without_a_default_section_is_made_anew(world: World) -> None:
+    """Version 0.1.0 staged the profile under its own name alone."""
+    world.credentials(f"[dev]\n{world.pairs(*world.keys)}")
+    world.config("[profile dev]\nregion = eu-north-1\n")
+    world.settings = replace(world.settings, profile="dev")
+    world.converge()
+    assert creds.plan(Site(world.settings)).needed == ()
+    (world.staged / "config").write_text("[profile dev]\nregion = eu-north-1\n")
+    world.converge()
+    assert who_airflow_is(world) == USER
 
 
 def test_without_a_login_nothing_is_staged_and_the_command_is_said(world: World) -> None:

@@ -31,9 +31,13 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOT_PORTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f$']| #|^[#\"]")
 
 
-def equal(key: str, current: str, wanted: str) -> bool:
-    """Whether the values are the same text."""
-    return current == wanted
+#: takes a key, its current value and the wanted one (None: no line of ours); whether the current one will do
+Satisfied = Callable[[str, str, str | None], bool]
+
+
+def equal(key: str, current: str, wanted: str | None) -> bool:
+    """Whether the values are the same text; where none is wanted of us, someone's own may be any."""
+    return wanted is None or current == wanted
 
 
 def portable(value: str) -> str:
@@ -67,16 +71,16 @@ def plan(
     *,
     ours: Mapping[str, Collection[str]] | None = None,
     override: bool = False,
-    satisfied: Callable[[str, str, str], bool] = equal,
+    satisfied: Satisfied = equal,
 ) -> Patch:
     """What makes ``want`` true of a ``.env`` file.
 
     Args:
         data: the file's bytes; None when there is no file.
-        want: the value of each key, or None: our line of that key goes. Someone's own line stays.
+        want: the value of each key, or None: our line of that key goes. Someone's own stays, if it will do.
         ours: by key the sha256 (hex) of every value that we wrote earlier; such a value may change or go freely.
-        override: replace someone's own values, too.
-        satisfied: takes a key, its current value and the wanted one; whether the current one will do.
+        override: replace someone's own values, too. An empty one is a placeholder, and may be replaced anyway.
+        satisfied: whether a current value will do.
     """
     if unfit := unreadable(data or b"") or _unwritable(want):
         return Patch("refusal", data, data, reason=unfit, by_hand=_by_hand(want))
@@ -144,7 +148,7 @@ class _Todo(NamedTuple):
         text: the same without the byte order mark.
         found: its assignments.
         want: as :func:`plan` got it.
-        gone: our assignments that are to go.
+        gone: assignments that are to go: ours, and someone's that will not do.
         differing: assignments that get another value.
         missing: keys to append, with their values.
         clashes: why what would change is not ours to change.
@@ -156,7 +160,7 @@ class _Todo(NamedTuple):
     text: str
     found: list[Statement]
     want: Mapping[str, str | None]
-    satisfied: Callable[[str, str, str], bool]
+    satisfied: Satisfied
     gone: list[Statement]
     differing: list[Statement]
     missing: dict[str, str]
@@ -170,7 +174,7 @@ class _Todo(NamedTuple):
         data: bytes,
         want: Mapping[str, str | None],
         ours: Mapping[str, Collection[str]],
-        satisfied: Callable[[str, str, str], bool],
+        satisfied: Satisfied,
     ) -> _Todo:
         """Compare the file with what is wanted; of several assignments of a key the last one counts."""
 
@@ -178,17 +182,27 @@ class _Todo(NamedTuple):
             return found.value is not None and digest(found.value) in ours.get(found.key, ())
 
         text = decoded(data)
+
+        def may_stay(found: Statement) -> bool:
+            return satisfied(found.key, found.value or "", None)
+
         found = list(statements(text))
-        current = {s.key: s for s in sorted(found, key=lambda s: not s.error) if s.key in want}
+        by_weight = sorted(found, key=lambda s: not s.error)
+        current = {s.key: s for s in by_weight if s.key in want}
         wanted = {key: value for key, value in want.items() if value is not None}
-        gone = [s for s in found if s.key in want and s.key not in wanted and is_ours(s)]
+        theirs = {s.key: s for s in by_weight if s.key in want and s.key not in wanted and not is_ours(s)}
+        unfit = {key for key, s in theirs.items() if not may_stay(s)}
+        gone = [
+            s
+            for s in found
+            if s.key in want and s.key not in wanted and (is_ours(s) or (s.key in unfit and not may_stay(s)))
+        ]
         differing = [
             s
             for key, s in current.items()
             if key in wanted and (s.value is None or not satisfied(key, s.value, wanted[key]))
         ]
-        theirs = [s for key, s in current.items() if key not in wanted and s not in gone]
-        clashes = [_clash(s, wanted[s.key]) for s in differing if not is_ours(s)]
+        clashes = [_clash(s, want[s.key]) for s in (*differing, *gone) if not is_ours(s) and s.value != ""]
         leans = leaning(text, found, [*gone, *differing])
         return cls(
             data,
@@ -201,7 +215,8 @@ class _Todo(NamedTuple):
             {key: value for key, value in wanted.items() if key not in current},
             [*clashes, *(f"line {s.line}: {shown_name(s.key)} refers to what would change" for s in leans)],
             leans,
-            "; ".join(f"{s.key} (line {s.line}) is not ours and stays" for s in theirs) or "all lines are as wanted",
+            "; ".join(f"{s.key} (line {s.line}) is not ours and stays" for s in theirs.values() if s not in gone)
+            or "all lines are as wanted",
         )
 
     @property
@@ -222,13 +237,14 @@ class _Todo(NamedTuple):
         return "; ".join(f"{verb} {', '.join(keys)}" for verb, keys in parts.items() if keys)
 
 
-def _clash(statement: Statement, wanted: str) -> str:
+def _clash(statement: Statement, wanted: str | None) -> str:
+    want = "no such line" if wanted is None else _shown(statement.key, wanted)
     where = f"line {statement.line}: {statement.key}"
     if statement.error:
-        return f"{where} cannot be read ({statement.error}), wanted {_shown(statement.key, wanted)}"
+        return f"{where} cannot be read ({statement.error}), wanted {want}"
     if statement.value is None:
-        return f"{where} is taken from the shell, wanted {_shown(statement.key, wanted)}"
-    return f"{where} is {_shown(statement.key, statement.value)}, wanted {_shown(statement.key, wanted)}"
+        return f"{where} is taken from the shell, wanted {want}"
+    return f"{where} is {_shown(statement.key, statement.value)}, wanted {want}"
 
 
 def _shown(key: str, value: str) -> str:
@@ -304,7 +320,7 @@ def _proven(after: bytes, todo: _Todo) -> tuple[str, ...]:
     prove_kept(todo.text, views(todo.data, todo.found), seen, [*todo.gone, *todo.differing], free)
     for key, value in todo.want.items():
         current = seen["compose"].values.get(key)
-        if value is not None and (current is None or not todo.satisfied(key, current, value)):
+        if value is not None if current is None else not todo.satisfied(key, current, value):
             raise ValueError(f"{key} would not be read as wanted by docker compose")
     if any(not seen[reader].values.items() >= todo.missing.items() for reader in READERS):
         raise ValueError(f"{', '.join(todo.missing)} would not be read as wanted by every reader")

@@ -12,6 +12,7 @@ from aws_airflow_tasks.patch.dotenv.lines import (
     decoded,
     leaning,
     line_end,
+    lines_of,
     prove_kept,
     unreadable,
     whole_lines,
@@ -36,7 +37,7 @@ class _Ours(NamedTuple):
 def edits_back(
     data: bytes, traces: Sequence[Trace], keys: Mapping[str, Mapping[str, Any] | None]
 ) -> tuple[tuple[Edit, ...], tuple[str, ...]]:
-    """The edits that take our lines out or put the value before back, and what stays, in words.
+    """The edits that take our lines out, put the value or the line before back, and what stays, in words.
 
     Args:
         data: the file's bytes.
@@ -61,6 +62,7 @@ def edits_back(
         elif value and there:
             warnings.append(f"{key} (line {there[-1].line}) was changed since and stays")
     edits = tuple(sorted(_edits(data, text, ours), key=lambda edit: edit.start))
+    edits += _given_back(splice(data, edits), len(data), traces, keys)
     touched = [o.statement for o in ours]
     free = {*keys, *(s.key for s in leaning(text, assigned, touched))}
     rest = splice(data, edits)
@@ -84,6 +86,25 @@ def _ours(statement: Statement, traces: Sequence[Trace], offset: int) -> _Ours:
     if not trace:
         raise ValueError(f"the receipt does not say how {statement.key} was written")
     return _Ours(statement, trace, offset - trace.start)
+
+
+def _given_back(
+    rest: bytes, end: int, traces: Sequence[Trace], keys: Mapping[str, Mapping[str, Any] | None]
+) -> tuple[Edit, ...]:
+    """The lines that we took out, at the end of the file, which has become ``rest``; not of keys assigned since."""
+    there = {statement.key for statement in statements(decoded(rest))}
+    lines = [
+        lines_of(old, statement).rstrip("\r").encode()
+        for old in (decoded(trace.old) for trace in traces if not trace.length)
+        for statement in statements(old)
+        if keys.get(statement.key, statement) is None and statement.key not in there
+    ]
+    ending = b"\r\n" if b"\r\n" in rest else b"\n"
+    if not lines:
+        return ()
+    if not rest or rest.endswith(b"\n"):
+        return (Edit(end, b"", b"".join(line + ending for line in lines)),)
+    return (Edit(end, b"", b"".join(ending + line for line in lines)),)
 
 
 def _edits(data: bytes, text: str, ours: Sequence[_Ours]) -> Iterator[Edit]:

@@ -59,8 +59,6 @@ def test_missing_keys_are_appended(before: bytes | None, after: bytes) -> None:
         (b"K='old' A=1\n", b"K='new' A=1\n"),
         (b'K="{"a": "b"}"\n', b"K=new\n"),
         (b"K='never closed\n", b"K=new\n"),
-        (b"K=\r\n", b"K=new\r\n"),
-        (b"K=  \t\nA=1\n", b"K=new\nA=1\n"),
         (b"K\nA=1\n", b"K=new\nA=1\n"),
         (b'K="o\nl\nd"\nA=1\n', b"K=new\nA=1\n"),
         (b"K=first\nA=1\nK=old", b"K=first\nA=1\nK=new"),
@@ -77,6 +75,29 @@ def test_someone_elses_value_is_replaced_only_on_demand(before: bytes, after: by
     assert (patch.outcome, patch.after) == ("edits", after)
     assert dotenv.read(after, "compose")["K"] == "new"
     assert splice(after, reversed_edits(patch.edits)) == before
+
+
+@pytest.mark.parametrize("before", [b"K=\r\nG=\r\nA=1\r\n", b"A=1\nG=\nK=  \t\n", b"A=1\nK=''\nG=''"])
+def test_an_empty_value_is_a_placeholder_that_is_filled_or_taken_out(before: bytes) -> None:
+    """It is nobody's choice: no conflict where a value, or no line at all, is wanted."""
+    patch = plan(before, {"K": "new", "G": None}, satisfied=lambda key, current, wanted: current == wanted)
+    assert patch.outcome == "edits"
+    assert dotenv.read(patch.after or b"", "compose") == {"A": "1", "K": "new"}
+
+
+def test_someones_own_line_that_will_not_do_goes_only_on_demand_and_every_one_of_it() -> None:
+    """What is wanted is no such line, or one that will do: nothing that is hidden comes to light by it."""
+
+    def fits(key: str, current: str, wanted: str | None) -> bool:
+        return current == "dev"
+
+    before = b"K=prod\nK=dev\nK=test\n"
+    conflict = plan(before, {"K": None}, satisfied=fits)
+    assert (conflict.outcome, conflict.after, conflict.by_hand) == ("conflict", before, "(remove the line K=...)")
+    assert conflict.reason == "line 1: K is ***, wanted no such line; line 3: K is ***, wanted no such line"
+    assert plan(before, {"K": None}, satisfied=fits, override=True).after == b"K=dev\n"
+    assert plan(b"K=dev\n", {"K": None}, satisfied=fits).reason == "K (line 1) is not ours and stays"
+    assert plan(b"K\n", {"K": None}, satisfied=fits).outcome == "conflict"
 
 
 @pytest.mark.parametrize(

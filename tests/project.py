@@ -57,7 +57,7 @@ class StandInAirflow:
         if self.environment is None:
             return ()
         mounts = {"/home/astro/.aws": (self.source, True)} if self.mounts else {}
-        return tuple(Service(name, True, self.environment, "1", mounts) for name in self.services())
+        return tuple(Service(name, True, self.environment, f"{len(self.started)}", mounts) for name in self.services())
 
     def start(self, environment: Mapping[str, str], *, restart: bool, wait: int, **_: Any) -> None:
         self.started.append("restart" if restart else "start")

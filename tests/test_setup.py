@@ -18,6 +18,7 @@ from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.world import state
 from tests.project import Done, StandInAirflow, airflow, astro_project, embedded, run, tree
 from tests.world.server import Embedded, serving
+from tests.world.sso_server import assumed, role
 
 __all__ = ["airflow", "astro_project", "embedded", "run"]
 
@@ -509,6 +510,74 @@ def test_in_docker_a_profile_of_the_persons_own_line_is_one_that_is_staged_or_a_
     assert ("AWS_PROFILE" in (in_docker / ".env").read_text()) == (code == 0)
     assert run("undo").code == 0
     assert (in_docker / ".env").read_text() == line
+
+
+def other_profile(home: Path, embedded: Embedded) -> None:
+    keys = (home / ".aws" / "credentials").read_text().replace("[default]", "[dev]")
+    for name, text in {"credentials": keys, "config": "[profile dev]\nregion = eu-west-1\n"}.items():
+        with (home / ".aws" / name).open("a") as file:
+            file.write(text)
+
+
+def another_identity(home: Path, embedded: Embedded) -> None:
+    keys = assumed(embedded, role(embedded, "somebody-else"))
+    pairs = {"access_key_id": "AccessKeyId", "secret_access_key": "SecretAccessKey", "session_token": "SessionToken"}
+    lines = "".join(f"aws_{name} = {keys[key]}\n" for name, key in pairs.items())
+    (home / ".aws" / "credentials").write_text(f"[default]\n{lines}")
+
+
+@pytest.mark.parametrize(
+    ("change", "flags", "way"),
+    [(other_profile, ("--profile", "dev"), "auto"), (another_identity, (), "auto"), (another_identity, (), "live")],
+    ids=["profile", "identity", "identity, live"],
+)
+def test_in_docker_another_profile_or_identity_restarts_what_runs_once_and_check_foresees_it(
+    change: Callable[[Path, Embedded], None],
+    flags: tuple[str, ...],
+    way: str,
+    in_docker: Path,
+    airflow: StandInAirflow,
+    embedded: Embedded,
+    closed_world: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run: Run,
+) -> None:
+    """A running process keeps the keys that it has read, and the lines of `.env` may all be the same."""
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_CREDENTIALS", way)
+    airflow.source = str(closed_world / ".aws") if way == "live" else airflow.source
+    assert run("setup").code == 0
+    change(closed_world, embedded)
+    foreseen = run("setup", *flags, "--check", "--json").statuses()
+    assert foreseen["start"] == "changed"
+    assert run("setup", *flags, "--json").statuses() == foreseen
+    assert len(airflow.started) == 2
+    assert run("setup", *flags, "--json").document["recap"]["changed"] == 0
+
+
+def test_in_docker_a_copy_that_came_and_went_restarts_what_ran_meanwhile(
+    in_docker: Path, airflow: StandInAirflow, embedded: Embedded, closed_world: Path, run: Run
+) -> None:
+    """Who reads its keys late may have read those in between; a directory made anew is none that is mounted."""
+    other_profile(closed_world, embedded)
+    run("setup")
+    run("creds", "--profile", "dev")
+    assert run("setup", "--json").statuses()["start"] == "changed"
+    shutil.rmtree(state.locate(in_docker) / "aws")
+    assert run("setup", "--json").statuses()["start"] == "changed"
+    assert run("setup", "--json").document["recap"]["changed"] == 0
+
+
+def test_in_docker_a_touched_configuration_and_renewed_keys_restart_nothing(
+    in_docker: Path, airflow: StandInAirflow, closed_world: Path, run: Run
+) -> None:
+    run("setup")
+    with (closed_world / ".aws" / "config").open("a") as file:
+        file.write("[profile another]\nregion = eu-west-1\n")
+    done = run("setup", "--json")
+    assert (done.statuses()["creds"], done.statuses()["start"]) == ("changed", "ok")
+    assert run("refresh", "--force").code == 0
+    assert run("start", "--json").statuses()["start"] == "ok"
+    assert airflow.started == ["start"]
 
 
 def test_in_docker_a_compose_file_that_cannot_be_proven_is_refused_with_the_lines_to_add(

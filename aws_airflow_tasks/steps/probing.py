@@ -13,7 +13,7 @@ from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env
 from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.text.telling import telling
-from aws_airflow_tasks.world.aws import Identity
+from aws_airflow_tasks.world.aws import Identity, principal
 
 #: what is asked of each service, from the ground up
 LAYERS = ("files-readable", "environment", "identity-in-service", "raw-secret")
@@ -104,15 +104,10 @@ def _identity(service: str, found: dict[str, Any], expected: Expected) -> Check:
     if "error" in found:
         return Check("identity-in-service", "failed", found["error"], "invoke creds --fresh", service)
     arn = found["value"]["arn"]
-    if _role(arn) != _role(expected.identity.arn):
+    if principal(arn) != principal(expected.identity.arn):
         detail = f"{arn}, but this host is {expected.identity.arn}"
         return Check("identity-in-service", "failed", detail, "invoke start", service)
     return Check("identity-in-service", "ok", arn, "", service)
-
-
-def _role(arn: str) -> str:
-    """An identity without the name of an assumed role's session, which every process makes up anew."""
-    return arn.rpartition("/")[0] if ":assumed-role/" in arn else arn
 
 
 def _raw_secret(service: str, found: dict[str, Any], expected: Expected) -> Check:

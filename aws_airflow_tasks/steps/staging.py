@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 
-from aws_airflow_tasks.core import Change, Plan, Target
+from aws_airflow_tasks.core import Change, Plan, Target, TaskError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.world import identity, staging
 from aws_airflow_tasks.world.delivery import source
@@ -23,7 +25,7 @@ def changes(site: Site, *, renew_before: float = 0) -> tuple[Change, ...]:
     if site.way.name == "live":
         return (_removal(site),) if staging.folder(site.state).exists() else ()
     found, seen_at = site.staged, site.runtime.credentials(staging.folder(site.state))
-    why = staging.missing(found, identity.definition(site.settings, os.environ), seen_at)
+    why = staging.missing(found, _defined(site), seen_at)
     if not why and found and found.exported < renew_before:
         why = "asked to"
     return (_staging(site, found, seen_at, f"{site.way.reason}; {why}"),) if why else ()
@@ -43,6 +45,39 @@ def _staging(site: Site, found: Staged | None, seen_at: str, reason: str) -> Cha
 def _removal(site: Site) -> Change:
     before = "credentials that were staged earlier\n"
     return Change(_target(site), "delete", before, None, lambda: staging.remove(site.state), reason=site.way.reason)
+
+
+def stale(site: Site) -> Collection[str]:
+    """The services that may use what was staged before, by their ``identity``: what no restart has made read anew.
+
+    In check mode those too that would do so once the copy is made.
+    """
+    found = site.staged
+    if found is None:
+        return _running(site) if site.settings.check else ()
+    if site.settings.check and found.definition != _defined(site):
+        with contextlib.suppress(TaskError):
+            keys = staging.at_hand(site.account)
+            if staging.whose(site.account.credentials, keys, lambda: _arn(site)) != found.whose:
+                return _running(site)
+    return found.stale
+
+
+def _running(site: Site) -> list[str]:
+    with contextlib.suppress(TaskError):  # no engine answers: then nothing runs in it
+        return [service.identity for service in site.running]
+    return []
+
+
+def _arn(site: Site) -> str:
+    """Who we are, where it can be told now."""
+    with contextlib.suppress(TaskError):
+        return site.identity.identity.arn
+    return ""
+
+
+def _defined(site: Site) -> str:
+    return identity.definition(site.settings, os.environ)
 
 
 def undo(site: Site) -> list[Target]:
@@ -71,7 +106,10 @@ def _described(found: Staged) -> str:
 
 
 def _stage(site: Site, seen_at: str) -> None:
-    defined = identity.definition(site.settings, os.environ)  # before the export: a change meanwhile makes it void
+    defined, found = _defined(site), site.staged  # before the export: a change meanwhile makes it void
     credentials, keys = staging.export(site.settings)
-    record = Staged(defined, seen_at, time.time(), keys.expiry)
+    same_source = found and found.definition == defined
+    whose = found.whose if found and same_source else staging.whose(credentials, keys, lambda: _arn(site))
+    stale = found.stale if found and found.whose == whose else _running(site)
+    record = Staged(defined, seen_at, time.time(), keys.expiry, whose, stale)
     staging.stage(site.state, staging.contents(credentials, keys, seen_at), record)

@@ -5,9 +5,10 @@ What runs as it should and is only not healthy yet is waited for: started again 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,36 +17,40 @@ from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError
 from aws_airflow_tasks.runtimes.protocol import Runtime, Service
 from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps import staging
 from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import files as world
-from aws_airflow_tasks.world import receipts
+from aws_airflow_tasks.world import identity, receipts
+from aws_airflow_tasks.world.aws import principal
 from aws_airflow_tasks.world.receipts import Kept
 
 #: variables that make a difference even when ``.env`` no longer has them
 OURS = ("AWS_", "AIRFLOW__SECRETS__")
 #: in the state directory: lines of ``.env`` that something stronger won over at the last start
 BEATEN = "beaten.json"
+#: in the state directory: as whom Airflow was last started that reads the person's own files
+STARTED_AS = "started_as"
 
 
 def plan(site: Site) -> Plan:
     """Start, restart, wait, or nothing; what differs is named service by service, never with a value."""
-    environment, runtime, running = read_environment(site), site.runtime, site.running
+    environment, runtime, running, stale = read_environment(site), site.runtime, site.running, _stale(site)
     wanted = {site.settings.mount_path: site.delivered.directory} if runtime.mounts else {}
     effective = _effective(environment, site.state)
-    differences = _differences(runtime, running, effective, wanted)
+    differences = _differences(runtime, running, effective, wanted, stale)
     if not differences:
         return Plan(target="Airflow", reason=f"healthy: {', '.join(service.name for service in running)}")
     well = tuple(service._replace(healthy=True) for service in running)
     crashes = any(service.crashes for service in running)
-    slow = not crashes and not _differences(runtime, well, effective, wanted)
+    slow = not crashes and not _differences(runtime, well, effective, wanted, stale)
     change = Change(
         target="Airflow",
         action="wait" if slow else "restart" if running else "start",
         before="\n".join(differences) + "\n",
         after="".join(f"{name}: healthy, environment as in {ENV}\n" for name in runtime.services()),
-        apply=lambda: _wait(site, environment) if slow else _start(site, environment),
+        apply=lambda: _wait(site, environment) if slow else _start(site, environment, stale),
         receipt=None if slow else _receipt(site),
         reason="; ".join(differences),
     )
@@ -82,10 +87,31 @@ def _wait(site: Site, environment: Mapping[str, str]) -> None:
         raise TaskError(error.message, hint=f"{error.hint}\n{again}".strip()) from None
 
 
-def _start(site: Site, environment: Mapping[str, str]) -> None:
+def _stale(site: Site) -> Collection[str]:
+    """The services that may hold another's keys, by their ``identity``: no process reads keys that do not end again."""
+    if site.way.name != "live":
+        return staging.stale(site)
+    earlier, now = (world.read(site.state / STARTED_AS) or b"").decode(), _as_whom(site)
+    return [service.identity for service in site.running] if earlier and now and earlier != now else ()
+
+
+def _as_whom(site: Site) -> str:
+    """Who we are, hashed; empty where it is not known: the steps that need files alone go on without AWS."""
+    found = identity.remembered(site.settings, site.state)
+    with contextlib.suppress(TaskError):
+        found = found or (site.identity if site.settings.check else None)
+    return digest(principal(found.identity.arn)) if found else ""
+
+
+def _start(site: Site, environment: Mapping[str, str], stale: Collection[str]) -> None:
     """Start, and note what of ``.env`` something stronger won over, such as ``environment:`` in a compose file."""
     runtime, state = site.runtime, site.state
-    runtime.start(environment, restart=bool(site.running), wait=site.settings.wait)
+    old = any(service.identity in stale for service in site.running)
+    if old:  # nothing else may differ, and then a runtime leaves it running
+        runtime.stop()
+    runtime.start(environment, restart=bool(site.running) and not old, wait=site.settings.wait)
+    if site.way.name == "live" and (whom := _as_whom(site)):
+        world.replace(state / STARTED_AS, world.read(state / STARTED_AS), whom.encode(), mode=0o600)
     beaten = sorted({name for service in runtime.running() for name in _differing(service, environment)})
     ours = [name for name in beaten if name.startswith(OURS)]
     if ours:
@@ -211,7 +237,11 @@ def read_environment(site: Site) -> dict[str, str]:
 
 
 def _differences(
-    runtime: Runtime, running: tuple[Service, ...], environment: Mapping[str, str], mounts: Mapping[str, Path]
+    runtime: Runtime,
+    running: tuple[Service, ...],
+    environment: Mapping[str, str],
+    mounts: Mapping[str, Path],
+    stale: Collection[str],
 ) -> list[str]:
     if not running:
         return ["not running"]
@@ -219,17 +249,20 @@ def _differences(
     told: dict[str, list[str]] = {}
     for name in [*wanted, *(name for name in found if name not in wanted)]:
         foreign = "" if name in wanted else f"not of Airflow {runtime.major()}"
-        if difference := foreign or _difference(found.get(name), environment, mounts):
+        if difference := foreign or _difference(found.get(name), environment, mounts, stale):
             told.setdefault(difference, []).append(name)
     return [f"{', '.join(names)}: {difference}" for difference, names in told.items()]
 
 
-def _difference(service: Service | None, environment: Mapping[str, str], mounts: Mapping[str, Path]) -> str:
+def _difference(
+    service: Service | None, environment: Mapping[str, str], mounts: Mapping[str, Path], stale: Collection[str]
+) -> str:
     if service is None:
         return "not running"
     problems = [
         *(problem for target, source in mounts.items() if (problem := mount_problem(service, target, source))),
         *([f"{', '.join(differing)} not as in {ENV}"] if (differing := _differing(service, environment)) else []),
+        *(["it may use the credentials from before"] if service.identity in stale else []),
         *([] if service.healthy else ["it ends again and again" if service.crashes else "not healthy"]),
     ]
     return ", ".join(problems)

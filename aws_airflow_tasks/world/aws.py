@@ -38,6 +38,11 @@ class Identity(NamedTuple):
     expiry: float | None = None
 
 
+def principal(arn: str) -> str:
+    """An identity without the name of an assumed role's session, which every process makes up anew."""
+    return arn.rpartition("/")[0] if ":assumed-role/" in arn else arn
+
+
 class Account:
     """A profile's access to AWS: one session, and what the configuration says of it. No call is made by making one.
 

@@ -14,13 +14,14 @@ import shlex
 import shutil
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import aws, cli, files, profiles, sessions
 from aws_airflow_tasks.world.profiles import Credentials
@@ -54,12 +55,16 @@ class Staged(NamedTuple):
         seen_at: where Airflow sees the directory.
         exported: when they were exported, in seconds since the epoch.
         expiry: when they end; None where they do not say.
+        whose: the fingerprint of the profile, its region and whom its keys are of; see :func:`whose`.
+        stale: the services that ran when another's were staged, by their ``identity``: they keep what they have read.
     """
 
     definition: str
     seen_at: str
     exported: float
     expiry: float | None
+    whose: str = ""
+    stale: Sequence[str] = ()
 
     @property
     def due(self) -> float | None:
@@ -101,6 +106,25 @@ def missing(found: Staged | None, definition: str, seen_at: str) -> str:
     if found.seen_at != seen_at:
         return f"Airflow sees them at {seen_at} now"
     return "" if found.due is None or time.time() < found.due else "the staged credentials end soon"
+
+
+def at_hand(account: aws.Account) -> Keys | None:
+    """The profile's keys where they are at hand, so that nobody is asked for them."""
+    return _from_botocore(account) if account.credentials.kind in AT_HAND else None
+
+
+def whose(credentials: Credentials, keys: Keys | None, arn: Callable[[], str]) -> str:
+    """What a process that has read other keys is to be restarted for, as a fingerprint.
+
+    Args:
+        credentials: what the configuration says.
+        keys: what is staged; None: they are not at hand. Those that end are read again before that, by themselves;
+            others are kept for good, so that any other key counts.
+        arn: says whom they are of; empty where that is not known.
+    """
+    lasting = keys and keys.expiry is None and credentials.kind in AT_HAND
+    whom = keys.access_key if keys and lasting else aws.principal(arn())
+    return digest(json.dumps([credentials.profile, credentials.region, whom]))
 
 
 def export(settings: Settings) -> tuple[Credentials, Keys]:

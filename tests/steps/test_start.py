@@ -19,6 +19,8 @@ from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import start
 from aws_airflow_tasks.steps.start import Started
 from aws_airflow_tasks.world import receipts
+from aws_airflow_tasks.world.delivery import Way
+from aws_airflow_tasks.world.staging import Staged
 from tests.facts import site
 
 TARGET = "/home/astro/.aws"
@@ -42,6 +44,7 @@ class Airflow:
     kept: str = "docker volume ls"
     leaves: str = ""
     discarded: bool = False
+    stops: int = 0
 
     def major(self) -> int:
         return 3
@@ -63,9 +66,11 @@ class Airflow:
         self.services_ = {name: service._replace(healthy=True) for name, service in self.services_.items()}
 
     def service(self, name: str, environment: Mapping[str, str]) -> Service:
-        return Service(name, True, {**environment, **self.stronger, "HOME": "/"}, "1", {TARGET: ("/staged", True)})
+        identity, mounts = f"{name} {len(self.starts)}", {TARGET: ("/staged", True)}
+        return Service(name, True, {**environment, **self.stronger, "HOME": "/"}, identity, mounts)
 
     def stop(self) -> None:
+        self.stops += 1
         self.services_ = {}
 
     def made(self) -> tuple[str, ...]:
@@ -86,9 +91,10 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
     return made
 
 
-def here(settings: Settings, state: Path) -> Site:
+def here(settings: Settings, state: Path, **facts: Any) -> Site:
     """The project as it is now, whose staged credentials are in one directory."""
-    return site(settings, state=state, delivered=type("Delivered", (), {"directory": Path("/staged")}))
+    delivered = type("Delivered", (), {"directory": Path("/staged")})
+    return site(settings, state=state, delivered=delivered, way=Way("export", ""), **facts)
 
 
 @pytest.fixture
@@ -109,8 +115,8 @@ def write(project: Path, lines: Mapping[str, str]) -> None:
     (project / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
 
 
-def only(settings: Settings, state: Path) -> Change:
-    (change,) = start.plan(here(settings, state)).needed
+def only(settings: Settings, state: Path, **facts: Any) -> Change:
+    (change,) = start.plan(here(settings, state, **facts)).needed
     return change
 
 
@@ -127,6 +133,19 @@ def test_what_does_not_run_is_started_and_then_nothing_is_to_do(
     planned = start.plan(here(settings, state))
     assert (planned.needed, planned.reason) == ((), "healthy: scheduler, triggerer")
     assert airflow.starts == [False]
+
+
+def test_a_service_that_ran_when_anothers_keys_were_staged_is_stopped_and_started_and_then_it_is_well(
+    airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    """Nothing else differs, so that `astro dev start` would leave it running with the keys that it has read."""
+    only(settings, state).apply()
+    staged = Staged("", "", 0, None, "", ["triggerer 1"])
+    change = only(settings, state, staged=staged)
+    assert (change.action, change.reason) == ("restart", "triggerer: it may use the credentials from before")
+    change.apply()
+    assert (airflow.stops, airflow.starts) == (1, [False, False])
+    assert start.plan(here(settings, state, staged=staged)).needed == ()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.hints import profile_option, sh
-from aws_airflow_tasks.world import cli, endpoints
+from aws_airflow_tasks.world import cli, endpoints, state
 from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def session(settings: Settings) -> Session:
         TaskError: the configuration cannot be read or has no such profile.
     """
     _quieten()
+    _not_airflows(settings)
     made = _session(settings.profile)
     _readable(made)
     name = profile_name(made)
@@ -120,6 +121,22 @@ def locations(made: Session) -> tuple[Path, Path]:
         for name in ("config_file", "credentials_file")
     )
     return config, credentials
+
+
+def _not_airflows(settings: Settings) -> None:
+    """Refuse the paths of a project's ``.env`` that a shell or an editor has loaded: they are for Airflow's processes.
+
+    Those in containers lead nowhere here; the staged copy would be made from itself, and could never be renewed.
+    """
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        path = Path(os.path.expanduser(os.path.expandvars(os.environ.get(name, ""))))  # noqa: PTH111  # never raises
+        inside = path.is_relative_to(settings.mount_path) and not path.exists()
+        if inside or path.is_relative_to(state.root()):
+            what = "a path in Airflow's containers" if inside else "the copy that is staged for Airflow"
+            raise TaskError(
+                f"{name} is {path}, {what}: your shell or editor has loaded the project's .env",
+                hint="unset AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE   # or take a shell that has not loaded it",
+            )
 
 
 def _quieten() -> None:

@@ -16,7 +16,7 @@ from aws_airflow_tasks.backends import secrets_manager as backend
 from aws_airflow_tasks.backends.protocol import Entry
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.world import aws
+from aws_airflow_tasks.world import aws, state
 from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable
 from tests.world.server import Embedded, StandIn, embedded, our_keys, stand_in
 
@@ -240,6 +240,27 @@ def test_a_profile_that_the_environment_names_must_exist(monkeypatch: pytest.Mon
     monkeypatch.setenv("AWS_PROFILE", "gone")
     with pytest.raises(TaskError, match=r"there is no profile gone \(there are: none\)"):
         aws.connect(Settings())
+
+
+@pytest.mark.parametrize("name", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
+@pytest.mark.parametrize("folder", ["/home/of-airflow/.aws", "staged"])
+def test_paths_of_an_env_file_that_the_shell_has_loaded_are_said_to_be_airflows(
+    name: str, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`aws configure` would write to a container's path on this host, and a copy would be made from itself."""
+    where = state.root() / "project" / "aws" if folder == "staged" else Path(folder)
+    monkeypatch.setenv(name, f"{where}/config")
+    with pytest.raises(TaskError, match=rf"{name} is .*your shell or editor has loaded the project's \.env") as caught:
+        aws.connect(Settings(mount_path="/home/of-airflow/.aws"))
+    assert caught.value.hint.startswith("unset AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE ")
+
+
+def test_files_of_this_host_at_the_path_of_the_mount_are_the_persons_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text("[default]\nregion = eu-north-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    assert aws.connect(Settings(mount_path=str(tmp_path))).credentials.region == "eu-north-1"
 
 
 def test_a_file_that_is_a_directory_is_said_not_taken_for_empty(closed_world: Path) -> None:

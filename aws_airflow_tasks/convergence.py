@@ -101,7 +101,7 @@ def _one_error(failed: Mapping[str, TaskError]) -> TaskError:
     """One error that names every target that failed, with what to do about each."""
     said = [f"{name}: {error.message}" if name else error.message for name, error in failed.items()]
     hints = [
-        "\n".join([f"# {name}", *error.hint.splitlines()] if len(failed) > 1 else error.hint.splitlines())
+        "\n".join([f"# {name or 'the rest'}", *error.hint.splitlines()] if len(failed) > 1 else error.hint.splitlines())
         for name, error in failed.items()
         if error.hint
     ]

@@ -1,4 +1,4 @@
-"""The flow of one step: facts, plan, apply, plan again as proof."""
+"""What a diff is: empty only where nothing differs, and what `git apply` takes."""
 
 from __future__ import annotations
 
@@ -9,92 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks.convergence import converge
-from aws_airflow_tasks.core import Change, Pending, Plan, TaskError, unified_diff
-
-
-class Target:
-    """A thing with one value, and a log of what was done to it."""
-
-    def __init__(self, value: str | None, *, stubborn: bool = False) -> None:
-        self.value = value
-        self.stubborn = stubborn
-        self.log: list[str] = []
-
-    def plan(self) -> Plan:
-        self.log.append("plan")
-        return Plan((Change("target", "patch", self.value, "wanted", self.apply, reason="it differs"),))
-
-    def apply(self) -> None:
-        self.log.append("apply")
-        if not self.stubborn:
-            self.value = "wanted"
-
-    def converge(self, *, check: bool = False):
-        return converge(
-            "step",
-            self.plan,
-            check=check,
-            hold=lambda: self.log.append("hold"),
-            apply=lambda change: change.apply(),
-        )
-
-
-def test_a_change_is_planned_locked_planned_again_applied_and_proven() -> None:
-    target = Target("other")
-    assert target.converge().status == "changed"
-    assert target.log == ["plan", "hold", "plan", "apply", "plan"]
-
-
-def test_a_converged_step_is_ok_and_takes_no_lock() -> None:
-    target = Target("wanted")
-    assert target.converge().status == "ok"
-    assert target.log == ["plan"]
-
-
-def test_check_mode_plans_and_does_nothing_else() -> None:
-    target = Target(None)
-    result = target.converge(check=True)
-    assert (result.status, result.reason, target.log) == ("changed", "it differs", ["plan"])
-
-
-def test_a_change_that_does_not_take_effect_is_an_error_that_names_the_target() -> None:
-    with pytest.raises(TaskError, match="target was changed, yet still differs"):
-        Target("other", stubborn=True).converge()
-
-
-def pending() -> Plan:
-    raise Pending("init")
-
-
-def test_a_fact_that_awaits_a_pending_change_is_reported_as_changed_in_check_mode() -> None:
-    result = converge("mount", pending, check=True, hold=lambda: None, apply=lambda change: None)
-    assert (result.status, result.reason) == ("changed", "known after init")
-
-
-def test_a_fact_that_is_still_missing_after_its_step_is_an_error() -> None:
-    with pytest.raises(TaskError, match="after init"):
-        converge("mount", pending, check=False, hold=lambda: None, apply=lambda change: None)
-
-
-@pytest.mark.parametrize("which", [2, 3], ids=["after the lock", "as proof"])
-def test_a_fact_that_goes_missing_while_the_step_runs_is_an_error_too(which: int) -> None:
-    target = Target("other")
-
-    def plan() -> Plan:
-        if target.log.count("plan") + 1 == which:
-            raise Pending("init")
-        return target.plan()
-
-    with pytest.raises(TaskError, match="after init is not"):
-        converge("step", plan, check=False, hold=lambda: None, apply=lambda change: change.apply())
-
-
-def test_a_step_that_does_not_apply_is_skipped_with_its_reason() -> None:
-    plan = Plan(skipped=True, reason="no containers")
-    result = converge("mount", lambda: plan, check=False, hold=lambda: None, apply=lambda change: None)
-    assert (result.status, result.reason) == ("skipped", "no containers")
-
+from aws_airflow_tasks.core import Change, unified_diff
 
 texts = st.none() | st.text(alphabet="ab \r\n\x0b\x85\u2028é", max_size=30)
 
@@ -124,3 +39,30 @@ def test_git_applies_the_diff(tmp_path: Path, before: str | None, after: str | N
     diff = unified_diff(file.name, before, after).encode()
     subprocess.run(["git", "apply", "--whitespace=nowarn", "-"], cwd=tmp_path, input=diff, check=True)
     assert (file.read_bytes().decode() if file.exists() else None) == after
+
+
+def change(before: str | None, after: str | None, *, file: bool = False) -> Change:
+    return Change(
+        "t", "patch", before, after, lambda: None, shown=lambda text: text.replace("secret", "***"), file=file
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("a\nb\n", None, "  t: a, b -> absent\n"),
+        (None, "my secret\n", "  t: absent -> my ***\n"),
+        ("a", "a", ""),
+    ],
+)
+def test_what_differs_in_what_is_no_file_is_one_line_that_holds_no_secret(
+    before: str | None, after: str | None, said: str
+) -> None:
+    assert change(before, after).diff() == said
+
+
+def test_a_diff_of_a_file_holds_no_secret_either() -> None:
+    diff = change("secret\n", "secret\nmore\n", file=True).diff()
+    assert diff == "diff --git a/t b/t\n--- a/t\n+++ b/t\n@@ -1 +1,2 @@\n ***\n+more\n"
+    assert change("secret", "***", file=True).diff() == "  t: only redacted values differ\n"
+    assert change("secret", "secret", file=True).diff() == ""

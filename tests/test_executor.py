@@ -14,7 +14,8 @@ from invoke import task as invoke_task
 from invoke.exceptions import Exit, UnexpectedExit
 from invoke.program import Program
 
-from aws_airflow_tasks.core import Change, Check, CheckStatus, Plan, TaskError
+from aws_airflow_tasks import settings
+from aws_airflow_tasks.core import Change, Check, CheckStatus, Plan, TaskError, UsageError
 from aws_airflow_tasks.executor import Executor, task
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.world import state
@@ -85,6 +86,18 @@ def foreign_tasks(world: World, first: Task, proof: Task, other: Task) -> list[T
     return [foreign, foreign_with_ours, deploy, careful, said, saying]
 
 
+def their_collection(world: World) -> Collection:
+    """A collection of somebody else's with a configuration of its own."""
+
+    @invoke_task
+    def greet(c):
+        world.asked.append(f"{c.config.greeting} {c.config.whom}")
+
+    made = Collection("theirs", greet)
+    made.configure({"greeting": "hello", "whom": "you"})
+    return made
+
+
 @pytest.fixture
 def run(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run a command line against a small namespace; returns the exit code."""
@@ -116,13 +129,14 @@ def run(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
         play.verify(lambda site: iter([Check("layer", world.proof)]))
 
     ours = [first, second, other, asking, everything, proof]
-    namespace = Collection(*ours, *foreign_tasks(world, first, proof, other))
+    namespace = Collection(*ours, *foreign_tasks(world, first, proof, other), their_collection(world))
 
     def run(*argv: str, executor: type | None = Executor) -> int:
         program = Program(namespace=namespace, executor_class=executor)
         with pytest.raises(SystemExit) as ended:
             program.run(["inv", *argv])
-        return int(ended.value.code or 0)
+        code = ended.value.code
+        return 1 if isinstance(code, str) else int(code or 0)  # as Python does with words
 
     return run
 
@@ -203,6 +217,33 @@ def test_bad_settings_exit_2_and_run_nothing(run, world: World, capsys, tmp_path
     assert "wait" in error["message"]
     assert "the environment" in error["message"]
     assert world.asked == []
+
+
+@pytest.mark.parametrize(
+    ("filename", "said", "hint"),
+    [("/a b", "cannot read /a b: Permission denied", "ls -ld '/a b'"), (None, "cannot read .: ", "ls -ld .")],
+)
+def test_a_place_that_cannot_be_looked_at_exits_2_with_its_name_and_runs_nothing(
+    run, world: World, capsys, monkeypatch, filename: str | None, said: str, hint: str
+) -> None:
+    def here() -> Path:
+        raise PermissionError(13, "Permission denied", filename)
+
+    monkeypatch.setattr(settings, "here", here)
+    assert run("first", "other", "--json") == 2
+    document = json.loads(capsys.readouterr().out)
+    assert (document["task"], document["error"]["hint"], world.asked) == ("first other", hint, [])
+    assert document["error"]["message"].startswith(said)
+
+
+def test_what_is_refused_is_said_as_this_person_types_commands(run, capsys, monkeypatch) -> None:
+    def here() -> Path:
+        raise UsageError("not here", hint="invoke init")
+
+    monkeypatch.setattr(settings, "here", here)
+    monkeypatch.setattr(sys, "argv", ["/somewhere/aws-airflow"])
+    assert run("first") == 2
+    assert "-> aws-airflow init" in capsys.readouterr().out
 
 
 def test_a_question_without_a_terminal_names_the_flag(run, world: World, capsys) -> None:
@@ -296,6 +337,7 @@ def test_a_foreign_task_is_skipped_where_a_step_or_check_before_it_has_failed(
         (Exit(code=0), 0),
         (SystemExit(3), 3),
         (SystemExit(), 0),
+        (SystemExit("enough"), 1),
         (UnexpectedExit(Result(exited=5)), 5),
     ],
 )
@@ -306,6 +348,14 @@ def test_what_ends_a_foreign_task_ends_the_line_after_our_recap(
     assert run("first", "--json", "deploy") == code
     document = json.loads(capsys.readouterr().out)
     assert (document["exit_code"], document["recap"]["changed"], bool(document["error"])) == (code, 1, bool(code))
+
+
+def test_a_bug_in_a_foreign_task_is_its_own_and_comes_after_our_recap(run, world: World, capsys) -> None:
+    world.end = RuntimeError("theirs")
+    with pytest.raises(RuntimeError, match="theirs"):
+        run("first", "--json", "deploy")
+    document = json.loads(capsys.readouterr().out)
+    assert (document["exit_code"], document["error"]["message"]) == (1, "deploy failed")
 
 
 def test_a_foreign_task_may_call_ours_the_lock_is_not_kept_from_it(run, world: World, tmp_path: Path) -> None:
@@ -321,6 +371,14 @@ def test_a_foreign_task_may_call_ours_the_lock_is_not_kept_from_it(run, world: W
 def test_a_foreign_task_has_the_words_that_its_call_gives_it(run, world: World) -> None:
     assert run("saying") == 0
     assert world.asked[-2:] == ["said ho", "saying"]
+
+
+def test_a_foreign_task_has_its_collections_configuration_under_what_the_environment_says(
+    run, world: World, monkeypatch
+) -> None:
+    monkeypatch.setenv("INVOKE_WHOM", "all")
+    assert run("first", "theirs.greet") == 0
+    assert world.asked[-1] == "hello all"
 
 
 def test_bytecode_is_off_in_foreign_tasks_as_invoke_wants_it(run, world: World) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,25 +95,68 @@ def test_the_state_directory_is_made_again_where_a_run_that_was_waited_for_remov
         log.setLevel(level)
 
 
-def test_the_lock_is_taken_once_a_play_and_given_back_at_its_end(project: Path) -> None:
-    told: list[str] = []
+class Values:
+    """What the steps under test ensure: that each name has its value; and when the lock was taken and given back."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+        self.told: list[str] = []
+
+    def plan(self, name: str) -> Plan:
+        apply = lambda: self.values.__setitem__(name, "x")  # noqa: E731
+        return Plan((Change(name, "patch", self.values.get(name), "x", apply),))
 
     @contextlib.contextmanager
-    def hold(settings: Settings, doing: str) -> Iterator[None]:
-        told.append(doing)
+    def hold(self, settings: Settings, doing: str) -> Iterator[None]:
+        self.told.append(f"{doing} in {settings.project.name}")
         yield
-        told.append("given back")
+        self.told.append("given back")
 
-    values: dict[str, str] = {}
 
-    def plan(name: str) -> Plan:
-        return Plan((Change(name, "patch", values.get(name), "x", lambda: values.__setitem__(name, "x")),))
-
-    play = Play(Settings(project=project), "it", Screen(), hold=hold)
-    play.converge("a", lambda site: plan("a"))
-    play.converge("b", lambda site: plan("b"))
+def test_the_lock_is_taken_once_a_play_and_given_back_at_its_end(project: Path) -> None:
+    world = Values()
+    play = Play(Settings(project=project), "it", Screen(), hold=world.hold)
+    play.converge("a", lambda site: world.plan("a"))
+    play.converge("b", lambda site: world.plan("b"))
     assert play.finish() == 0
-    assert told == ["invoke it", "given back"]
+    assert world.told == ["invoke it in project", "given back"]
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_every_target_of_a_step_is_planned_from_the_plays_site_and_made_under_its_lock_but_not_in_check_mode(
+    project: Path, check: bool
+) -> None:
+    world, sites = Values(), list[Site]()
+    play = Play(Settings(project=project, check=check), "it", Screen(), hold=world.hold)
+
+    def plans(site: Site) -> dict[str, Callable[[], Plan]]:
+        sites.append(site)
+        return {name: functools.partial(world.plan, name) for name in "ab"}
+
+    def rest(site: Site, done: Collection[str]) -> Plan:
+        sites.append(site)
+        return Plan(warnings=(f"{sorted(done)} are done",))
+
+    play.converge_each("both", plans, rest)
+    (result,) = play.results
+    assert (result.step, result.status, result.target) == ("both", "changed", "a, b")
+    assert result.warnings == ("['a', 'b'] are done",)
+    assert (world.values, world.told) == (({}, []) if check else ({"a": "x", "b": "x"}, ["invoke it in project"]))
+    assert {site.settings for site in sites} == {play.settings}
+
+
+def test_a_preview_says_what_tasks_would_do_does_nothing_and_counts_none_of_them_as_run(project: Path) -> None:
+    world = Values()
+
+    @task()
+    def it(play: Play) -> None:
+        play.converge("it", lambda site: world.plan("it"))
+
+    play = Play(Settings(project=project), "it", Screen(), hold=world.hold)
+    play.preview(it)
+    assert ([result.status for result in play.results], world.values, world.told) == (["changed"], {}, [])
+    play.run(it)
+    assert ([result.status for result in play.results], world.values) == (["changed"] * 2, {"it": "x"})
 
 
 def test_a_play_never_changes_its_settings_and_what_comes_of_another_is_told_with_it(project: Path) -> None:
@@ -155,7 +199,10 @@ def test_checks_that_say_the_same_of_several_services_share_a_line_and_are_all_k
     play.verify(checks)
     assert asked == [project]
     assert play.checks == found
-    assert capsys.readouterr().out.count("environment") == 1
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [
+        ["ok", "environment"],
+        ["failed", "backend"],
+    ]
     play.verify(lambda site: iter(found[:1]))
     assert play.checks == [*found, found[0]]
 

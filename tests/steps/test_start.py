@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,8 @@ class Airflow:
 
     services_: dict[str, Service] = field(default_factory=dict)
     starts: list[bool] = field(default_factory=list)
+    #: the seconds that each start was given
+    patience: list[int] = field(default_factory=list)
     waits: list[int] = field(default_factory=list)
     #: why what is waited for does not become healthy
     sick: TaskError | None = None
@@ -45,6 +48,8 @@ class Airflow:
     leaves: str = ""
     discarded: bool = False
     stops: int = 0
+    #: what there is of it that does not run
+    containers: tuple[str, ...] = ()
 
     def major(self) -> int:
         return 3
@@ -57,6 +62,7 @@ class Airflow:
 
     def start(self, environment: Mapping[str, str], *, restart: bool, wait: int) -> None:
         self.starts.append(restart)
+        self.patience.append(wait)
         self.services_ = {name: self.service(name, environment) for name in NAMES}
 
     def await_healthy(self, environment: Mapping[str, str], *, wait: int) -> None:
@@ -74,13 +80,13 @@ class Airflow:
         self.services_ = {}
 
     def made(self) -> tuple[str, ...]:
-        return ()
+        return self.containers
 
     def read_env(self, data: bytes) -> dict[str, str]:
         return dotenv.read(data, "compose", os.environ)
 
     def discard(self) -> None:
-        self.discarded = True
+        self.discarded, self.containers = True, ()
         self.stop()
 
 
@@ -132,7 +138,7 @@ def test_what_does_not_run_is_started_and_then_nothing_is_to_do(
     change.apply()
     planned = start.plan(here(settings, state))
     assert (planned.needed, planned.reason) == ((), "healthy: scheduler, triggerer")
-    assert airflow.starts == [False]
+    assert (airflow.starts, airflow.patience) == ([False], [settings.wait])
 
 
 def test_a_service_that_ran_when_anothers_keys_were_staged_is_stopped_and_started_and_then_it_is_well(
@@ -246,6 +252,7 @@ def test_a_line_of_the_persons_that_something_stronger_wins_over_does_not_start_
     airflow.stronger = {"TEAM": "theirs"}
     only(settings, state).apply()
     assert start.plan(here(settings, state)).needed == ()
+    assert stat.S_IMODE((state / start.BEATEN).stat().st_mode) == 0o600
     write(settings.project, ENV | {"TEAM": "science"})
     assert only(settings, state).reason == "scheduler, triggerer: TEAM not as in .env"
 

@@ -67,3 +67,32 @@ def test_what_we_made_is_removed_and_its_data_is_named(running: Airflow, setting
     assert "docker volume ls" in undo.plans(here(settings, state))["Airflow"]().warnings[0]
     change.apply()
     assert (running.running(), running.discarded) == ((), True)
+
+
+def test_containers_of_ours_that_were_stopped_since_are_removed_all_the_same(
+    airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    started(state, running=False, made=True)
+    airflow.containers = ("scheduler",)
+    (change,) = airflow_changes(settings, state)
+    assert (change.action, change.before) == ("remove", "its containers\n")
+    change.apply()
+    assert airflow.discarded
+    assert airflow_changes(settings, state) == []
+
+
+def test_containers_that_were_there_before_us_stay(airflow: Airflow, settings: Settings, state: Path) -> None:
+    started(state, running=False, made=False)
+    airflow.containers = ("scheduler",)
+    assert airflow_changes(settings, state) == []
+
+
+def test_what_ran_before_us_is_started_again_once_with_the_patience_that_is_set(
+    running: Airflow, settings: Settings, state: Path
+) -> None:
+    started(state, running=True, made=False)
+    again = undo.plans(here(settings, state))["Airflow, started again"]
+    (change,) = again().needed
+    change.apply()
+    assert again().needed == ()
+    assert (running.starts, running.patience[-1:]) == ([True], [settings.wait])

@@ -41,6 +41,14 @@ def test_git_applies_the_diff(tmp_path: Path, before: str | None, after: str | N
     assert (file.read_bytes().decode() if file.exists() else None) == after
 
 
+def test_a_diff_says_that_a_file_is_new_or_deleted_and_only_then() -> None:
+    made = unified_diff("f", None, "a\n").splitlines()
+    assert made[1:4] == ["new file mode 100644", "--- /dev/null", "+++ b/f"]
+    gone = unified_diff("f", "a\n", None).splitlines()
+    assert gone[1:4] == ["deleted file mode 100644", "--- a/f", "+++ /dev/null"]
+    assert unified_diff("f", "", "a\n").splitlines()[1:3] == ["--- a/f", "+++ b/f"]
+
+
 def change(before: str | None, after: str | None, *, file: bool = False) -> Change:
     return Change(
         "t", "patch", before, after, lambda: None, shown=lambda text: text.replace("secret", "***"), file=file

@@ -172,6 +172,31 @@ def test_a_play_never_changes_its_settings_and_what_comes_of_another_is_told_wit
     assert (play.notes, play.extra) == (["next"], {"x": 1})
 
 
+def test_all_that_depends_on_what_failed_is_skipped_with_that_cause_however_far_away(project: Path) -> None:
+    def failing(site: Site) -> Plan:
+        raise TaskError("no luck")
+
+    @task()
+    def first(play: Play) -> None:
+        play.converge("first", failing)
+
+    @task(first)
+    def second(play: Play) -> None:
+        raise AssertionError("what it needs has failed")
+
+    @task(second)
+    def third(play: Play) -> None:
+        raise AssertionError("what it needs was skipped")
+
+    play = play_of(project)
+    play.go(third)
+    assert [(result.step, result.status, result.reason) for result in play.results] == [
+        ("first", "failed", ""),
+        ("second", "skipped", "first failed"),
+        ("third", "skipped", "first failed"),
+    ]
+
+
 def test_what_is_to_be_typed_after_a_preview_is_not_what_its_tasks_would_say(project: Path) -> None:
     @task()
     def last(play: Play) -> None:

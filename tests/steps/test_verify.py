@@ -16,7 +16,7 @@ from aws_airflow_tasks.core import Check, TaskError
 from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import verify
+from aws_airflow_tasks.steps import dag, verify
 from aws_airflow_tasks.steps.probing import Expected
 from aws_airflow_tasks.world import airflow_api, identity
 from aws_airflow_tasks.world.airflow_api import DagRun
@@ -42,30 +42,43 @@ class Runtime:
 
 
 def dag_run(monkeypatch: pytest.MonkeyPatch, state: str, log: str, **settings: Any) -> Check:
-    api: Any = type("Api", (), {"log": lambda *_: log})()
-    monkeypatch.setattr(airflow_api, "connect", lambda login, **_: api)
-    monkeypatch.setattr(airflow_api, "run", lambda api, dag_id: DagRun(dag_id, "manual__1", state))
-    return verify._dag_run(site(Settings(**settings), runtime=Runtime()), EXPECTED, threading.Event())
+    """The finding where the example DAG's run ends in ``state`` and its task's log is ``log``."""
+    given_up = threading.Event()
+
+    def connect(login: Any, *, wait: int, unwanted: threading.Event) -> Any:
+        assert (login.url, wait, unwanted) == ("http://127.0.0.1:1", 7, given_up)
+        return api
+
+    def run(asked: Any, dag_id: str) -> DagRun:
+        assert (asked, dag_id) == (api, dag.DAG_ID)
+        return DagRun(dag_id, "manual__1", state)
+
+    logs = {(dag.DAG_ID, "manual__1", dag.TASK_ID): log}
+    api: Any = type("Api", (), {"log": lambda self, *task: logs[task]})()
+    monkeypatch.setattr(airflow_api, "connect", connect)
+    monkeypatch.setattr(airflow_api, "run", run)
+    return verify._dag_run(site(Settings(wait=7, **settings), runtime=Runtime()), EXPECTED, given_up)
 
 
 def test_a_run_that_printed_our_values_is_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     check = dag_run(monkeypatch, "success", GOOD)
-    assert (check.status, check.detail) == ("ok", "printed: variable aws_airflow_check = the nonce")
+    assert check == Check("dag-run", "ok", "printed: variable aws_airflow_check = the nonce")
 
 
 @pytest.mark.parametrize("log", [GOOD.replace("the nonce", "a stale value"), GOOD.replace("the-host", "h"), ""])
 def test_a_green_run_that_printed_another_value_does_not_pass(monkeypatch: pytest.MonkeyPatch, log: str) -> None:
     check = dag_run(monkeypatch, "success", log)
-    assert check.status == "failed"
+    assert (check.check, check.status, check.hint) == ("dag-run", "failed", "invoke dag --diff")
     assert "another value" in check.detail
 
 
 def test_a_failed_run_is_told_by_the_error_in_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
     log = "INFO - start\nNoCredentialsError: Unable to locate credentials\nINFO - done\n"
-    check = dag_run(monkeypatch, "failed", log)
-    assert (check.status, check.detail) == (
+    assert dag_run(monkeypatch, "failed", log) == Check(
+        "dag-run",
         "failed",
         "the DAG run failed: NoCredentialsError: Unable to locate credentials",
+        "open http://127.0.0.1:1",
     )
 
 
@@ -163,6 +176,35 @@ def test_services_are_probed_once_a_place_and_each_has_its_findings(
         ("environment", "ok", "scheduler"),
         ("backend", "ok", ""),
         ("dag-run", "ok", ""),
+    ]
+
+
+def test_a_layer_that_cannot_be_probed_fails_with_why_and_all_are_told_layer_by_layer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = site(Settings(), runtime=Runtime(mounts=False), running=(Service("scheduler", True, {}),))
+
+    def backend_check(asked: Site, expected: Expected) -> Check:
+        assert (asked, expected) == (here, EXPECTED)
+        raise TaskError("no backend", hint="mend it")
+
+    def service_checks(asked: Site, service: str, expected: Expected) -> list[Check]:
+        assert (asked, service, expected) == (here, "scheduler", EXPECTED)
+        return [Check(layer, "ok", layer) for layer in ("identity-in-service", "environment", "files-readable")]
+
+    def dag_run(asked: Site, expected: Expected, unwanted: threading.Event) -> Check:
+        assert (asked, expected, unwanted.is_set()) == (here, EXPECTED, False)
+        raise TaskError("no DAG", hint="look there")
+
+    monkeypatch.setattr(verify, "backend_check", backend_check)
+    monkeypatch.setattr(verify, "service_checks", service_checks)
+    monkeypatch.setattr(verify, "_dag_run", dag_run)
+    assert list(verify._in_services(here, EXPECTED))[1:] == [
+        Check("files-readable", "ok", "files-readable", "", "scheduler"),
+        Check("environment", "ok", "environment", "", "scheduler"),
+        Check("identity-in-service", "ok", "identity-in-service", "", "scheduler"),
+        Check("backend", "failed", "no backend", "mend it", "scheduler"),
+        Check("dag-run", "failed", "no DAG", "look there"),
     ]
 
 

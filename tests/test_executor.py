@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from aws_airflow_tasks import settings
 from aws_airflow_tasks.core import Change, Check, CheckStatus, Plan, TaskError, UsageError
 from aws_airflow_tasks.executor import Executor, task
 from aws_airflow_tasks.play import Play
+from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.world import state
 from aws_airflow_tasks.world.lock import locked
 
@@ -37,6 +39,8 @@ class World:
     def plan(self, name: str) -> Callable[..., Plan]:
         def plan(site) -> Plan:
             self.asked.append(name)
+            logging.getLogger("aws_airflow_tasks.world.cli").info("building %s", name)
+            logging.getLogger("aws_airflow_tasks.world.cli").debug("$ build %s", name)
             if name == "first" and self.broken:
                 raise self.broken
             apply = lambda: self.values.__setitem__(name, "wanted")  # noqa: E731
@@ -99,9 +103,8 @@ def their_collection(world: World) -> Collection:
 
 
 @pytest.fixture
-def run(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Run a command line against a small namespace; returns the exit code."""
-    monkeypatch.chdir(tmp_path)
+def namespace(world: World) -> Collection:
+    """A few tasks of ours and of somebody else's."""
 
     @task(loud="Say it loudly.", word="What to say.")
     def first(play: Play, loud: bool = False, word: str = "hi") -> None:
@@ -129,7 +132,13 @@ def run(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
         play.verify(lambda site: iter([Check("layer", world.proof)]))
 
     ours = [first, second, other, asking, everything, proof]
-    namespace = Collection(*ours, *foreign_tasks(world, first, proof, other), their_collection(world))
+    return Collection(*ours, *foreign_tasks(world, first, proof, other), their_collection(world))
+
+
+@pytest.fixture
+def run(namespace: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run a command line against the small namespace; returns the exit code."""
+    monkeypatch.chdir(tmp_path)
 
     def run(*argv: str, executor: type | None = Executor) -> int:
         program = Program(namespace=namespace, executor_class=executor)
@@ -396,6 +405,62 @@ def test_under_any_other_executor_every_task_refuses_and_prints_the_lines_to_add
         assert run(name, "--check", executor=None) == 2
         assert "executor_class: aws_airflow_tasks.executor.Executor" in capsys.readouterr().err
     assert world.asked == []
+
+
+@pytest.fixture
+def loggers() -> Iterator[dict[str, logging.Logger]]:
+    """The loggers that a command line configures, as a new process has them; as they were afterwards."""
+    found = {name: logging.getLogger(name) for name in ("aws_airflow_tasks", *LIBRARIES)}
+    before = {name: (each.handlers[:], each.level, each.propagate) for name, each in found.items()}
+    for each in found.values():
+        each.handlers[:], each.propagate = [], True
+        each.setLevel(logging.NOTSET)
+    yield found
+    for name, each in found.items():
+        each.handlers[:], level, each.propagate = before[name]
+        each.setLevel(level)
+
+
+LIBRARIES = ("botocore", "boto3", "urllib3", "docker", "s3transfer")
+
+
+@pytest.mark.parametrize("flags", [[], ["--echo"], ["--debug"]], ids=str)
+def test_libraries_that_would_log_secrets_are_capped_at_warnings_whatever_is_asked_for(
+    run, loggers, flags: list[str]
+) -> None:
+    assert run(*flags, "first") == 0
+    assert {loggers[name].level for name in LIBRARIES} == {logging.WARNING}
+
+
+@pytest.mark.parametrize(
+    ("flags", "watched", "said", "logged"),
+    [
+        ([], False, [], []),
+        ([], True, ["building first"], []),
+        (["--echo"], False, ["$ build first"], []),
+        (["--echo"], True, ["building first", "$ build first"], []),
+        (["--debug"], True, [], ["building first", "$ build first"]),
+    ],
+)
+def test_what_goes_on_is_for_who_looks_commands_for_echo_and_under_debug_invokes_own_log_has_it(
+    run, loggers, capsys, caplog, monkeypatch, flags: list[str], watched: bool, said: list[str], logged: list[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr(Screen, "watched", watched)
+    assert run(*flags, "first") == 0
+    assert [*dict.fromkeys(line.partition("s  ")[2] for line in capsys.readouterr().err.splitlines())] == said
+    ours = [record for record in caplog.records if record.name.startswith("aws_airflow_tasks")]
+    assert [*dict.fromkeys(record.getMessage() for record in ours)] == logged
+
+
+def test_our_tasks_run_where_nobody_has_parsed_a_command_line(
+    namespace: Collection, world: World, loggers, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Exit) as ended:
+        Executor(namespace).execute("second")
+    assert (ended.value.code, world.values) == (0, {"first": "wanted", "second": "wanted"})
+    assert loggers["aws_airflow_tasks"].level == logging.INFO
 
 
 def test_no_flag_of_ours_shadows_one_of_invokes() -> None:

@@ -29,6 +29,7 @@ class World:
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
+        self.settings: settings.Settings | None = None
         self.asked: list[str] = []
         self.broken: BaseException | None = None
         self.own: list[tuple[bool, str]] = []
@@ -39,6 +40,7 @@ class World:
     def plan(self, name: str) -> Callable[..., Plan]:
         def plan(site) -> Plan:
             self.asked.append(name)
+            self.settings = site.settings
             logging.getLogger("aws_airflow_tasks.world.cli").info("building %s", name)
             logging.getLogger("aws_airflow_tasks.world.cli").debug("$ build %s", name)
             if name == "first" and self.broken:
@@ -226,6 +228,19 @@ def test_bad_settings_exit_2_and_run_nothing(run, world: World, capsys, tmp_path
     assert "wait" in error["message"]
     assert "the environment" in error["message"]
     assert world.asked == []
+
+
+def test_a_bad_value_on_the_command_line_is_said_to_be_from_there(run, world: World, capsys) -> None:
+    assert run("first", "--runtime", "podman") == 2
+    assert "(from the command line)" in capsys.readouterr().out
+    assert world.asked == []
+
+
+def test_what_is_shared_by_all_projects_lies_in_the_persons_cache(run, world: World, closed_world: Path) -> None:
+    assert run("first") == 0
+    assert world.settings is not None
+    assert world.settings.cache.is_relative_to(closed_world)
+    assert world.settings.cache.name == "aws-airflow-tasks"
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ class Airflow:
         self.services_ = {name: self.service(name, environment) for name in NAMES}
 
     def await_healthy(self, environment: Mapping[str, str], *, wait: int) -> None:
+        assert all(service.environment.items() >= environment.items() for service in self.running())
         self.waits.append(wait)
         if self.sick:
             raise self.sick
@@ -306,7 +307,9 @@ def test_variables_in_env_are_filled_in_from_the_shell_as_compose_does(
 
 def test_stop_stops_what_runs_and_has_nothing_to_do_then(airflow: Airflow, settings: Settings, state: Path) -> None:
     only(settings, state).apply()
-    (change,) = start.stop(here(settings, state)).needed
+    planned = start.stop(here(settings, state))
+    (change,) = planned.needed
+    assert (change.target, change.action, planned.reason) == ("Airflow", "stop", "")
     change.apply()
     planned = start.stop(here(settings, state))
-    assert (planned.needed, planned.reason) == ((), "not running")
+    assert (planned.needed, planned.target, planned.reason) == ((), "Airflow", "not running")

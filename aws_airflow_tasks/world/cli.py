@@ -85,13 +85,15 @@ def run(
         cwd: where it runs; None: here.
         input: what it reads on standard input; it never gets the terminal.
         timeout: seconds it may take; None: as long as it likes.
-        tick: is called while it runs; an exception of it stops the child and is passed on.
+        tick: is called while it runs; an exception of it stops the child and is passed on. Not with ``input``, of
+            which ``Popen.communicate`` forgets at a timeout what the child has not read by then.
         every: seconds between two calls of ``tick``.
 
     Raises:
         TaskError: the program is not installed, cannot be started or takes longer than ``timeout``.
         KeyboardInterrupt: passed on once the child is stopped.
     """
+    assert not (input and tick)
     child = _start(argv, env, cwd, subprocess.PIPE)
     _running.add(child)
     with child:
@@ -126,11 +128,10 @@ def _communicate(
     while tick:
         left = every if deadline is None else min(every, max(0, deadline - time.monotonic()))
         try:
-            return child.communicate(input, timeout=left)
+            return child.communicate(timeout=left)
         except subprocess.TimeoutExpired:  # nothing of what was read is lost
             if deadline is not None and time.monotonic() >= deadline:
                 raise
-            input = ""  # it is on its way
             tick()
     return child.communicate(input, timeout=timeout)
 

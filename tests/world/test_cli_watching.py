@@ -20,12 +20,17 @@ def python(script: str, **arguments: object) -> cli.Completed:
     return cli.run([sys.executable, "-c", script], **arguments)  # type: ignore[arg-type]
 
 
-def test_what_is_called_meanwhile_costs_nothing_of_input_and_output() -> None:
+def test_what_is_called_meanwhile_costs_nothing_of_the_output() -> None:
     looks: list[int] = []
-    script = "import sys, time\nprint(len(sys.stdin.read()), flush=True)\ntime.sleep(0.5)\nprint('end')"
-    done = python(script, input="x" * 200_000, timeout=60, tick=lambda: looks.append(1), every=0.1)
-    assert (done.code, done.stdout.split()) == (0, ["200000", "end"])
+    script = "import sys, time\nprint(repr(sys.stdin.read()), 'x' * 200_000, flush=True)\ntime.sleep(0.5)\nprint('end')"
+    done = python(script, timeout=600, tick=lambda: looks.append(1), every=0.1)
+    assert (done.code, done.stdout.split()) == (0, ["''", "x" * 200_000, "end"])
     assert looks
+
+
+def test_all_of_the_input_is_read_by_a_child_that_takes_its_time() -> None:
+    script = "import sys, time\ntime.sleep(0.5)\nprint(len(sys.stdin.read()))"
+    assert python(script, input="x" * 200_000, timeout=600).stdout.split() == ["200000"]
 
 
 def test_an_error_of_the_look_ends_the_child_and_is_passed_on() -> None:

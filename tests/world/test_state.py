@@ -8,7 +8,8 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -375,12 +376,17 @@ def test_a_read_only_home_is_an_error_with_the_cause(
         assert caught.value.hint == "mount | grep '[(,]ro[,)]'"
 
 
-def test_a_home_without_permission_is_an_error_that_names_what_is_there(project: Path, tmp_path: Path) -> None:
-    home = directory(tmp_path / "it's home")
+@pytest.fixture
+def for_everybody() -> Iterator[Path]:
+    """A directory that other users reach: every run of pytest closes the one that it keeps ``tmp_path`` in."""
+    with tempfile.TemporaryDirectory(prefix="it's ") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_a_home_without_permission_is_an_error_that_names_what_is_there(project: Path, for_everybody: Path) -> None:
+    home = directory(for_everybody / "it's home")
     home.chmod(0o555)
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o011)
     code = (
         "import ctypes, os, sys; from pathlib import Path; from aws_airflow_tasks.world import state\n"
         "state.root()\n"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from aws_airflow_tasks.core import Change, Plan, Target, TaskError
+from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.world import identity, staging
 from aws_airflow_tasks.world.delivery import source
@@ -64,7 +64,7 @@ def stale(site: Site) -> Collection[str]:
 
 
 def _running(site: Site) -> list[str]:
-    with contextlib.suppress(TaskError):  # no engine answers: then nothing runs in it
+    with contextlib.suppress(TaskError, Pending):  # no engine answers, or no project yet: then nothing runs in it
         return [service.identity for service in site.running]
     return []
 

@@ -21,8 +21,10 @@ def hold(settings: Settings, doing: str) -> Iterator[None]:
     Raises:
         TaskError: another run holds it for too long, or there is no place for the state directory.
     """
-    folder = state.make(settings.project)
-    with locked(folder, wait=settings.wait, doing=doing):
+    if state.outgrown(settings.project):
+        with locked(state.make(settings.project), wait=settings.wait, doing=doing):
+            state.rename(settings.project)
+    with locked(state.make(settings.project), wait=settings.wait, doing=doing):
         state.make(settings.project)  # another run's undo may have removed it while we waited
         yield
 

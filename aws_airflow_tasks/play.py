@@ -256,6 +256,8 @@ class Play:
 
     def _hold(self) -> None:
         """Take the project's lock for the rest of this command line, or until :meth:`release`."""
+        if self._holding and state.outgrown(self.settings.project):
+            self.release()
         if not self._holding:
             self._lock.enter_context(self._hold_project(self.settings, f"{self.command} {self.asked}"))
             self._holding = True

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import re
 import shutil
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import boto3
 import pytest
 
 from aws_airflow_tasks.patch import dotenv
-from aws_airflow_tasks.world import state
+from aws_airflow_tasks.world import cli, state
 from tests.project import Done, StandInAirflow, airflow, astro_project, embedded, run, tree
 from tests.world.server import Embedded, serving
 from tests.world.sso_server import assumed, role
@@ -510,6 +511,49 @@ def test_in_docker_a_profile_of_the_persons_own_line_is_one_that_is_staged_or_a_
     assert ("AWS_PROFILE" in (in_docker / ".env").read_text()) == (code == 0)
     assert run("undo").code == 0
     assert (in_docker / ".env").read_text() == line
+
+
+def test_in_docker_a_project_made_in_the_same_run_is_mounted_by_the_name_that_init_chose(
+    in_docker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    """The CLI makes ``p-2`` of ``p2``; the lock and what was staged before go along."""
+    made = tmp_path / "p2"
+    made.mkdir()
+    monkeypatch.chdir(made)
+
+    def astro(argv: Sequence[str], **_: Any) -> cli.Completed:
+        shutil.copytree(in_docker, made, dirs_exist_ok=True)
+        (made / ".astro" / "config.yaml").write_text("project:\n  name: p-2\n")
+        return cli.Completed(0, "", "")
+
+    monkeypatch.setattr(cli, "find", lambda name: name)
+    monkeypatch.setattr(cli, "run", astro)
+    done = run("mount", "--yes")
+    assert (done.code, "--skip-worktree" in done.out) == (0, False), done
+    assert "source: ~/.local/state/aws-airflow/p-2/aws\n" in (made / "docker-compose.override.yml").read_text()
+    assert state.locate(made) == state.root() / "p-2"
+    assert not (state.root() / "p2").exists()
+    assert run("mount", "--json").document["recap"]["changed"] == 0
+
+
+def test_in_docker_a_second_checkout_has_a_copy_of_its_own_and_says_that_the_shared_line_differs(
+    in_docker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    first = run("mount")
+    assert "--skip-worktree" not in first.out
+    shared = (in_docker / "docker-compose.override.yml").read_text()
+    assert shared.count("source: ~/.local/state/aws-airflow/mine/aws\n") == 4
+    shutil.copytree(in_docker, tmp_path / "second")
+    monkeypatch.chdir(tmp_path / "second")
+    done = run("mount")
+    assert done.code == 0
+    assert "git update-index --skip-worktree docker-compose.override.yml" in done.out
+    own = re.findall(
+        "source: ~/.local/state/aws-airflow/(mine-[0-9a-f]{8})/aws\n", Path("docker-compose.override.yml").read_text()
+    )
+    assert len(own) == 4
+    assert state.locate(tmp_path / "second").name == own[0]
+    assert "--skip-worktree" not in run("mount").out
 
 
 def other_profile(home: Path, embedded: Embedded) -> None:

@@ -13,7 +13,8 @@ from aws_airflow_tasks.core import Plan, Target, TaskError, Trace
 from aws_airflow_tasks.patch import Patch, compose
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files
-from aws_airflow_tasks.world import delivery, receipts
+from aws_airflow_tasks.text.hints import sh
+from aws_airflow_tasks.world import delivery, receipts, staging
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.receipts import FileRecord, Kept
 
@@ -41,7 +42,21 @@ def plan(site: Site) -> Plan:
         replace_conflicts=site.settings.override,
     )
     more = _before_us(site, data, str(known.directory)) if patch.outcome == "edits" else {}
-    return files.plan("mount", site.project, OVERRIDE, patch, source=str(known.directory), **more)
+    planned = files.plan("mount", site.project, OVERRIDE, patch, source=str(known.directory), **more)
+    return planned._replace(warnings=(*planned.warnings, *_unlike_teammates(site))) if planned.needed else planned
+
+
+def _unlike_teammates(site: Site) -> tuple[str, ...]:
+    """What to know of a line that a shared file has otherwise, as another checkout here has the project's name."""
+    plain = states.plain(site.project)
+    if not site.delivered.staged or plain == site.state:
+        return ()
+    ours, theirs = (_source(staging.folder(state)) for state in (site.state, plain))
+    keep = sh("git update-index --skip-worktree {}", OVERRIDE)
+    return (
+        f"this checkout's line names {ours}, a teammate's or another checkout's {theirs}: keep {OVERRIDE} out of your"
+        f" commits: {keep}",
+    )
 
 
 def _source(directory: Path) -> str:

@@ -24,6 +24,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import secrets
 import stat
 import time
@@ -38,8 +39,12 @@ from aws_airflow_tasks.world.lock import locked
 
 #: what a state directory holds that nobody misses
 _WORTHLESS = ("project", "id", "identity.json")
+#: what it holds before anything names it
+_EARLY = {*_WORTHLESS, "receipts", "replaced", "aws", "staged.json"}
 #: what :func:`inodes.at` says where there is no directory, or no number of it
 _UNKNOWN = (None, (0, 0))
+#: what is a file's name everywhere, and needs no quotes in a compose file
+_READABLE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9_-])?")
 #: seconds for which another process that makes a state directory is waited for: it takes milliseconds
 _PATIENCE = 60
 
@@ -129,8 +134,32 @@ def _real(project: Path) -> Path:
     return Path(os.path.realpath(project))
 
 
-def _names(project: Path) -> Iterator[Path]:
-    plain = root() / (project.name or "root")
+def plain(project: Path) -> Path:
+    """The directory whose name teammates' mounts have: the project's own name in its configuration, else its folder's.
+
+    Another project may hold that name here.
+    """
+    with contextlib.suppress(TaskError):
+        name = _astro_name((files.read(project / ".astro" / "config.yaml") or b"").decode(errors="replace"))
+        if _READABLE.fullmatch(name):
+            return root() / name
+    return _folder(project)
+
+
+def _astro_name(text: str) -> str:
+    """``project.name`` of the Astro CLI's configuration, in the form in which that writes it; else empty."""
+    section = re.search(r"^project:[ \t]*(?:#.*)?\r?\n((?:[ \t#].*\n?|\r?\n)*)", text, re.MULTILINE)
+    lines = [line for line in (section[1] if section else "").splitlines() if line.strip() and line.strip()[0] != "#"]
+    indent = lines[0][: -len(lines[0].lstrip())] if lines else ""
+    names = (re.fullmatch(rf"{indent}name:\s+([\"']?)(.+?)\1\s*(?:\s#.*)?", line) for line in lines)
+    return next((found[2] for found in names if found), "")
+
+
+def _folder(project: Path) -> Path:
+    return root() / (_real(project).name or "root")
+
+
+def _names(project: Path, plain: Path) -> Iterator[Path]:
     yield plain
     hashed = plain.with_name(f"{plain.name}-{hashlib.sha256(os.fsencode(project)).hexdigest()[:8]}")
     yield hashed
@@ -140,18 +169,18 @@ def _names(project: Path) -> Iterator[Path]:
 def locate(project: Path) -> Path:
     """The state directory of ``project``, named after it; with a hash when another project holds the name.
 
-    The name is kept readable, and the same for every teammate, because a mount in a shared file may name it. So a
-    project that is gone holds its name only while its directory holds something to be missed.
+    The name is kept readable, and the same for every teammate, because a mount in a shared file names it. So a project
+    that is gone holds its name only while its directory holds something to be missed.
     """
     project = _real(project)
-    return _found(project) or next(folder for folder in _names(project) if _free(folder))
+    return _found(project) or next(folder for folder in _names(project, plain(project)) if _free(folder))
 
 
 def _found(project: Path) -> Path | None:
     """The state directory that is this project's: recorded as it is now, renamed since, or made anew at its path."""
     here = inodes.at(project)
     unknown = here in _UNKNOWN
-    for folder in itertools.islice(_names(project), 2):  # as nearly always, and quickly
+    for folder in itertools.islice(_names(project, _folder(project)), 2):  # as nearly always, and quickly
         record = _record(folder)
         if record and record.path == str(project) and (unknown or here == (record.device, record.inode)):
             return folder
@@ -198,6 +227,36 @@ def make(project: Path) -> Path:
 def _whole(folder: Path, project: Path) -> bool:
     record = _record(folder)
     return record == _now(project, record) and bool(project_id(folder))
+
+
+def outgrown(project: Path) -> bool:
+    """Whether the directory has its folder's name still, which :func:`rename` changes into that of :func:`plain`.
+
+    `astro dev init` names a project as it likes (``p2`` becomes ``p-2``), and nothing names the directory before the
+    first mount.
+    """
+    project = _real(project)
+    folder = _folder(project)
+    return _found(project) == folder != plain(project) and not os.path.lexists(plain(project)) and _is_unnamed(folder)
+
+
+def rename(project: Path) -> None:
+    """Give the directory the name of :func:`plain`; call it with the project's lock held, and take the new one's.
+
+    Raises:
+        TaskError: it cannot be renamed.
+    """
+    if outgrown(project):
+        with files.explained("rename", _folder(project)):
+            _folder(project).rename(plain(project))
+
+
+def _is_unnamed(folder: Path) -> bool:
+    """Whether nothing was made yet but the copy of the credentials and an Astro project."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        kinds = {json.loads(path.read_bytes())["kind"] for path in (folder / "receipts").glob("*.json")}
+        return kinds <= {"init"} and {path.name for path in folder.iterdir()} <= _EARLY
+    return False
 
 
 def _mend(folder: Path, project: Path) -> None:

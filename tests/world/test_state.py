@@ -73,6 +73,71 @@ def test_another_checkout_of_the_same_name_gets_a_hash(tmp_path: Path) -> None:
     assert (state.make(first), state.make(second)) == (one, two)
 
 
+def configured(project: Path, text: str) -> Path:
+    directory(project / ".astro").joinpath("config.yaml").write_text(text)
+    return project
+
+
+def test_it_is_named_after_the_astro_project_whatever_the_checkout_is_called(tmp_path: Path) -> None:
+    """The line that names it is in a file that the team shares."""
+    first, second = (
+        configured(directory(tmp_path / name), "project:\n  name: dwh\n") for name in ("dwh-clone", "work")
+    )
+    one, two = state.make(first), state.make(second)
+    assert one == state.plain(first) == state.plain(second) == state.root() / "dwh"
+    assert two.name.startswith("dwh-")
+    assert (state.make(first), state.make(second)) == (one, two)
+
+
+def test_one_that_was_named_after_its_folder_keeps_its_name(project: Path) -> None:
+    folder = state.make(project)
+    configured(project, "project:\r\n  name: other\r\n")
+    assert state.make(project) == folder != state.plain(project)
+
+
+@pytest.mark.parametrize(
+    ("left", "renamed"),
+    [({}, True), ({"receipts/0001.json": '{"kind": "init"}', "aws/config": "", "staged.json": ""}, True)]
+    + [({name: '{"kind": "file"}'}, False) for name in ("receipts/0001.json", "airflow/log", "receipts/2.json")],
+)
+def test_one_that_nothing_names_yet_gets_the_name_that_astro_dev_init_has_chosen(
+    left: dict[str, str], renamed: bool, project: Path
+) -> None:
+    folder, number = state.make(project), state.project_id(state.make(project))
+    for name, text in left.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    assert not state.outgrown(project)
+    configured(project, "project:\n    # ours\n    other: 1\n    name: 'd-w-h'  # kept\n")
+    assert state.outgrown(project) == renamed
+    state.rename(project)
+    assert state.make(project) == state.root() / ("d-w-h" if renamed else "dwh")
+    assert state.project_id(state.locate(project)) == number
+    assert not state.outgrown(project)
+
+
+def test_a_name_that_another_project_holds_renames_nothing(project: Path, tmp_path: Path) -> None:
+    folder, other = state.make(project), state.make(tmp_path / "other")
+    configured(project, "project:\r\n  name: other\r\n")
+    state.rename(project)
+    assert (state.make(project), state.make(tmp_path / "other")) == (folder, other)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "project: [", "project:\n  name:\n", "project: name\n", "project:\n  name: [x]\n", "[" * 20_000 + "name"),
+        *(f"project:\n  name: '{name}'\n" for name in ("../x", "..", ".making", "a/b", "a b", "$HOME", "x" * 65, "x.")),
+        "project:\n  sub:\n    name: x\n",
+        "name: x\nother:\n  name: x\n",
+    ],
+    ids=lambda text: text[:40],
+)
+def test_a_name_that_is_no_plain_file_name_or_cannot_be_read_gives_way_to_the_folders(text: str, project: Path) -> None:
+    configured(project, text)
+    assert state.make(project) == state.root() / "dwh"
+
+
 def test_the_projects_id_is_random_and_stays(tmp_path: Path) -> None:
     first, second = tmp_path / "a", tmp_path / "b"
     ids = [state.project_id(state.make(project)) for project in (first, second, first)]

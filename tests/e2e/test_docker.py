@@ -305,6 +305,48 @@ def assert_drift_is_named_and_repaired(person: Person, client: DockerClient) -> 
     (person.project / ".env").write_text((person.project / ".env").read_text().replace("TEAM=data\n", ""))
 
 
+#: as DAGs do that make a client at module level, with no call
+CLIENT = """\
+import unittest
+
+import boto3
+
+boto3.client("s3", region_name="eu-west-1")
+
+
+class Client(unittest.TestCase):
+    def test_it_was_made(self):
+        pass
+"""
+
+
+def test_pytest_of_the_cli_which_has_no_mount_can_make_a_client_before_and_after(
+    person: Person, pytestconfig: pytest.Config
+) -> None:
+    """With the line that names a profile, such as an earlier version left, it can not."""
+    new_project(person, 3, pytestconfig)
+    person.run("init")
+    (person.project / "tests" / "test_client.py").write_text(CLIENT)
+
+    def said() -> tuple[int, str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        argv = ["astro", "dev", "pytest", "tests/test_client.py"]
+        done = subprocess.run(
+            argv, cwd=person.project, env=environment | person.variables, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    before = said()
+    assert before[0] == 0, before
+    person.run("mount", "env", INVOKE_AWS_AIRFLOW_CREDENTIALS="live")
+    named = said()
+    assert named[0] != 0
+    assert "ProfileNotFound" in named[1]
+    person.run("mount", "env")
+    after = said()
+    assert after[0] == 0, after
+
+
 #: Airflow 3.3.2 cannot migrate the database of 2.11 with psycopg 3, which it takes by default
 WITH_PSYCOPG_2 = """\
   db-migration:

@@ -64,7 +64,14 @@ class Docker:
         if remembered:
             return remembered
         base = dockerfile.read(self._dockerfile())
-        return base.major or dockerfile.runtime_major(self._label(base.image)) or _unknown(base.image)
+        if base.unset or (base.major and not base.guessed):
+            return base.major or _unknown(base)
+        try:
+            return self._labelled(base.image) or base.major or _unknown(base)
+        except TaskError:
+            if base.major:  # no engine that could tell more than the name
+                return base.major
+            raise
 
     def services(self) -> tuple[str, ...]:
         """Airflow's own services; the database and the migration get neither credentials nor ``.env``."""
@@ -261,10 +268,12 @@ class Docker:
     def _dockerfile(self) -> str:
         return dockerfile.text(self.project)
 
-    def _label(self, image: str) -> str:
-        """The version of Astro Runtime by the labels of an image that the engine has; empty: it has none such."""
+    def _labelled(self, image: str) -> int | None:
+        """Airflow's major version by the labels of an image that the engine has; None: it has none such."""
         with containers.engine() as client:
-            return containers.image_labels(client, image).get(dockerfile.RUNTIME_LABEL, "")
+            labels = containers.image_labels(client, image)
+        own = labels.get(dockerfile.AIRFLOW_LABEL, "")[:2]
+        return dockerfile.runtime_major(labels.get(dockerfile.RUNTIME_LABEL, "")) or {"2.": 2, "3.": 3}.get(own)
 
     def _remembered(self) -> str:
         """The version of Astro Runtime that really ran with this Dockerfile; empty: none did yet."""
@@ -295,7 +304,15 @@ def _url(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def _unknown(image: str) -> int:
+def _unknown(base: dockerfile.Base) -> int:
+    image = base.image
+    if base.unset:
+        names = ", ".join(base.unset)
+        raise TaskError(
+            f"the Dockerfile's base image is named by a build argument without a default: {names}",
+            hint=f"ARG {base.unset[0]}=3.1-12   # in the Dockerfile, before FROM; or name the version there:\n"
+            f"LABEL {dockerfile.RUNTIME_LABEL}=3.1-12",
+        )
     raise TaskError(
         f"the Dockerfile's base image {image or '(none)'} does not tell Airflow's major version",
         hint=sh("docker pull {}   # its labels tell then; or name the version in the Dockerfile:\n", image or "IMAGE")

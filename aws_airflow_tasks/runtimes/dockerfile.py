@@ -12,13 +12,16 @@ from aws_airflow_tasks.text.hints import sh
 
 #: the label by which the Astro CLI itself tells the version of a built image
 RUNTIME_LABEL = "io.astronomer.docker.runtime.version"
+#: the label by which Apache's images tell the version of Airflow in them
+AIRFLOW_LABEL = "org.apache.airflow.version"
 #: a line that goes on, and the comments within it
-CONTINUED = re.compile(r"\\[ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*")
-_INSTRUCTION = re.compile(r"^[ \t]*(ARG|FROM|LABEL)[ \t]+(.+?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
+_CONTINUED = re.compile(r"\\[ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*")
+_INSTRUCTION = re.compile(r"[ \t]*([A-Za-z]+)[ \t]+(.*)")
+_HEREDOC = re.compile(r"(?<!<)<<-?[ \t]*([\"']?)(\w+)\1")
 _WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'])+""")
 REFERENCE = re.compile(r"(?P<path>.*/)?(?P<name>[^/:@]+)(?::(?P<tag>[^/@]+))?(?:@.*)?", re.DOTALL)
 #: the names of Astro Runtime's images; those with another ending have fewer packages
-RUNTIMES = ("runtime", "astro-runtime", "runtime-slim", "astro-runtime-slim")
+RUNTIMES = ("runtime", "astro-runtime", "runtime-slim", "astro-runtime-slim", "astro-runtime-dev")
 #: Astro Runtime's versions: 3.1-12 begins with Airflow's own, 13.2.0 is of a series of its own (all of it Airflow 2)
 _NEW = re.compile(r"(\d+)\.\d+-\d+")
 _OLD = re.compile(r"(\d+)\.\d+\.\d+")
@@ -31,11 +34,15 @@ class Base(NamedTuple):
         image: the last stage's base image; empty: the text names none.
         runtime: the version of Astro Runtime that its tag or the text's own label says; empty: none does.
         major: Airflow's major version, 2 or 3; None when nothing tells.
+        guessed: whether the repository's name alone tells it, without a version in a tag: the image knows better.
+        unset: build arguments that the name needs and that have no default.
     """
 
     image: str = ""
     runtime: str = ""
     major: int | None = None
+    guessed: bool = False
+    unset: tuple[str, ...] = ()
 
 
 def text(project: Path) -> str:
@@ -63,22 +70,43 @@ def declared_major(project: Path) -> int | None:
     return major(text(project))
 
 
+def instructions(text: str) -> Iterator[tuple[str, str, str]]:
+    """The instructions of a Dockerfile: the word in capitals, what follows it, and the here-document after it."""
+    lines = iter(_CONTINUED.sub(" ", text.replace("\r\n", "\n")).split("\n"))
+    for line in lines:
+        if found := _INSTRUCTION.fullmatch(line):
+            word, rest = found[1].upper(), found[2].strip()
+            yield word, rest, "\n".join(_heredoc(rest, lines)) if word in ("RUN", "COPY", "ADD") else ""
+
+
+def _heredoc(rest: str, lines: Iterator[str]) -> Iterator[str]:
+    for _, end in _HEREDOC.findall(rest):
+        for line in lines:
+            if line.strip() == end:
+                break
+            yield line
+
+
 def read(text: str) -> Base:
     """The last stage's base image, ``ARG`` defaults filled in and stages followed by name, and what it tells."""
     arguments: dict[str, str] = {}
     stages: dict[str, str] = {}
     image = label = ""
-    for word, rest in _INSTRUCTION.findall(CONTINUED.sub(" ", text.replace("\r\n", "\n"))):
+    unset: tuple[str, ...] = ()
+    for word, rest, _ in instructions(text):
+        if word not in ("ARG", "FROM", "LABEL"):
+            continue
         words = [_unquoted(part) for part in _WORD.findall(rest)]
-        if word.upper() == "FROM":
+        if word == "FROM":
+            unset = _unset(rest, arguments)
             image, name = _from([part for part in words if not part.startswith("--")], arguments, stages)
             stages[name.lower()] = image
             label = ""
-        elif word.upper() == "LABEL":
+        elif word == "LABEL":
             label = dict(_pairs(words)).get(RUNTIME_LABEL, label)
         elif not stages:  # what is declared in a stage is not known to FROM
-            arguments.update(_pairs(words))
-    return _told(image, _filled(label, arguments))
+            arguments.update((name, _filled(value, arguments)) for name, value in _pairs(words))
+    return _told(image, _filled(label, arguments))._replace(unset=unset)
 
 
 def _unquoted(word: str) -> str:
@@ -98,11 +126,21 @@ def _from(words: list[str], arguments: Mapping[str, str], stages: Mapping[str, s
     return stages.get(image.lower(), image) if image else "", name
 
 
+_VARIABLE = re.compile(r"\$\{(\w+)(?::?([-+])([^}]*))?\}|\$(\w+)")
+
+
 def _filled(text: str, arguments: Mapping[str, str]) -> str:
     def value(match: re.Match[str]) -> str:
-        return arguments.get(match[1] or match[3]) or match[2] or ""
+        found = arguments.get(match[1] or match[4]) or ""
+        return (match[3] if found else "") if match[2] == "+" else found or match[3] or ""
 
-    return re.sub(r"\$\{(\w+)(?::?-([^}]*))?\}|\$(\w+)", value, text)
+    return _VARIABLE.sub(value, text)
+
+
+def _unset(rest: str, arguments: Mapping[str, str]) -> tuple[str, ...]:
+    """The arguments that the image's name needs and nothing gives a value; those of flags, as the platform, aside."""
+    needed = _VARIABLE.finditer(re.sub(r"--\S+", "", rest))
+    return tuple(name for match in needed if not match[2] and not arguments.get(name := match[1] or match[4]))
 
 
 def _told(image: str, label: str) -> Base:
@@ -112,7 +150,9 @@ def _told(image: str, label: str) -> Base:
     name, tag = (found["name"], found["tag"] or "") if found else ("", "")
     if name in RUNTIMES:
         version = _NEW.match(tag) or _OLD.match(tag)
-        return Base(image, version[0] if version else "", runtime_major(tag) if version else _floating(name, tag))
+        if version:
+            return Base(image, version[0], runtime_major(tag))
+        return Base(image, "", _floating(name, tag), guessed=not re.match(r"\d", tag))
     if name in ("airflow", "ap-airflow"):
         own = re.match(r"(?:slim-)?([23])(?=\.|$|-)", tag)
         return Base(image, "", int(own[1]) if own else None)

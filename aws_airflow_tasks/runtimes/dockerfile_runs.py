@@ -7,10 +7,8 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from aws_airflow_tasks.runtimes.dockerfile import CONTINUED
+from aws_airflow_tasks.runtimes.dockerfile import instructions
 
-_INSTRUCTION = re.compile(r"[ \t]*([A-Za-z]+)[ \t]+(.*)")
-_HEREDOC = re.compile(r"<<-?[ \t]*([\"']?)(\w+)\1")
 _BEFORE = re.compile(r"sudo|exec|time|env|\w+=.*", re.DOTALL)
 #: the programs of the image's own Python; those of a virtual environment lie elsewhere
 _PROGRAM = re.compile(r"(?:/usr(?:/local)?/bin/)?(pip|pip3|pip3\.\d+|python|python3|python3\.\d+|uv)")
@@ -30,13 +28,7 @@ def _runs(text: str) -> list[str]:
     """The ``RUN`` instructions of the last stage and of those that it is built on."""
     stages: dict[str, list[str]] = {}
     runs: list[str] = []
-    lines = iter(CONTINUED.sub(" ", text.replace("\r\n", "\n")).split("\n"))
-    for line in lines:
-        found = _INSTRUCTION.fullmatch(line)
-        if not found:
-            continue
-        word, rest = found[1].upper(), found[2].strip()
-        body = "\n".join(_heredoc(rest, lines))
+    for word, rest, body in instructions(text):
         if word == "FROM":
             names = [each for each in rest.split() if not each.startswith("--")]
             runs = list(stages.get(names[0].lower(), [])) if names else []
@@ -45,14 +37,6 @@ def _runs(text: str) -> list[str]:
             command = re.sub(r"^(--\S+\s+)+", "", rest)
             runs.append(body if command.startswith("<<") else command)
     return runs
-
-
-def _heredoc(rest: str, lines: Iterator[str]) -> Iterator[str]:
-    for _, end in _HEREDOC.findall(rest):
-        for line in lines:
-            if line.strip() == end:
-                break
-            yield line
 
 
 def _commands(run: str) -> Iterator[list[str]]:

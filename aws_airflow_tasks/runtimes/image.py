@@ -25,12 +25,14 @@ class Image(NamedTuple):
         python: the version of Python, such as ``3.12``.
         bundles_amazon: whether the provider is known to be in it.
         installs: whether building on it installs the project's ``requirements.txt`` (by ``ONBUILD``).
+        unlabelled: whether it lacks the label without which the Astro CLI runs no image, and the text does not give it.
     """
 
     airflow: tuple[int, int] | None
     python: str
     bundles_amazon: bool
     installs: bool
+    unlabelled: bool
 
 
 def read(base: Base) -> Image:
@@ -47,6 +49,7 @@ def read(base: Base) -> Image:
         python[1] if python else _python(airflow),
         not slim and (apache or (astro and base.major == 2)),
         not apache and not (astro and re.search(r"-base$", tag)),
+        apache and not base.runtime,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from codecs import BOM_UTF8
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from aws_airflow_tasks.world.receipts import FileRecord, Kept
 
 #: the only name that the Astro CLI reads, in the project's directory
 OVERRIDE = "docker-compose.override.yml"
+#: names that Compose itself knows, and the Astro CLI does not
+UNREAD = ("docker-compose.override.yaml", "compose.override.yml", "compose.override.yaml")
 
 
 def plan(site: Site) -> Plan:
@@ -43,7 +46,24 @@ def plan(site: Site) -> Plan:
     )
     more = _before_us(site, data, str(known.directory)) if patch.outcome == "edits" else {}
     planned = files.plan("mount", site.project, OVERRIDE, patch, source=str(known.directory), **more)
-    return planned._replace(warnings=(*planned.warnings, *_unlike_teammates(site))) if planned.needed else planned
+    warnings = (*_unread(site), *_unseen(site), *(_unlike_teammates(site) if planned.needed else ()))
+    return planned._replace(warnings=(*planned.warnings, *warnings))
+
+
+def _unread(site: Site) -> tuple[str, ...]:
+    """Overrides of a name that the Astro CLI does not read."""
+    there = [name for name in UNREAD if os.path.lexists(site.project / name)]
+    return tuple(f"the Astro CLI does not read {name}: move what it says to {OVERRIDE}" for name in there)
+
+
+def _unseen(site: Site) -> tuple[str, ...]:
+    """A mount that would be empty, as the engine does not see its source."""
+    directory = site.delivered.directory
+    if not delivery.unseen_by_snap(directory, Path.home(), shutil.which("docker") or "", os.environ):
+        return ()
+    cure = 'export XDG_STATE_HOME="$HOME/airflow-state"   # in your shell\'s profile; then: invoke setup'
+    live = "" if site.delivered.staged else "set credentials to export, and "
+    return (f"Docker from snap sees no hidden directories, and {_source(directory)} is empty for it; {live}{cure}",)
 
 
 def _unlike_teammates(site: Site) -> tuple[str, ...]:

@@ -44,11 +44,18 @@ def plan(site: Site) -> Plan:
     patch = requirements.plan(site.read(NAME), target, _reader(site.project), ours=set(_written(site)))
     planned = files.plan("provider", site.project, NAME, patch)
     unheeded = runtime.installs == "image" and not found.installs and not target.bundled and NAME not in text
-    return planned._replace(warnings=(_UNHEEDED,)) if unheeded else planned
+    unlabelled = runtime.installs == "image" and found.unlabelled
+    return planned._replace(warnings=(*[_UNHEEDED] * unheeded, *[_UNLABELLED] * unlabelled))
 
 
 _UNHEEDED = (
     f"the Dockerfile's base image does not install {NAME} by itself; add: COPY {NAME} . and RUN pip install -r {NAME}"
+)
+
+
+_UNLABELLED = (
+    "the Astro CLI runs no image of Apache's without its label; add what fits to the Dockerfile, such as: "
+    f"LABEL {dockerfile.RUNTIME_LABEL}=3.1-12"
 )
 
 

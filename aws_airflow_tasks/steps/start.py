@@ -106,10 +106,9 @@ def _as_whom(site: Site) -> str:
 def _start(site: Site, environment: Mapping[str, str], stale: Collection[str]) -> None:
     """Start, and note what of ``.env`` something stronger won over, such as ``environment:`` in a compose file."""
     runtime, state = site.runtime, site.state
-    old = any(service.identity in stale for service in site.running)
-    if old:  # nothing else may differ, and then a runtime leaves it running
+    if any(service.identity in stale for service in site.running):  # nothing else may differ: it would be left running
         runtime.stop()
-    runtime.start(environment, restart=bool(site.running) and not old, wait=site.settings.wait)
+    runtime.start(environment, restart=bool(site.running), wait=site.settings.wait)
     if site.way.name == "live" and (whom := _as_whom(site)):
         world.replace(state / STARTED_AS, world.read(state / STARTED_AS), whom.encode(), mode=0o600)
     beaten = sorted({name for service in runtime.running() for name in _differing(service, environment)})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Literal, NamedTuple
 
@@ -59,6 +60,8 @@ def hindrance(settings: Settings, credentials: Credentials, *, mounts: bool) -> 
     reason = known.get(credentials.kind) or known.get(credentials.source, "")
     if not reason and settings.endpoint_url and credentials.source in ("sso", "web-identity"):
         reason = "Airflow would send the login itself to endpoint_url"
+    if not reason and mounts:
+        reason = dangling((credentials.config_file, credentials.credentials_file))
     return reason or (unreadable(_files(credentials)) if mounts and sys.platform == "linux" else "")
 
 
@@ -75,6 +78,41 @@ def unreadable(paths: Iterable[Path], uid: int = AIRFLOW_UID, gid: int = AIRFLOW
         if not found.st_mode >> shift & right:
             return f"{path.name} is mode {stat.S_IMODE(found.st_mode):04o}, which Airflow's user {uid} cannot read"
     return ""
+
+
+def dangling(paths: Iterable[Path]) -> str:
+    """Which of ``paths`` is a symlink that leads nowhere in a container, in a clause; empty when none is.
+
+    There is the directory alone, at another path: a link out of it ends there, and so does any absolute one.
+    """
+    for path in paths:
+        folder = Path(os.path.realpath(path.parent))
+        at = folder / path.name
+        for _ in range(40):  # as many as Linux follows
+            if not at.is_symlink():
+                break
+            target = at.readlink()
+            at = Path(os.path.normpath(at.parent / target))
+            if target.is_absolute() or not at.is_relative_to(folder):
+                return f"{path.name} is a symlink to {target}, which leads nowhere in a container"
+    return ""
+
+
+def unseen_by_snap(directory: PurePath, home: PurePath, docker: str, environ: Mapping[str, str]) -> bool:
+    """Whether Docker is the one from snap, and ``directory`` hidden from it.
+
+    It is confined to the home directory without what is hidden there: https://github.com/canonical/docker-snap,
+    issues 189 and 334.
+
+    Args:
+        directory: the one to mount.
+        home: the home directory.
+        docker: the path of the ``docker`` command; empty: there is none.
+        environ: the environment; an engine that it names is another one.
+    """
+    if not docker.startswith("/snap/") or environ.get("DOCKER_HOST"):
+        return False
+    return not directory.is_relative_to(home) or str(directory.relative_to(home)).startswith(".")
 
 
 def _files(credentials: Credentials) -> list[Path]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.runtimes import astro
+from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes.docker import Docker
 from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.world import cli, containers
@@ -32,6 +32,46 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(containers, "of_project", lambda *_: [])
     monkeypatch.setattr(Docker, "running", lambda self: (Service("scheduler", True),))
     return made
+
+
+@pytest.mark.parametrize(
+    ("image", "labels", "expected"),
+    [
+        ("mirror.example/runtime@sha256:abc", {dockerfile.RUNTIME_LABEL: "13.2.0"}, 2),
+        ("quay.io/astronomer/astro-runtime", {dockerfile.RUNTIME_LABEL: "3.1-12"}, 3),
+        ("apache/airflow@sha256:abc", {dockerfile.AIRFLOW_LABEL: "2.11.0"}, 2),
+        ("apache/airflow:latest", {dockerfile.AIRFLOW_LABEL: "3.1.0"}, 3),
+        ("mirror.example/runtime@sha256:abc", {}, 3),
+        ("quay.io/astronomer/astro-runtime:12.7.1", {dockerfile.RUNTIME_LABEL: "3.1-12"}, 2),
+    ],
+)
+def test_an_image_tells_by_its_labels_what_a_name_without_a_version_can_only_suggest(
+    image: str, labels: dict[str, str], expected: int, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "Dockerfile").write_text(f"FROM {image}\n")
+    monkeypatch.setattr(containers, "image_labels", lambda client, name: labels)
+    assert Docker(project, "/home/astro/.aws", tmp_path).major() == expected
+
+
+def test_without_an_engine_a_name_is_taken_at_its_word_and_what_has_none_is_the_engines_error(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_engine() -> None:
+        raise TaskError("no Docker engine answers")
+
+    monkeypatch.setattr(containers, "engine", no_engine)
+    (project / "Dockerfile").write_text("FROM mirror.example/runtime@sha256:abc\n")
+    assert Docker(project, "/home/astro/.aws", tmp_path).major() == 3
+    (project / "Dockerfile").write_text("FROM apache/airflow:latest\n")
+    with pytest.raises(TaskError, match="no Docker engine answers"):
+        Docker(project, "/home/astro/.aws", tmp_path).major()
+
+
+def test_a_build_argument_without_a_default_is_the_cause_that_is_said(project: Path, tmp_path: Path) -> None:
+    (project / "Dockerfile").write_text("ARG TAG\nFROM astrocrpublic.azurecr.io/runtime:${TAG}\n")
+    with pytest.raises(TaskError, match="build argument without a default: TAG") as caught:
+        Docker(project, "/home/astro/.aws", tmp_path).major()
+    assert caught.value.hint.startswith("ARG TAG=3.1-12 ")
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, help_text: str) -> list[str]:

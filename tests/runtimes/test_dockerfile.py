@@ -39,6 +39,19 @@ from aws_airflow_tasks.runtimes.dockerfile import has_triggerer, major, read, ru
         ("FROM a AS b\nLABEL io.astronomer.docker.runtime.version=13.2.0\nFROM registry.example/c:1\n", None),
         ("FROM astrocrpublic.azurecr.io/runtime:3.1-2\r\n", 3),
         ("FROM astrocrpublic.azurecr.io/runtime:4.0-1\n", None),
+        ("ARG AIRFLOW=3.1\nARG TAG=${AIRFLOW}-12\nFROM astrocrpublic.azurecr.io/runtime:${TAG}\n", 3),
+        ("ARG SLIM=1\nFROM quay.io/astronomer/astro-runtime${SLIM:+-slim}:13.2.0\n", 2),
+        ("ARG TAG\nFROM astrocrpublic.azurecr.io/runtime:${TAG}\n", None),
+        ("FROM astrocrpublic.azurecr.io/runtime-slim:3.2-1-python-3.11-base\n", 3),
+        ("FROM quay.io/astronomer/astro-runtime-slim:13.2.0-base\n", 2),
+        ("FROM quay.io/astronomer/astro-runtime-dev:10.0.0-alpha9\n", 2),
+        ("FROM apache/airflow:latest\n", None),
+        ("FROM apache/airflow@sha256:abc\n", None),
+        ("FROM quay.io/astronomer/astro-runtime:12.7.1\nRUN psql <<SQL\nSELECT 1\nFROM ours:3.1-1\nSQL\n", 2),
+        (
+            "FROM quay.io/astronomer/astro-runtime:12.7.1\nRUN cat <<< word\nFROM own.example/runtime:3.1-1\n",
+            3,
+        ),
     ],
 )
 def test_the_last_stages_base_image_tells_the_major_version(text: str, expected: int | None) -> None:
@@ -55,6 +68,28 @@ def test_runtimes_before_4_have_no_triggerer(version: str, expected: bool) -> No
 def test_the_version_of_the_runtime_is_told_without_its_suffixes() -> None:
     found = read("FROM astrocrpublic.azurecr.io/runtime:3.1-12-python-3.11-base AS x\n")
     assert (found.runtime, runtime_major(found.runtime)) == ("3.1-12", 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("astrocrpublic.azurecr.io/runtime@sha256:abc", True),
+        ("quay.io/astronomer/astro-runtime", True),
+        ("quay.io/astronomer/astro-runtime:latest", True),
+        ("astrocrpublic.azurecr.io/runtime:3.1@sha256:abc", False),
+        ("quay.io/astronomer/astro-runtime:12", False),
+        ("quay.io/astronomer/astro-runtime:12.7.1@sha256:abc", False),
+    ],
+)
+def test_a_name_without_a_version_is_a_guess(name: str, expected: bool) -> None:
+    assert read(f"FROM {name}\n").guessed is expected
+
+
+def test_a_build_argument_without_a_default_is_named_where_the_image_needs_it() -> None:
+    text = "ARG REGISTRY=x.example\nARG TAG\nFROM --platform=$BUILDPLATFORM $REGISTRY/runtime:${TAG}\n"
+    assert read(text).unset == ("TAG",)
+    assert read(text.replace("${TAG}", "${TAG:-3.1-12}")).unset == ()
+    assert read(f"{text}FROM astrocrpublic.azurecr.io/runtime:3.1-12\n").unset == ()
 
 
 @given(st.text())

@@ -23,6 +23,9 @@ ASTRO, NEW = "quay.io/astronomer/astro-runtime", "astrocrpublic.azurecr.io/runti
         (f"{ASTRO}:13.2.0-slim", (2, 11), "3.12", False),
         (f"{ASTRO}:11.3.0-slim-python-3.10", (2, 9), "3.10", False),
         (f"{ASTRO}-slim:9.1.0", (2, 7), "3.11", False),
+        (f"{ASTRO}-slim:13.2.0-python-3.11-base", (2, 11), "3.11", False),
+        (f"{NEW}-slim:3.2-1-python-3.11@sha256:abc", (3, 2), "3.11", False),
+        (f"{ASTRO}:3.1-12", (3, 1), "3.12", False),
         (f"{ASTRO}:8.8.0", (2, 6), "3.10", True),
         (f"{ASTRO}:4.2.5-base", (2, 2), "3.9", True),
         (f"{ASTRO}:12", (2, 10), "3.12", True),
@@ -48,7 +51,11 @@ def test_the_label_tells_what_the_name_of_an_own_image_does_not() -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [(f"{NEW}:3.1-12", True), (f"{NEW}:3.1-12-base", False), ("apache/airflow:3.0.1", False), ("own:1", True)],
+    [
+        *((f"{NEW}:3.1-12", True), ("apache/airflow:3.0.1", False), ("own:1", True)),
+        *((f"{NEW}:3.1-12-base", False), (f"{NEW}:3.1-12-base@sha256:abc", False), (f"{NEW}-slim:3.1-12-base", False)),
+        *((f"{ASTRO}-slim:13.2.0-python-3.11-base", False), (f"{ASTRO}-slim:13.2.0", True)),
+    ],
 )
 def test_images_without_onbuild_do_not_install_the_requirements(name: str, expected: bool) -> None:
     assert image.read(dockerfile.read(f"FROM {name}\n")).installs is expected

@@ -125,3 +125,24 @@ def test_in_standalone_mode_there_is_no_mount_and_the_reason_is_said(settings: S
     plan = mount.plan(here(settings, tmp_path))
     assert (plan.skipped, plan.reason) == (True, "the standalone runtime reads this host's files itself")
     assert not (settings.project / mount.OVERRIDE).exists()
+
+
+@pytest.mark.parametrize("name", ["docker-compose.override.yaml", "compose.override.yml", "compose.override.yaml"])
+def test_an_override_of_a_name_that_the_cli_does_not_read_is_said(
+    name: str, settings: Settings, tmp_path: Path
+) -> None:
+    (settings.project / name).write_text("services: {}\n")
+    warnings = mount.plan(here(settings, tmp_path)).warnings
+    assert f"the Astro CLI does not read {name}: move what it says to docker-compose.override.yml" in warnings
+    applied(settings, tmp_path)
+    assert any(name in warning for warning in mount.plan(here(settings, tmp_path)).warnings)
+
+
+def test_a_mount_that_docker_from_snap_cannot_see_is_said_with_a_place_that_it_sees(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(mount.shutil, "which", lambda name: f"/snap/bin/{name}")
+    assert any('export XDG_STATE_HOME="$HOME/' in each for each in mount.plan(here(settings, tmp_path)).warnings)
+    monkeypatch.setattr(mount.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert not any("snap" in each for each in mount.plan(here(settings, tmp_path)).warnings)

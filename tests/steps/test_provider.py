@@ -138,6 +138,13 @@ def test_an_image_that_does_not_install_the_file_by_itself_is_said(settings: Set
     assert not planned(settings).warnings
 
 
+def test_an_image_that_the_cli_does_not_run_without_a_label_is_said(settings: Settings) -> None:
+    image(settings.project, "apache/airflow:3.1.0")
+    assert "LABEL io.astronomer.docker.runtime.version=" in planned(settings).warnings[0]
+    image(settings.project, "apache/airflow:3.1.0", "LABEL io.astronomer.docker.runtime.version=3.1-1")
+    assert not planned(settings).warnings
+
+
 def test_a_file_that_cannot_be_patched_is_an_error_with_the_line_to_add_and_stays(settings: Settings) -> None:
     requirements(settings).write_bytes(b"\xff\xfea\0")
     with pytest.raises(TaskError, match="it is no UTF-8 text") as caught:

@@ -151,7 +151,7 @@ def test_a_service_that_ran_when_anothers_keys_were_staged_is_stopped_and_starte
     change = only(settings, state, staged=staged)
     assert (change.action, change.reason) == ("restart", "triggerer: it may use the credentials from before")
     change.apply()
-    assert (airflow.stops, airflow.starts) == (1, [False, False])
+    assert (airflow.stops, airflow.starts) == (1, [False, True])
     assert start.plan(here(settings, state, staged=staged)).needed == ()
 
 

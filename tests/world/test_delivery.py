@@ -126,3 +126,57 @@ def test_who_can_read_a_file_is_told_as_the_kernel_decides_it(
 )
 def test_a_mounts_source_reads_alike_for_every_teammate(directory: PurePath, home: PurePath, written: str) -> None:
     assert delivery.source(directory, home) == written
+
+
+@pytest.mark.parametrize(
+    ("links", "said"),
+    [
+        ({}, ""),
+        ({"config": "config.work"}, ""),
+        ({"config": "deep/link", "deep/link": "../credentials"}, ""),
+        ({"config": "../dotfiles/config"}, "config is a symlink to ../dotfiles/config, which leads nowhere"),
+        ({"config": "deep/link", "deep/link": "../../x"}, "config is a symlink to ../../x, which leads nowhere"),
+        ({"credentials": "{home}/.aws/config"}, "credentials is a symlink to {home}/.aws/config, which leads nowhere"),
+        ({"config": "config"}, ""),
+    ],
+)
+@pytest.mark.parametrize("linked", [False, True], ids=["a directory", "a link to one"])
+def test_a_symlink_that_leads_nowhere_in_a_container_is_named_and_a_copy_is_made_instead(
+    links: dict[str, str], said: str, linked: bool, tmp_path: Path
+) -> None:
+    """Dotfiles are often kept elsewhere and linked; the mount is the directory alone, at another path."""
+    folder = tmp_path / "elsewhere" / "aws" if linked else tmp_path / ".aws"
+    (folder / "deep").mkdir(parents=True)
+    if linked:
+        (tmp_path / ".aws").symlink_to(folder)
+    for name in ("config", "credentials", "config.work"):
+        (folder / name).write_text("")
+    for name, target in links.items():
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(target.format(home=tmp_path))
+    credentials = of("static", tmp_path / ".aws")
+    paths = (credentials.config_file, credentials.credentials_file)
+    found = delivery.dangling(paths)
+    assert found.startswith(said.format(home=tmp_path)) if said else not found
+    if said:
+        assert found in delivery.way(Settings(), credentials, mounts=True).reason
+        assert delivery.way(Settings(), credentials, mounts=False).name == "live"
+
+
+@pytest.mark.parametrize(
+    ("directory", "docker", "environ", "expected"),
+    [
+        ("/home/me/.local/state/aws-airflow/p/aws", "/snap/bin/docker", {}, True),
+        ("/home/me/.aws", "/snap/bin/docker", {}, True),
+        ("/var/lib/aws", "/snap/bin/docker", {}, True),
+        ("/home/me/airflow-state/aws-airflow/p/aws", "/snap/bin/docker", {}, False),
+        ("/home/me/.aws", "/usr/bin/docker", {}, False),
+        ("/home/me/.aws", "", {}, False),
+        ("/home/me/.aws", "/snap/bin/docker", {"DOCKER_HOST": "unix:///run/other.sock"}, False),
+    ],
+)
+def test_docker_from_snap_sees_nothing_that_is_hidden_or_outside_of_the_home_directory(
+    directory: str, docker: str, environ: dict[str, str], expected: bool
+) -> None:
+    home = PurePosixPath("/home/me")
+    assert delivery.unseen_by_snap(PurePosixPath(directory), home, docker, environ) is expected

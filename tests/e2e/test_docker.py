@@ -264,6 +264,7 @@ def test_airflow_3_from_an_empty_directory_to_proof_through_drift_and_a_cut_engi
     assert scheduler.exec_run(["cat", f"{MOUNT}/credentials"])[0] == 0
 
     assert_drift_is_named_and_repaired(person, client)
+    assert_another_profile_restarts_what_runs(person, client)
 
     person.run("undo")
     assert tree(person.project) == untouched
@@ -303,6 +304,26 @@ def assert_drift_is_named_and_repaired(person: Person, client: DockerClient) -> 
     assert "TEAM=data" in of(client, person)["scheduler"].attrs["Config"]["Env"]
     assert person.json("setup")["recap"]["changed"] == 0
     (person.project / ".env").write_text((person.project / ".env").read_text().replace("TEAM=data\n", ""))
+
+
+def assert_another_profile_restarts_what_runs(person: Person, client: DockerClient) -> None:
+    """No line of `.env` differs, so that the CLI by itself would leave all of it running with the keys from before."""
+    files = {name: (person.home / ".aws" / name).read_text() for name in ("config", "credentials")}
+    (person.home / ".aws" / "config").write_text(f"{files['config']}[profile dev]\nregion = {REGION}\n")
+    (person.home / ".aws" / "credentials").write_text(
+        files["credentials"] + files["credentials"].replace("[default]", "[dev]")
+    )
+    before, lines = starts(client, person), (person.project / ".env").read_bytes()
+    assert "AWS_PROFILE" not in lines.decode()
+    foreseen = person.json("setup", "--profile", "dev", "--check", code=3)
+    assert "it may use the credentials from before" in reason(foreseen, "start")
+    assert statuses(person.json("setup", "--profile", "dev"))["start"] == "changed"
+    after = starts(client, person)
+    assert not [
+        name for name in ("scheduler", "dag-processor", "api-server", "triggerer") if after[name] == before[name]
+    ]
+    assert (person.project / ".env").read_bytes() == lines
+    assert person.json("setup", "--profile", "dev")["recap"]["changed"] == 0
 
 
 #: as DAGs do that make a client at module level, with no call

@@ -50,8 +50,6 @@ class Backend(Protocol):
 
     #: as the setting ``backend`` has it
     NAME: str
-    #: what people call it
-    TITLE: str
     #: what a person calls one entry
     ENTRY: str
     #: the class that Airflow loads

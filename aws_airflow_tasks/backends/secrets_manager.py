@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 NAME = "secrets-manager"
-TITLE = "AWS Secrets Manager"
 ENTRY = "secret"
 CLASS = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
 ACTIONS = {

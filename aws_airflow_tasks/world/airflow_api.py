@@ -226,10 +226,6 @@ class Api:
         """Where it is; the UI is there too."""
         return self._login.url
 
-    def version(self) -> str:
-        """Airflow's version, such as ``3.0.6``."""
-        return str(self._json("GET", "/version")["version"])
-
     def has_dag(self, dag_id: str) -> bool:
         """Whether Airflow has parsed a DAG of this id."""
         answer = self._ask("GET", f"/dags/{quote(dag_id, safe='')}")
@@ -259,10 +255,6 @@ class Api:
     def state(self, dag_id: str, run_id: str) -> str:
         """The state of a run: ``queued``, ``running``, ``success`` or ``failed``."""
         return str(self._json("GET", _run_path(dag_id, run_id))["state"])
-
-    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """The run's task instances as Airflow describes them: ``task_id``, ``state``, ``try_number`` and more."""
-        return list(self._json("GET", f"{_run_path(dag_id, run_id)}/taskInstances")["task_instances"])
 
     def log(self, dag_id: str, run_id: str, task_id: str) -> str:
         """The log of a task instance's last try, one event a line; under it the errors it was logged with, cause first.

@@ -63,7 +63,6 @@ def test_every_component_is_healthy_and_has_what_dotenv_says(airflow: Embedded) 
 
 def test_a_dag_is_run_and_its_log_read(airflow: Embedded) -> None:
     api = airflow_api.connect(airflow.login(), wait=120)
-    assert api.version().startswith(f"{airflow.major()}.")
     done = airflow_api.run(api, "greet")
     assert done.state == "success"
     assert "hello there" in api.log("greet", done.run_id, "greet")

@@ -93,8 +93,8 @@ def prefix(major: int) -> str:
 
 
 def test_airflow_3_is_asked_for_a_token_which_every_request_then_carries(server: Airflow) -> None:
-    server.answers["GET /api/v2/version"] = (200, {"version": "3.0.6"})
-    assert connected(server, 3).version() == "3.0.6"
+    server.answers["GET /api/v2/dags/d/dagRuns/r"] = (200, {"state": "success"})
+    assert connected(server, 3).state("d", "r") == "success"
     assert server.bodies("POST /auth/token") == [{"username": "admin", "password": "pass-word"}]
     assert server.asked[-1][1]["Authorization"] == "Bearer tok"
 
@@ -102,14 +102,14 @@ def test_airflow_3_is_asked_for_a_token_which_every_request_then_carries(server:
 def test_where_everybody_is_an_admin_a_token_is_given_for_nothing(server: Airflow) -> None:
     server.answers["POST /auth/token"] = (401, {"detail": "Invalid credentials"})
     server.answers["GET /auth/token"] = (201, {"access_token": "free"})
-    server.answers["GET /api/v2/version"] = (200, {"version": "3.0.0"})
-    airflow_api.connect(Login(server.url, "admin", "admin", 3)).version()
+    server.answers["GET /api/v2/dags/d/dagRuns/r"] = (200, {"state": "success"})
+    airflow_api.connect(Login(server.url, "admin", "admin", 3)).state("d", "r")
     assert server.asked[-1][1]["Authorization"] == "Bearer free"
 
 
 def test_airflow_2_gets_user_and_password_with_every_request(server: Airflow) -> None:
-    server.answers["GET /api/v1/version"] = (200, {"version": "2.11.0"})
-    assert connected(server, 2).version() == "2.11.0"
+    server.answers["GET /api/v1/dags/d/dagRuns/r"] = (200, {"state": "success"})
+    assert connected(server, 2).state("d", "r") == "success"
     assert server.asked[-1][1]["Authorization"] == f"Basic {base64.b64encode(b'admin:pass-word').decode()}"
 
 
@@ -123,7 +123,7 @@ def test_a_refused_login_is_said_without_the_password(server: Airflow) -> None:
 @pytest.mark.parametrize("major", [2, 3])
 def test_one_that_does_not_answer_is_said_with_the_command_that_shows_its_log(major: int) -> None:
     with pytest.raises(TaskError, match=r"http://127.0.0.1:9 does not answer \(ConnectionError\)") as caught:
-        airflow_api.connect(Login("http://127.0.0.1:9", "admin", "x", major, logs="astro dev logs")).version()
+        airflow_api.connect(Login("http://127.0.0.1:9", "admin", "x", major, logs="astro dev logs")).state("d", "r")
     assert caught.value.hint == "astro dev logs"
 
 
@@ -135,13 +135,13 @@ def test_what_is_not_answered_in_time_or_at_all_is_asked_again_while_there_is_pa
     server: Airflow, major: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(airflow_api, "TIMEOUT", 0.2)
-    version = (200, {"version": "3.0.6"})
+    state = (200, {"state": "success"})
     server.answers |= {
         "POST /auth/token": [NOTHING, (201, {"access_token": "tok"})],
-        f"GET {prefix(major)}/version": [NOTHING, (0, 0.5), version],
+        f"GET {prefix(major)}/dags/d/dagRuns/r": [NOTHING, (0, 0.5), state],
     }
-    assert connected(server, major, wait=60).version() == "3.0.6"
-    assert server.bodies(f"GET {prefix(major)}/version") == [None] * 3
+    assert connected(server, major, wait=60).state("d", "r") == "success"
+    assert server.bodies(f"GET {prefix(major)}/dags/d/dagRuns/r") == [None] * 3
 
 
 def test_an_api_that_refuses_connections_yet_is_asked_again_until_it_listens(server: Airflow) -> None:
@@ -158,29 +158,29 @@ def test_an_api_that_refuses_connections_yet_is_asked_again_until_it_listens(ser
             return super().request(method, to, *args, **arguments)
 
     at = url
-    server.answers["GET /api/v1/version"] = (200, {"version": "2.11.0"})
+    server.answers["GET /api/v1/dags/d/dagRuns/r"] = (200, {"state": "success"})
     login = Login(url, "admin", "x", 2)
     patience = airflow_api.Patience(60, time.monotonic() + 60, threading.Event())
-    assert Api(login, Session(), patience).version() == "2.11.0"
+    assert Api(login, Session(), patience).state("d", "r") == "success"
     assert len(asked) == 4
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
 def test_an_answer_is_an_answer_and_is_not_asked_for_again(server: Airflow, status: int) -> None:
-    server.answers["GET /api/v2/version"] = (status, {"detail": "no"})
+    server.answers["GET /api/v2/dags/d/dagRuns/r"] = (status, {"detail": "no"})
     with pytest.raises(TaskError):
-        connected(server, 3, wait=60).version()
-    assert len(server.bodies("GET /api/v2/version")) == 1
+        connected(server, 3, wait=60).state("d", "r")
+    assert len(server.bodies("GET /api/v2/dags/d/dagRuns/r")) == 1
 
 
 def test_an_api_that_nobody_wants_an_answer_of_any_more_is_not_asked_again(server: Airflow) -> None:
-    server.answers["GET /api/v1/version"] = NOTHING
+    server.answers["GET /api/v1/dags/d/dagRuns/r"] = NOTHING
     unwanted = threading.Event()
     api = connected(server, 2, wait=600, unwanted=unwanted)
     unwanted.set()
     with pytest.raises(TaskError, match="does not answer"):
-        api.version()
-    assert len(server.bodies("GET /api/v1/version")) == 1
+        api.state("d", "r")
+    assert len(server.bodies("GET /api/v1/dags/d/dagRuns/r")) == 1
 
 
 def test_the_persons_proxies_and_netrc_are_left_out(
@@ -189,22 +189,22 @@ def test_the_persons_proxies_and_netrc_are_left_out(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     (closed_world / ".netrc").write_text("machine 127.0.0.1 login me password theirs\n")
-    server.answers["GET /api/v2/version"] = (200, {"version": "3"})
-    connected(server, 3).version()
+    server.answers["GET /api/v2/dags/d/dagRuns/r"] = (200, {"state": "success"})
+    connected(server, 3).state("d", "r")
     assert server.asked[-1][1]["Authorization"] == "Bearer tok"
 
 
 @pytest.mark.parametrize("major", [2, 3])
 def test_an_error_names_the_request_and_what_airflow_said(server: Airflow, major: int) -> None:
-    server.answers[f"GET {prefix(major)}/version"] = (500, {"detail": "database is locked"})
-    with pytest.raises(TaskError, match=rf"500 to GET {prefix(major)}/version: .*database is locked"):
-        connected(server, major).version()
+    server.answers[f"GET {prefix(major)}/dags/d/dagRuns/r"] = (500, {"detail": "database is locked"})
+    with pytest.raises(TaskError, match=rf"500 to GET {prefix(major)}/dags/d/dagRuns/r: .*database is locked"):
+        connected(server, major).state("d", "r")
 
 
 def test_something_else_on_the_port_is_said(server: Airflow) -> None:
-    server.answers["GET /api/v1/version"] = (200, "<html>nginx</html>")
+    server.answers["GET /api/v1/dags/d/dagRuns/r"] = (200, "<html>nginx</html>")
     with pytest.raises(TaskError, match="is not Airflow's API"):
-        connected(server, 2).version()
+        connected(server, 2).state("d", "r")
 
 
 def test_a_token_answer_of_something_else_is_said(server: Airflow) -> None:
@@ -346,12 +346,6 @@ def test_airflow_2s_log_is_its_text(server: Airflow) -> None:
     }
     assert "INFO - variable x = 1" in connected(server, 2).log("d", "r", "t").splitlines()
     assert server.asked[-1][1]["Accept"] == "text/plain"
-
-
-def test_task_instances_are_airflows_own_words(server: Airflow) -> None:
-    found = [{"task_id": "t", "state": "success"}]
-    server.answers["GET /api/v2/dags/d/dagRuns/r/taskInstances"] = (200, {"task_instances": found})
-    assert connected(server, 3).task_instances("d", "r") == found
 
 
 HEALTH = {

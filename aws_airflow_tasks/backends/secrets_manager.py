@@ -74,7 +74,7 @@ def get(account: Account, name: str) -> str | None:
 
 
 def create(account: Account, name: str, value: str, tags: Mapping[str, str]) -> str:
-    """Create an entry and return its ARN."""
+    """Create an entry and return its ARN. Raises TaskError when there is one, or one is scheduled for deletion."""
     client = _client(account)
     with _explained(account, name), _scheduled(client, name):
         try:

@@ -59,7 +59,11 @@ class Docker:
         return cls(settings.project, settings.mount_path, state)
 
     def major(self) -> int:
-        """Airflow's major version: what ran last with this Dockerfile, else what it says, else what its image says."""
+        """Airflow's major version: what ran last with this Dockerfile, else what it says, else what its image says.
+
+        Raises:
+            TaskError: none of them tells it.
+        """
         remembered = dockerfile.runtime_major(self._remembered())
         if remembered:
             return remembered
@@ -149,12 +153,20 @@ class Docker:
             containers.remove(client, containers.of_project(client, self.project))
 
     def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
-        """Run ``argv`` in the service's container, as its user."""
+        """Run ``argv`` in the service's container, as its user.
+
+        Raises:
+            TaskError: it has no container that runs, or it takes longer than ``timeout`` seconds.
+        """
         with containers.engine(timeout) as client:
             return Outcome(*containers.run(self._one(client, service), argv, stdin=stdin, timeout=timeout))
 
     def login(self) -> Login:
-        """The API of the web service, on the port that is really published; Astro's defaults log in as admin."""
+        """The API of the web service, on the port that is really published; Astro's defaults log in as admin.
+
+        Raises:
+            TaskError: the web service does not run, or publishes no port.
+        """
         major = self.major()
         with containers.engine() as client:
             port = containers.published_port(self._one(client, WEB[major]), 8080)

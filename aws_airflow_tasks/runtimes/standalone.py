@@ -52,7 +52,11 @@ class Standalone:
         return cls(settings.project)
 
     def major(self) -> int:
-        """Airflow's major version, by the Dockerfile: the CLI installs what its tag says."""
+        """Airflow's major version, by the Dockerfile: the CLI installs what its tag says.
+
+        Raises:
+            TaskError: its base image does not tell.
+        """
         found = dockerfile.declared_major(self.project)
         if found is None:
             raise TaskError(
@@ -134,7 +138,11 @@ class Standalone:
                 raise self._failure(f"was not healthy within {wait} seconds ({sick})", environment)
 
     def stop(self) -> None:
-        """`astro dev stop`, where it runs."""
+        """`astro dev stop`, where it runs.
+
+        Raises:
+            TaskError: the CLI fails.
+        """
         if self._process():
             done = cli.run(["astro", "dev", "stop", *self._mode()], cwd=self.project, timeout=120)
             if done.code:
@@ -149,7 +157,11 @@ class Standalone:
         self.stop()
 
     def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
-        """Run ``argv`` with the environment of the running Airflow; its PATH begins with the project's venv."""
+        """Run ``argv`` with the environment of the running Airflow; its PATH begins with the project's venv.
+
+        Raises:
+            TaskError: Airflow does not run, or it takes longer than ``timeout`` seconds.
+        """
         process = self._process()
         if process is None:
             raise TaskError("Airflow does not run", hint="invoke start")
@@ -160,7 +172,11 @@ class Standalone:
         return Outcome(done.code, done.stdout, done.stderr)
 
     def login(self) -> Login:
-        """The API: in Airflow 3 everybody is an admin, Airflow 2 writes the admin's password into a file."""
+        """The API: in Airflow 3 everybody is an admin, Airflow 2 writes the admin's password into a file.
+
+        Raises:
+            TaskError: Airflow does not run.
+        """
         process, major = self._process(), self.major()
         if process is None:
             raise TaskError("Airflow does not run", hint="invoke start")

@@ -245,7 +245,11 @@ def _alive(process: Process) -> bool:
 
 
 def free_port(preferred: int = 0) -> int:
-    """A TCP port that is free on 127.0.0.1: ``preferred`` when it is, else any."""
+    """A TCP port that is free on 127.0.0.1: ``preferred`` when it is, else any.
+
+    Raises:
+        TaskError: there is none.
+    """
     for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

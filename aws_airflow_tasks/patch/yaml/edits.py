@@ -52,7 +52,11 @@ class Draft:
         self._insert_lines(null.end, block_lines(value, column, style), column)
 
     def begin(self, value: Mapping[str, Any]) -> None:
-        """Give a document that holds nothing its first mapping."""
+        """Give a document that holds nothing its first mapping.
+
+        Raises:
+            Refused: it holds a null that is written out.
+        """
         root, said, lines = self.document.root, list(signatures(value, flow=False)), block_lines(value, 0, Style())
         if root is None:
             self.swaps.append((1, 1, [("DocumentStartEvent",), *said, ("DocumentEndEvent",)]))
@@ -64,7 +68,11 @@ class Draft:
             raise Refused(root.line, "the document is a null that is written out")
 
     def replace(self, parent: Node, node: Node, value: Any) -> None:
-        """Put another value in the place of an item or a mapping's value of ``parent``."""
+        """Put another value in the place of an item or a mapping's value of ``parent``.
+
+        Raises:
+            Refused: that would lose an anchor, a tag or a comment.
+        """
         text = self.document.text
         if node.anchor or node.tag or node.kind == "alias":
             raise Refused(node.line, "what is to be replaced has an anchor or a tag, or is an alias")
@@ -103,7 +111,11 @@ class Draft:
         return line + dash.start()
 
     def clear(self, key: Node, value: Node) -> None:
-        """Take out the only pair of the document."""
+        """Take out the only pair of the document.
+
+        Raises:
+            Refused: nothing but ``---`` would be left.
+        """
         root = self.document.root
         assert root is not None
         if root.flow:

@@ -121,6 +121,14 @@ def setup(play: Play) -> None:
     play.note("next: invoke verify")
 
 
+@task()
+def init_tasks(play: Play) -> None:
+    """Write a tasks.py and invoke.yaml for people who like `invoke` (this script needs neither)."""
+    from aws_airflow_tasks.steps.init_tasks import plan
+
+    play.converge("init-tasks", plan)
+
+
 @task(changes=False)
 def status(play: Play) -> None:
     """Show what each step would do now; change nothing."""

@@ -9,64 +9,16 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from io import TextIOWrapper
-from pathlib import Path
 
 from invoke.collection import Collection
 from invoke.program import Program
 
-from aws_airflow_tasks import executor, ns, screen
+from aws_airflow_tasks import executor, screen
 from aws_airflow_tasks.configuration import Configuration
-from aws_airflow_tasks.core import Change, Edit, Plan, TaskError
-from aws_airflow_tasks.executor import Executor, task
-from aws_airflow_tasks.patch import Patch
-from aws_airflow_tasks.play import Play
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.executor import Executor
+from aws_airflow_tasks.menu import init_tasks, ns
 from aws_airflow_tasks.screen import Screen
-from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import files, init
-from aws_airflow_tasks.text.hints import sh
-
-TASKS = '"""The menu: type `invoke --list`."""\n\nfrom aws_airflow_tasks import ns\n\n__all__ = ["ns"]\n'
-CONFIGURATION = "tasks:\n  executor_class: aws_airflow_tasks.executor.Executor\n"
-ADD = """\
-# in tasks.py, where your own collection is made:
-from invoke import Collection
-import aws_airflow_tasks
-ns = Collection(...)  # your tasks
-ns.add_collection(aws_airflow_tasks.ns, name="aws-airflow")
-# in invoke.yaml:
-"""
-
-
-@task()
-def init_tasks(play: Play) -> None:
-    """Write a tasks.py and invoke.yaml for people who like `invoke` (this script needs neither)."""
-    play.converge("init-tasks", _plan)
-
-
-def _plan(site: Site) -> Plan:
-    wanted = {"tasks.py": TASKS, "invoke.yaml": CONFIGURATION}
-    found = {name: _read(site.project / name) for name in wanted}
-    if found == wanted:
-        return Plan(target="tasks.py, invoke.yaml", reason="as this writes them")
-    if any(text is not None and text != wanted[name] for name, text in found.items()):
-        there = ", ".join(name for name, text in found.items() if text is not None)
-        raise TaskError(f"{there} exists already and is left alone", hint=ADD + CONFIGURATION)
-    changes: tuple[Change, ...] = ()
-    for name, text in wanted.items():
-        if found[name] is None:
-            data = text.encode()
-            patch = Patch("edits", None, data, (Edit(0, b"", data),))
-            changes += files.plan("init-tasks", site.project, name, patch).changes
-    return Plan((changes[0]._replace(ask=init.absent(site.project)), *changes[1:]))
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise TaskError(f"cannot read {path.name}: {error.strerror}", hint=sh("ls -ld {}", path)) from None
 
 
 class AwsAirflow(Program):

@@ -16,13 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Plan, TaskError, UsageError
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.runtimes import airflow_config, venv
 from aws_airflow_tasks.settings import KEYS, Settings
+from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.text.hints import sh
-from aws_airflow_tasks.world import moto, sessions, state
+from aws_airflow_tasks.world import moto, sessions
 
 #: the base images that the Astro CLI would write into the Dockerfile
 IMAGES = {2: "quay.io/astronomer/astro-runtime:13.2.0", 3: "astrocrpublic.azurecr.io/runtime:3.1-12"}
@@ -201,7 +201,7 @@ def _wait_for(built: list[Future[Path]]) -> None:
 def _say_what_next(play: Play, airflow: str) -> None:
     if play.failed or play.settings.check:
         return
-    login = runtimes.choose(play.settings, play.state).login()
+    login = play.site.runtime.login()
     printed = next((check.detail for check in play.checks if check.check == "dag-run" and check.status == "ok"), "")
     play.extra["sandbox"] = {"value": printed, "ui": login.url, "project": str(play.settings.project)}
     play.note(f"{printed}\nAirflow {airflow}: {login.url}   user {login.user}, password in {login.password_file}")
@@ -225,7 +225,7 @@ def _running(settings: Settings, root: Path) -> dict[str, Callable[[], object]]:
     """What runs in the sandbox, by name, each with the way to stop it."""
     found: dict[str, Callable[[], object]] = {}
     for project in sorted(root.glob("airflow-*")):
-        runtime = runtimes.choose(replace(settings, project=project), state.locate(project))
+        runtime = Site(replace(settings, project=project)).runtime
         if runtime.running():
             found[f"Airflow in {project.name}"] = runtime.stop
     if moto.lives(_aws_directory(root)):

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 from aws_airflow_tasks import backends, runtimes
-from aws_airflow_tasks.backends.protocol import Backend
-from aws_airflow_tasks.runtimes.protocol import Runtime, Service
+from aws_airflow_tasks.backends import Backend
+from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import aws, delivery, files, identity, receipts, staging, state
 from aws_airflow_tasks.world.aws import Account

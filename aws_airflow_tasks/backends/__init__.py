@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from aws_airflow_tasks.backends import secrets_manager
-from aws_airflow_tasks.backends.protocol import Backend
+from aws_airflow_tasks.backends.protocol import Backend, Entry
+
+__all__ = ["ALL", "Backend", "Entry", "choose"]
 
 ALL: dict[str, Backend] = {backend.NAME: backend for backend in (secrets_manager,)}
 

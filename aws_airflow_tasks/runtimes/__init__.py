@@ -7,9 +7,11 @@ from pathlib import Path
 from aws_airflow_tasks.runtimes import astro
 from aws_airflow_tasks.runtimes.docker import Docker
 from aws_airflow_tasks.runtimes.embedded import Embedded
-from aws_airflow_tasks.runtimes.protocol import Runtime
+from aws_airflow_tasks.runtimes.protocol import Outcome, Runtime, Service
 from aws_airflow_tasks.runtimes.standalone import Standalone
 from aws_airflow_tasks.settings import Settings
+
+__all__ = ["ALL", "Outcome", "Runtime", "Service", "choose"]
 
 ALL: dict[str, type[Runtime]] = {runtime.name: runtime for runtime in (Docker, Standalone, Embedded)}
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from aws_airflow_tasks.core import Plan, Target, TaskError
 from aws_airflow_tasks.patch import dotenv
-from aws_airflow_tasks.runtimes.protocol import Runtime
+from aws_airflow_tasks.runtimes import Runtime
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files
 from aws_airflow_tasks.text.hints import no_region

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from aws_airflow_tasks import backends
-from aws_airflow_tasks.backends.protocol import Backend, Entry
+from aws_airflow_tasks.backends import Backend, Entry
 from aws_airflow_tasks.core import Change, Plan, Target, TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site

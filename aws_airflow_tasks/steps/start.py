@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError
-from aws_airflow_tasks.runtimes.protocol import Runtime, Service
+from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import staging
 from aws_airflow_tasks.steps.env import ENV

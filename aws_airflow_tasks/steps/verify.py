@@ -12,9 +12,9 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from aws_airflow_tasks.backends.protocol import Backend
+from aws_airflow_tasks.backends import Backend
 from aws_airflow_tasks.core import Check, Plan, TaskError
-from aws_airflow_tasks.runtimes.protocol import Runtime, Service
+from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import dag, env, mount, provider, secrets, start
 from aws_airflow_tasks.steps.probing import LAYERS, SCHEDULER, Expected, backend_check, service_checks

@@ -16,9 +16,8 @@ from typing import Any
 import invoke.util
 from invoke.config import AmbiguousMergeError, Config, copy_dict, merge_dicts
 
-from aws_airflow_tasks.core import UsageError
+from aws_airflow_tasks.core import UsageError, sh
 from aws_airflow_tasks.settings import SECTION, Layer, is_trusted, own
-from aws_airflow_tasks.text.hints import sh
 
 yaml: Any = invoke.util.yaml  # type: ignore[attr-defined]  # the one that invoke itself reads with
 #: how an ``invoke.yaml`` of a project may be written; invoke itself takes, and runs, an ``invoke.py`` as well

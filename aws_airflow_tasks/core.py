@@ -1,4 +1,4 @@
-"""The words everything else is written in: a change, a plan, a result, an error.
+"""The words everything else is written in: a change, a plan, a result, an error and the command to type then.
 
 A step reads facts and returns a :class:`Plan` of :class:`Change` values. What a person sees follows from them:
 ``changed`` is ``before != after``, ``--diff`` shows those two, ``--check`` does not call ``apply``, idempotence and the
@@ -8,10 +8,12 @@ proof after applying are planning again, and ``undo`` is the receipts of what wa
 from __future__ import annotations
 
 import difflib
+import hashlib
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 Status = Literal["ok", "changed", "skipped", "failed"]
 CheckStatus = Literal["ok", "warning", "failed", "skipped"]
@@ -39,6 +41,14 @@ class UsageError(TaskError):
     exit_code = 2
 
 
+def sh(template: str, *words: object) -> str:
+    """A command for a person to type: whatever a directory or a profile is called, pasting it does what it says.
+
+    Each ``{}`` of ``template`` is filled by one of ``words`` (a path, a name, a URL), quoted for a POSIX shell.
+    """
+    return template.format(*(shlex.quote(str(word)) for word in words))
+
+
 class Pending(Exception):  # noqa: N818
     """A fact that only an earlier change, still pending in check mode, would create.
 
@@ -53,6 +63,21 @@ class Pending(Exception):  # noqa: N818
 
 def _as_it_is(text: str) -> str:
     return text
+
+
+@overload
+def digest(data: bytes | str) -> str: ...
+
+
+@overload
+def digest(data: None) -> None: ...
+
+
+def digest(data: bytes | str | None) -> str | None:
+    """The sha256, in hex, by which a file or a value is known again; None for nothing."""
+    if data is None:
+        return None
+    return hashlib.sha256(data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data).hexdigest()
 
 
 class Edit(NamedTuple):

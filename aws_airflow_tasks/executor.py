@@ -24,11 +24,10 @@ from platformdirs import user_cache_path
 
 from aws_airflow_tasks import configuration
 from aws_airflow_tasks import settings as settings_
-from aws_airflow_tasks.core import TaskError, UsageError
+from aws_airflow_tasks.core import TaskError, UsageError, sh
 from aws_airflow_tasks.play import Interrupted, Play, Progress, log, ordered
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Layer, Settings
-from aws_airflow_tasks.text.hints import sh
 
 NEEDS_EXECUTOR = """\
 error: these tasks run under their own executor, which carries --check and the other flags to every dependency.

@@ -16,12 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aws_airflow_tasks.core import Change, Plan, TaskError, UsageError
+from aws_airflow_tasks.core import Change, Plan, TaskError, UsageError, sh
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.runtimes import airflow_config, venv
 from aws_airflow_tasks.settings import KEYS, Settings
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import moto, sessions
 
 #: the base images that the Astro CLI would write into the Dockerfile

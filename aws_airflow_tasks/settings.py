@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from aws_airflow_tasks.core import UsageError
-from aws_airflow_tasks.text.hints import sh
+from aws_airflow_tasks.core import UsageError, sh
 
 #: where each setting may be given, for messages
 SECTION = "aws_airflow"

@@ -11,10 +11,9 @@ import shutil
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from aws_airflow_tasks.core import Change, Plan, Target, TaskError
+from aws_airflow_tasks.core import Change, Plan, Target, TaskError, sh
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import dag, env, files, init, mount, provider, secrets, staging, start
-from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import receipts
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.receipts import FileRecord

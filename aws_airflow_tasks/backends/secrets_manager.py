@@ -8,9 +8,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.backends.protocol import Entry, Read
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world.aws import Account
 
 if TYPE_CHECKING:

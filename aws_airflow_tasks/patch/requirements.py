@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from aws_airflow_tasks.core import Edit
+from aws_airflow_tasks.core import Edit, sh
 from aws_airflow_tasks.patch import Patch, splice
 from aws_airflow_tasks.patch.requirement_lines import (
     READERS,
@@ -19,7 +19,6 @@ from aws_airflow_tasks.patch.requirement_lines import (
     of_command,
     reached,
 )
-from aws_airflow_tasks.text.hints import sh
 
 NAME = "requirements.txt"
 PACKAGE = "apache-airflow-providers-amazon"

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from aws_airflow_tasks.core import Edit, Trace
+from aws_airflow_tasks.core import Edit, Trace, digest
 from aws_airflow_tasks.patch import Patch, splice
 from aws_airflow_tasks.patch.dotenv import reverse as dotenv_reverse
 from aws_airflow_tasks.patch.dotenv.readers import BOM
 from aws_airflow_tasks.patch.listing import listing, runs
-from aws_airflow_tasks.text import digest
 
 #: how long a line is, in bytes, that can be told from others' lines
 _TELLING = 16

@@ -10,15 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES, WEB
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.runtimes.watching import RESTARTS, Watch
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.text import digest
-from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import airflow_api, cli, containers, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
 

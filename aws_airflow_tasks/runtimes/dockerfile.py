@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from aws_airflow_tasks.core import Pending, TaskError
-from aws_airflow_tasks.text.hints import sh
+from aws_airflow_tasks.core import Pending, TaskError, sh
 
 #: the label by which the Astro CLI itself tells the version of a built image
 RUNTIME_LABEL = "io.astronomer.docker.runtime.version"

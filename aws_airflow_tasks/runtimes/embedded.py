@@ -10,13 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import airflow_config, dockerfile, venv
 from aws_airflow_tasks.runtimes.airflow_config import Place
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import airflow_api, cli, files, processes

@@ -13,13 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
 from aws_airflow_tasks.world.airflow_api import Login

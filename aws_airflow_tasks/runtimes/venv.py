@@ -16,9 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.text import digest
-from aws_airflow_tasks.text.hints import sh
+from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, lock
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.runtimes import astro
-from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.world import containers
 

@@ -7,12 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from aws_airflow_tasks.core import Change, Plan, Target, TaskError
+from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest, sh
 from aws_airflow_tasks.patch import Patch
 from aws_airflow_tasks.patch.reverse import no_objection, reverse
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.text import digest
-from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import files, receipts
 from aws_airflow_tasks.world.receipts import FileRecord, Kept
 

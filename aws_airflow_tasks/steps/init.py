@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from aws_airflow_tasks.core import Change, Plan, Target, TaskError
+from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.world import cli, files, receipts
 
 #: what `astro dev init` says where it cannot ask for the newest version of Astro Runtime

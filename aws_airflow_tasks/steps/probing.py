@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aws_airflow_tasks.core import Check, TaskError
+from aws_airflow_tasks.core import Check, TaskError, digest
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env
-from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world.aws import Identity, principal
 

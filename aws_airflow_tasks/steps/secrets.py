@@ -11,10 +11,9 @@ from urllib.parse import urlsplit
 
 from aws_airflow_tasks import backends
 from aws_airflow_tasks.backends import Backend, Entry
-from aws_airflow_tasks.core import Change, Plan, Target, TaskError
+from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import receipts
 from aws_airflow_tasks.world import state as states

@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aws_airflow_tasks import runtimes
-from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError
+from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError, digest, sh
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import staging
 from aws_airflow_tasks.steps.env import ENV
-from aws_airflow_tasks.text import digest
-from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import files as world
 from aws_airflow_tasks.world import identity, receipts
 from aws_airflow_tasks.world.aws import principal

@@ -1,13 +1,8 @@
-"""Commands for a person to type: whatever a directory or a profile is called, pasting one does what it says."""
+"""Parts of command lines of `aws` for a person to type."""
 
 from __future__ import annotations
 
-import shlex
-
-
-def sh(template: str, *words: object) -> str:
-    """``template`` with each ``{}`` filled by one of ``words`` (a path, a name, a URL), quoted for a POSIX shell."""
-    return template.format(*(shlex.quote(str(word)) for word in words))
+from aws_airflow_tasks.core import sh
 
 
 def no_region(profile: str) -> str:

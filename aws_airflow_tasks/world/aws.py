@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.text.hints import no_region, sh
+from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import endpoints, profiles, sessions
 from aws_airflow_tasks.world.causes import Unreachable, explained
 from aws_airflow_tasks.world.profiles import Credentials

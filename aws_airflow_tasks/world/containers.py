@@ -16,8 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.text.hints import sh
+from aws_airflow_tasks.core import TaskError, sh
 
 if TYPE_CHECKING:
     from docker import DockerClient

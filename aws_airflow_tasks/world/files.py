@@ -17,8 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.text.hints import sh
+from aws_airflow_tasks.core import TaskError, sh
 
 #: in bytes; nobody writes a larger ``.env`` or compose file by hand
 MAX_SIZE = 10 * 1024 * 1024

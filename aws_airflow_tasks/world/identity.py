@@ -13,10 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.text import digest
-from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.aws import Account, Identity, caller_identity
 from aws_airflow_tasks.world.profiles import Credentials

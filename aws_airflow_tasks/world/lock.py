@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.text.hints import sh
+from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.world import files
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.text.hints import sh
+from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, processes, sessions
 

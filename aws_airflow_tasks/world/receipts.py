@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from aws_airflow_tasks.core import Edit, TaskError, Trace
-from aws_airflow_tasks.text import digest
-from aws_airflow_tasks.text.hints import sh
+from aws_airflow_tasks.core import Edit, TaskError, Trace, digest, sh
 from aws_airflow_tasks.world import files
 from aws_airflow_tasks.world.state import private
 

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.text.hints import profile_option, sh
+from aws_airflow_tasks.text.hints import profile_option
 from aws_airflow_tasks.world import cli, endpoints, state
 from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained
 

@@ -19,10 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.text import digest
-from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import aws, cli, files, profiles, sessions
 from aws_airflow_tasks.world.profiles import Credentials
 

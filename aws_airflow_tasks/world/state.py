@@ -32,8 +32,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.text.hints import sh
+from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.world import files, inodes
 from aws_airflow_tasks.world.lock import locked
 

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks.core import Edit, Trace
+from aws_airflow_tasks.core import Edit, Trace, digest
 from aws_airflow_tasks.patch import Patch, dotenv, splice
 from aws_airflow_tasks.patch.dotenv.readers import READERS, view
 from aws_airflow_tasks.patch.reverse import reverse
-from aws_airflow_tasks.text import digest
 
 
 def traces(after: bytes, edits: tuple[Edit, ...], *, keep: bool = True) -> tuple[Trace, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from aws_airflow_tasks.text import digest
+from aws_airflow_tasks.core import digest
 
 
 def test_bytes_and_the_text_that_they_decode_to_have_the_same_digest_even_if_they_are_no_utf_8() -> None:

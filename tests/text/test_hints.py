@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from aws_airflow_tasks.text.hints import no_region, profile_option, sh
+from aws_airflow_tasks.core import sh
+from aws_airflow_tasks.text.hints import no_region, profile_option
 
 HOSTILE = ["a'$(touch x)'", "a b", "a;touch x", "`touch x`", "$(touch x)", "a\ntouch x", "-rf", '"', "*"]
 SOURCES = sorted((Path(__file__).parents[2] / "aws_airflow_tasks").rglob("*.py"))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-from aws_airflow_tasks.core import Edit
+from aws_airflow_tasks.core import Edit, digest
 from aws_airflow_tasks.patch import Patch, splice
 from aws_airflow_tasks.patch.dotenv.lines import (
     byte_offset,
@@ -24,7 +24,6 @@ from aws_airflow_tasks.patch.dotenv.lines import (
     whole_lines,
 )
 from aws_airflow_tasks.patch.dotenv.readers import BOM, READERS, Statement, View, statements, view, views
-from aws_airflow_tasks.text import digest
 from aws_airflow_tasks.text.redaction import HIDDEN, shown_name, shown_value
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from aws_airflow_tasks.core import Edit, Trace
+from aws_airflow_tasks.core import Edit, Trace, digest
 from aws_airflow_tasks.patch import splice
 from aws_airflow_tasks.patch.dotenv.lines import (
     byte_offset,
@@ -18,7 +18,6 @@ from aws_airflow_tasks.patch.dotenv.lines import (
     whole_lines,
 )
 from aws_airflow_tasks.patch.dotenv.readers import Statement, statements, views
-from aws_airflow_tasks.text import digest
 
 
 class _Ours(NamedTuple):

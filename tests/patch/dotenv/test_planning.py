@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from aws_airflow_tasks.core import digest
 from aws_airflow_tasks.patch import dotenv, splice
 from aws_airflow_tasks.patch.dotenv import json_value, plan, portable, written
-from aws_airflow_tasks.text import digest
 from tests.patch import reversed_edits
 
 WANT = {"AWS_PROFILE": "dev", "AWS_REGION": "eu-west-1"}

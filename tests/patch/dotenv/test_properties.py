@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aws_airflow_tasks.core import digest
 from aws_airflow_tasks.patch import Patch, splice
 from aws_airflow_tasks.patch.dotenv import plan, portable, read
 from aws_airflow_tasks.patch.dotenv.readers import READERS
-from aws_airflow_tasks.text import digest
 from tests.patch import reversed_edits
 
 BOM = b"\xef\xbb\xbf"

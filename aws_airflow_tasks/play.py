@@ -146,11 +146,11 @@ class Play:
         if result:
             self._add(result, clock)
 
-    def watch(self, watch: Callable[[Settings, Callable[[str], None]], None], wanted: bool) -> None:
+    def watch(self, watch: Callable[[Callable[[], Site], Callable[[str], None]], None], wanted: bool) -> None:
         """Go on watching until interrupted, if that is wanted and all went well; others may work meanwhile."""
         if wanted and not self.failed and not self.settings.check:
             self.release()
-            watch(self.settings, self.screen.say)
+            watch(lambda: self.site, self.screen.say)
 
     def note(self, text: str) -> None:
         """Something to say after the recap: what to type next."""

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from aws_airflow_tasks import runtimes
-from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.program import program
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.world.airflow_api import Login
@@ -32,6 +31,7 @@ class StandInAirflow:
     mounts: bool = True
     name: str = "docker"
     names: tuple[str, ...] = (*SERVICES, "webserver")
+    reads: str = "standalone"
     kept: str = ""
     started: list[str] = field(default_factory=list)
     environment: dict[str, str] | None = None
@@ -46,9 +46,6 @@ class StandInAirflow:
 
     def services(self) -> tuple[str, ...]:
         return SERVICES
-
-    def read_env(self, data: bytes) -> dict[str, str]:
-        return dotenv.read(data, "standalone")
 
     def credentials(self, host: Path) -> str:
         return "/home/astro/.aws" if self.mounts else str(host)

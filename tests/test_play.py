@@ -270,7 +270,7 @@ def test_it_goes_on_watching_only_where_that_is_wanted_all_went_well_and_somethi
         return Plan()
 
     play.converge("it", plan)
-    play.watch(lambda *given: seen.extend(given), wanted)
+    play.watch(lambda look, say: seen.extend([look().settings, say]), wanted)
     assert seen == ([play.settings, play.screen.say] if watched else [])
 
 
@@ -280,7 +280,7 @@ def test_others_may_work_while_it_is_watched(project: Path) -> None:
     change = Change("f", "create", None, "x", lambda: made.append("x"))
     play.converge("it", lambda site: Plan(() if made else (change,)))
 
-    def watch(settings: Settings, say: object) -> None:
+    def watch(look: object, say: object) -> None:
         with locked(play.state, wait=0, doing="another"):
             made.append("meanwhile")
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from aws_airflow_tasks.core import TaskError, digest, sh
-from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES, WEB
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
@@ -43,6 +41,7 @@ class Docker:
     mounts = True
     names = ALL
     installs: Literal["image", "host", ""] = "image"
+    reads: Literal["compose", "standalone"] = "compose"
     leaves = "runtime.json"
     kept = "Airflow's database and logs stay in Docker's volumes: docker volume ls"
 
@@ -80,10 +79,6 @@ class Docker:
         names = SERVICES[self.major()]
         runtime = self._remembered() or dockerfile.read(self._dockerfile()).runtime
         return names if dockerfile.has_triggerer(runtime) else tuple(name for name in names if name != "triggerer")
-
-    def read_env(self, data: bytes) -> dict[str, str]:
-        """As ``docker compose`` reads it, with the shell's variables for ``$NAME``."""
-        return dotenv.read(data, "compose", os.environ)
 
     def credentials(self, host: Path) -> str:
         """The mount's target: the same path in every container."""

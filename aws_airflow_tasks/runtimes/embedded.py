@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 from aws_airflow_tasks.core import TaskError, sh
-from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import airflow_config, dockerfile, venv
 from aws_airflow_tasks.runtimes.airflow_config import Place
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
@@ -70,6 +69,7 @@ class Embedded:
     mounts = False
     names = tuple(dict.fromkeys(name for commands in COMMANDS.values() for name in commands))
     installs: Literal["image", "host", ""] = ""
+    reads: Literal["compose", "standalone"] = "standalone"  # which this one stands in for
     leaves = "airflow"
     kept = ""
 
@@ -100,10 +100,6 @@ class Embedded:
     def services(self) -> tuple[str, ...]:
         """Airflow's components, each a process."""
         return tuple(COMMANDS[self._major])
-
-    def read_env(self, data: bytes) -> dict[str, str]:
-        """As the Astro CLI reads it for its standalone mode, which this one stands in for."""
-        return dotenv.read(data, "standalone")
 
     def credentials(self, host: Path) -> str:
         """The same path: these processes see this host's files."""

@@ -49,6 +49,7 @@ class Runtime(Protocol):
         names: the services that Airflow has in any of its versions.
         installs: where the project's ``requirements.txt`` is installed: in the ``image`` that the Dockerfile makes, on
             this ``host``; empty: nowhere, as all that Airflow needs is brought along.
+        reads: which reader of ``.env`` it has (``patch.dotenv.read``).
         leaves: what a start leaves in the state directory; empty: nothing.
         kept: what stays of Airflow itself after an undo, and where, for a person; empty: nothing.
     """
@@ -57,6 +58,7 @@ class Runtime(Protocol):
     mounts: bool
     names: tuple[str, ...]
     installs: Literal["image", "host", ""]
+    reads: Literal["compose", "standalone"]
     leaves: str
     kept: str
 
@@ -69,13 +71,6 @@ class Runtime(Protocol):
 
     def services(self) -> tuple[str, ...]:
         """The services of Airflow's own that need credentials."""
-
-    def read_env(self, data: bytes) -> dict[str, str]:
-        """What Airflow gets of a ``.env`` file that holds ``data``, as this runtime's reader of it sees it.
-
-        Raises:
-            ValueError: that reader rejects it.
-        """
 
     def credentials(self, host: Path) -> str:
         """Where Airflow's processes see the host's credentials directory ``host``."""

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 from aws_airflow_tasks.core import TaskError, sh
-from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
@@ -39,6 +38,7 @@ class Standalone:
     mounts = False
     names = ALL
     installs: Literal["image", "host", ""] = "host"
+    reads: Literal["compose", "standalone"] = "standalone"
     leaves = ""
     kept = "Airflow's database and logs stay in .astro/standalone, its packages in .venv"
 
@@ -67,10 +67,6 @@ class Standalone:
     def services(self) -> tuple[str, ...]:
         """Airflow's components, all started by one process."""
         return SERVICES[self.major()]
-
-    def read_env(self, data: bytes) -> dict[str, str]:
-        """As the Astro CLI reads it for its standalone mode."""
-        return dotenv.read(data, "standalone")
 
     def credentials(self, host: Path) -> str:
         """The same path: these processes see this host's files."""

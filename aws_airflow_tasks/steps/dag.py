@@ -6,7 +6,6 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import Edit, Pending, Plan, Target, TaskError
 from aws_airflow_tasks.patch import Patch
-from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files, init
 from aws_airflow_tasks.world import receipts
@@ -24,7 +23,7 @@ def plan(site: Site) -> Plan:
     """
     if not init.is_project(site.project):
         raise Pending("init")
-    data, want = site.read(DAG), text(site.settings).encode()
+    data, want = site.read(DAG), _text(site).encode()
     if data is None:
         patch = Patch("edits", None, want, (Edit(0, b"", want),), reason="the example DAG")
     elif data == want:
@@ -43,9 +42,8 @@ def undo(site: Site) -> list[Target]:
     return files.undo(site, DAG)
 
 
-def text(settings: Settings) -> str:
+def _text(site: Site) -> str:
     """The DAG's source with the names of the check variable and connection filled in."""
     template = Path(__file__).with_name("example_secrets_dag.py.txt").read_text(encoding="utf-8")
-    return template.replace("{{variable}}", settings.check_variable).replace(
-        "{{connection}}", settings.check_connection
-    )
+    named = template.replace("{{variable}}", site.settings.check_variable)
+    return named.replace("{{connection}}", site.settings.check_connection)

@@ -10,18 +10,15 @@ built on them, and pin Airflow's own version meanwhile (ap-airflow's pull reques
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from aws_airflow_tasks.core import Pending, Plan, Target, TaskError
 from aws_airflow_tasks.patch import requirements
-from aws_airflow_tasks.patch.requirement_lines import Read
 from aws_airflow_tasks.patch.requirements import NAME
 from aws_airflow_tasks.runtimes import dockerfile, dockerfile_runs, image
 from aws_airflow_tasks.runtimes.image import Image
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files, init
-from aws_airflow_tasks.world import files as world
 from aws_airflow_tasks.world import receipts
 
 
@@ -41,7 +38,7 @@ def plan(site: Site) -> Plan:
     text = dockerfile.text(site.project)
     found = image.read(dockerfile.read(text))
     target = _on_host(found) if runtime.installs == "host" else _in_image(found, text)
-    patch = requirements.plan(site.read(NAME), target, _reader(site.project), ours=set(_written(site)))
+    patch = requirements.plan(site.read(NAME), target, _reader(site), ours=set(_written(site)))
     planned = files.plan("provider", site.project, NAME, patch)
     unheeded = runtime.installs == "image" and not found.installs and not target.bundled and NAME not in text
     unlabelled = runtime.installs == "image" and found.unlabelled
@@ -86,13 +83,13 @@ def _python(found: Image) -> dict[str, str]:
     }
 
 
-def _reader(project: Path) -> Read:
+def _reader(site: Site) -> Callable[[str], bytes | None]:
     """Reads what a requirements file follows; what is no readable file, or leads out of the project, is none."""
 
     def read(name: str) -> bytes | None:
-        path = project / name
         try:
-            return world.read(path) if path.resolve().is_relative_to(project.resolve()) else None
+            inside = (site.project / name).resolve().is_relative_to(site.project.resolve())
+            return site.read(name) if inside else None
         except (TaskError, OSError, RuntimeError, ValueError):
             return None
 

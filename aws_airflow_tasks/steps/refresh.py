@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 
 from aws_airflow_tasks.core import Plan, TaskError
-from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import staging
 from aws_airflow_tasks.world.causes import LoginNeeded
@@ -55,14 +54,14 @@ def left(found: Staged | None) -> str:
 
 
 def watch(
-    settings: Settings,
+    look: Callable[[], Site],
     say: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Keep what is staged fresh until interrupted; errors are said once each and tried again.
 
     Args:
-        settings: of the command line.
+        look: gives the project as it is now.
         say: is told what happened, a line at a time.
         sleep: waits so many seconds: few, and then the clock is looked at, since a laptop's own sleep does not count.
 
@@ -73,7 +72,7 @@ def watch(
     while True:
         if time.time() >= next_try:
             try:
-                line, failures = _renew(settings), 0
+                line, failures = _renew(look), 0
             except TaskError as error:
                 failures += 1
                 next_try = time.time() + _delay(error, failures)
@@ -84,14 +83,14 @@ def watch(
         sleep(PAUSE)
 
 
-def _renew(settings: Settings) -> str:
+def _renew(look: Callable[[], Site]) -> str:
     """One look; what came of it, or nothing when there was nothing to do."""
-    if not plan(Site(settings)).needed:
+    if not plan(site := look()).needed:
         return ""
-    with locked(Site(settings).state, wait=settings.wait, doing="invoke refresh --watch"):
-        for change in plan(Site(settings)).needed:
+    with locked(site.state, wait=site.settings.wait, doing="invoke refresh --watch"):
+        for change in plan(look()).needed:
             change.apply()
-    return f"{time.strftime('%H:%M:%S')} exported afresh; {left(Site(settings).staged)}"
+    return f"{time.strftime('%H:%M:%S')} exported afresh; {left(look().staged)}"
 
 
 def _delay(error: TaskError, failures: int) -> float:

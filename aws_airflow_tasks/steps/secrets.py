@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from aws_airflow_tasks import backends
 from aws_airflow_tasks.backends import Backend, Entry
 from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest
-from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import receipts
@@ -36,13 +35,14 @@ def plan(site: Site) -> Plan:
     if not account.credentials.region:
         profile = account.credentials.profile
         raise TaskError(f"no region is set for profile {profile}", hint=no_region(profile))
-    changes = [_change(site, backend, name, value()) for name, value in entries(backend, site.settings).items()]
+    changes = [_change(site, backend, name, value()) for name, value in _entries(site, backend).items()]
     return Plan(tuple(changes), target=", ".join(change.target for change in changes), reason="there")
 
 
-def entries(backend: Backend, settings: Settings) -> Mapping[str, Callable[[], str]]:
+def _entries(site: Site, backend: Backend) -> Mapping[str, Callable[[], str]]:
     """The names of our entries, each with what makes a value for it."""
-    return {backend.variable_name(settings): variable_value, backend.connection_name(settings): connection_value}
+    variable, connection = backend.variable_name(site.settings), backend.connection_name(site.settings)
+    return {variable: variable_value, connection: connection_value}
 
 
 def variable_value() -> str:

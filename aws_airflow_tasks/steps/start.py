@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError, digest, sh
+from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import staging
@@ -228,7 +229,7 @@ def read_environment(site: Site) -> dict[str, str]:
     if data is None:
         raise Pending("env")
     try:
-        return site.runtime.read_env(data)
+        return dotenv.read(data, site.runtime.reads, os.environ)
     except ValueError as error:
         raise TaskError(f"{ENV} cannot be read: {error}", hint=f"less {ENV}") from None
 

@@ -149,7 +149,7 @@ def watch(settings: Settings, clock: Clock, *naps: Callable[[], None]) -> list[s
     said: list[str] = []
     clock.naps.extend(naps)
     with pytest.raises(Stopped):
-        refresh.watch(settings, said.append, clock.sleep)
+        refresh.watch(lambda: Site(settings), said.append, clock.sleep)
     return said
 
 
@@ -227,7 +227,7 @@ def test_an_interrupt_ends_it(settings: Settings, helper: Helper) -> None:
 
     helper.gives("ONE", 60)
     with pytest.raises(KeyboardInterrupt):
-        refresh.watch(settings, lambda _: None, interrupted)
+        refresh.watch(lambda: Site(settings), lambda _: None, interrupted)
     assert key(settings) == "ONE"
 
 

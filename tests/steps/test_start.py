@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,6 @@ import pytest
 
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Pending, TaskError
-from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
@@ -44,6 +42,7 @@ class Airflow:
     stronger: dict[str, str] = field(default_factory=dict)
     name: str = "docker"
     mounts: bool = True
+    reads: str = "compose"
     kept: str = "docker volume ls"
     leaves: str = ""
     discarded: bool = False
@@ -82,9 +81,6 @@ class Airflow:
 
     def made(self) -> tuple[str, ...]:
         return self.containers
-
-    def read_env(self, data: bytes) -> dict[str, str]:
-        return dotenv.read(data, "compose", os.environ)
 
     def discard(self) -> None:
         self.discarded, self.containers = True, ()

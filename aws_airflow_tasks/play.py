@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks import holding, report
 from aws_airflow_tasks.convergence import converge, converge_each
-from aws_airflow_tasks.core import Change, Check, Plan, Result, Stopwatch, TaskError
+from aws_airflow_tasks.core import Change, Check, Pending, Plan, Result, Stopwatch, TaskError
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import receipts, state
@@ -66,6 +66,7 @@ class Play:
         self._lock = contextlib.ExitStack()
         self._holding = False
         self._tidied = settings.check
+        self._taken_back_by = ""
 
     @property
     def state(self) -> Path:
@@ -74,10 +75,21 @@ class Play:
 
     @property
     def site(self) -> Site:
-        """What every step plans from: made anew each time, as its facts are asked once."""
+        """What every step plans from: made anew each time, as its facts are asked once.
+
+        Raises:
+            Pending: in check mode, after a step that would take back what others have made.
+        """
         from aws_airflow_tasks.site import Site  # with it come all runtimes: not for a list of the tasks
 
-        return Site(self.settings)
+        if self._taken_back_by:
+            raise Pending(self._taken_back_by)
+        return Site(self.settings, {change.target: change for result in self._planned for change in result.changes})
+
+    @property
+    def _planned(self) -> list[Result]:
+        """In check mode, what the steps so far would change: the next is planned as if they had."""
+        return [result for result in self.results if self.settings.check and result.status == "changed"]
 
     def converge(self, step: str, plan: Callable[[Site], Plan]) -> None:
         """Bring one step to what it ensures, and report it; errors become its result."""
@@ -86,7 +98,7 @@ class Play:
             step,
             lambda: converge(
                 step,
-                lambda: plan(self.site),
+                lambda: self._answerable(plan(self.site)),
                 check=self.settings.check,
                 hold=self._hold,
                 apply=self._apply,
@@ -99,29 +111,34 @@ class Play:
         plans: Callable[[Site], Mapping[str, Callable[[], Plan]]],
         rest: Callable[[Site, Collection[str]], Plan],
     ) -> None:
-        """Bring every target of a step to its end, whatever becomes of the others."""
+        """Take back every target of a step, whatever becomes of the others; what is only planned is not foreseen."""
         self._tidy()
-        self._guarded(
-            step,
-            lambda: converge_each(
+        if self._planned:
+            before = self._planned[-1].step
+            self._add(Result(step, "changed", reason=str(Pending(before))), Stopwatch())
+        else:
+            self._guarded(
                 step,
-                lambda: plans(self.site),
-                lambda done: rest(self.site, done),
-                check=self.settings.check,
-                hold=self._hold,
-                apply=self._apply,
-            ),
-        )
+                lambda: converge_each(
+                    step,
+                    lambda: plans(self.site),
+                    lambda done: rest(self.site, done),
+                    check=self.settings.check,
+                    hold=self._hold,
+                    apply=self._apply,
+                ),
+            )
+        self._taken_back_by = step if self._planned else ""
 
     def verify(self, checks: Callable[[Site], Iterator[Check]]) -> None:
         """Run checks and report each as it is known; services that say the same share a line."""
         self.notes.clear()  # what was to be typed next is this
-        self._guarded("verify", lambda: self._verified(checks(self.site)))
+        self._guarded("verify", lambda: self._verified(checks))
 
-    def _verified(self, checks: Iterator[Check]) -> Result | None:
+    def _verified(self, checks: Callable[[Site], Iterator[Check]]) -> Result | None:
         if self.settings.check:
             return Result("verify", "skipped", reason="check mode: the proof would run a DAG")
-        found = (check._replace(hint=self._typed(check.hint)) for check in checks)
+        found = (check._replace(hint=self._typed(check.hint)) for check in checks(self.site))
         for _, group in itertools.groupby(found, key=lambda check: check._replace(service="")):
             alike = list(group)
             self.checks += alike
@@ -273,15 +290,22 @@ class Play:
         return re.sub(r"(?<![\w./-])invoke (?=[a-z-])", f"{self.command} ", text)
 
     def _apply(self, change: Change) -> None:
-        self._agreed(change.ask)
+        self._agreed(change.ask, self._ask)
         if change.receipt:
             receipts.record(self.state, change.receipt)
         change.apply()
 
-    def _agreed(self, question: str) -> None:
+    def _answerable(self, planned: Plan) -> Plan:
+        """In check mode: raise TaskError where the run would ask a question and nobody were there to answer."""
+        if self.settings.check and not self.screen.answers:
+            for change in planned.needed:
+                self._agreed(change.ask, lambda question: None)
+        return planned
+
+    def _agreed(self, question: str, ask: Callable[[str], bool | None]) -> None:
         """Raise TaskError unless the person agrees to a question, if there is one."""
         if question and not self.settings.yes:
-            answer = self._ask(question)
+            answer = ask(question)
             if not answer:
                 said = "not agreed to" if answer is False else f"{question} There is no terminal to ask on."
                 raise TaskError(said, hint=f"invoke {self.asked} --yes")

@@ -39,13 +39,18 @@ class Screen:
         """Whether somebody sees what goes on meanwhile."""
         return is_terminal(sys.stderr)
 
+    @property
+    def answers(self) -> bool:
+        """Whether somebody is there to be asked."""
+        return is_terminal(sys.stdin)
+
     def document(self, text: str) -> None:
         """Print the one JSON document, and nothing else there."""
         write(text, sys.stdout, plain=True)
 
     def ask(self, question: str) -> bool | None:
         """Whether the person agrees; None: nobody is there to be asked."""
-        if not is_terminal(sys.stdin):
+        if not self.answers:
             return None
         self.say(f"{question} [y/N]")
         return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from aws_airflow_tasks import backends, runtimes
 from aws_airflow_tasks.backends import Backend
+from aws_airflow_tasks.core import Change
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import aws, delivery, files, identity, receipts, staging, state
@@ -18,6 +20,9 @@ from aws_airflow_tasks.world.profiles import Credentials
 from aws_airflow_tasks.world.receipts import Receipt
 from aws_airflow_tasks.world.staging import Staged
 
+#: what a person calls all of Airflow's services: the target of what starts and stops them
+AIRFLOW = "Airflow"
+
 
 @dataclass(frozen=True)
 class Site:
@@ -25,11 +30,13 @@ class Site:
 
     Attributes:
         settings: of the command line.
+        planned: in check mode, by target, what the steps before would change: the project is as if they had.
 
     Every fact raises TaskError where it cannot be told.
     """
 
     settings: Settings
+    planned: Mapping[str, Change] = field(default_factory=dict)
 
     @property
     def project(self) -> Path:
@@ -53,7 +60,9 @@ class Site:
 
     @cached_property
     def running(self) -> tuple[Service, ...]:
-        """Airflow's services that run."""
+        """Airflow's services that run; those that would are known by name only."""
+        if change := self.planned.get(AIRFLOW):
+            return tuple(Service(name, healthy=True) for name in self.runtime.services()) if change.after else ()
         return self.runtime.running()
 
     @cached_property
@@ -99,4 +108,6 @@ class Site:
 
     def read(self, name: str) -> bytes | None:
         """A file of the project; None when there is none."""
+        if (change := self.planned.get(name)) and change.file:
+            return None if change.after is None else change.after.encode("utf-8", errors="surrogateescape")
         return files.read(self.project / name)

@@ -62,6 +62,38 @@ def test_what_is_not_agreed_to_leaves_no_receipt_and_no_change(project: Path, an
     assert (made, receipts.load(play.state)) == ([], [])
 
 
+@pytest.mark.parametrize(("yes", "somebody", "status"), [(0, 0, "failed"), (1, 0, "changed"), (0, 1, "changed")])
+def test_check_mode_foresees_a_question_that_nobody_would_answer_and_asks_none(
+    project: Path, yes: bool, somebody: bool, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Screen, "answers", bool(somebody))
+    monkeypatch.setattr(Screen, "ask", lambda self, question: pytest.fail("it asked"))
+    play = play_of(project, check=True, yes=bool(yes))
+    change = Change("f", "create", None, "x", lambda: pytest.fail("it was made"), ask="Really?")
+    play.converge("it", lambda site: Plan((change,)))
+    assert [result.status for result in play.results] == [status]
+
+
+def test_in_check_mode_a_step_is_planned_as_if_those_before_had_been_made(project: Path) -> None:
+    (project / "f").write_bytes(b"old")
+    play, seen = play_of(project, check=True), list[bytes | None]()
+
+    def reads(site: Site) -> Plan:
+        seen.extend(site.read(name) for name in ("f", "g", "h"))
+        return Plan()
+
+    changes = [
+        Change("f", "patch", "old", "new \udcff", lambda: None, file=True),
+        Change("g", "delete", "x", None, lambda: None, file=True),
+        Change("h", "create", None, "no file", lambda: None),
+    ]
+    for change in changes:
+        play.converge("it", lambda site, change=change: Plan((change,)))  # type: ignore[misc]
+    play.converge("then", reads)
+    assert seen == [b"new \xff", None, None]
+    assert (project / "f").read_bytes() == b"old"
+
+
 def test_the_state_directory_is_made_again_where_a_run_that_was_waited_for_removed_it(project: Path) -> None:
     folder = state.make(project)
     waiting, release = threading.Event(), threading.Event()

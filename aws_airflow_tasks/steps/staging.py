@@ -22,6 +22,8 @@ def changes(site: Site, *, renew_before: float = 0) -> tuple[Change, ...]:
         site: the project.
         renew_before: keys exported before this time (seconds since the epoch) are renewed whatever is left of them.
     """
+    if _target(site) in site.planned and not renew_before:
+        return ()
     if site.way.name == "live":
         return (_removal(site),) if staging.folder(site.state).exists() else ()
     found, seen_at = site.staged, site.runtime.credentials(staging.folder(site.state))

@@ -17,7 +17,7 @@ from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError, digest, sh
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import Runtime, Service
-from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.site import AIRFLOW, Site
 from aws_airflow_tasks.steps import staging
 from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.world import files as world
@@ -40,12 +40,12 @@ def plan(site: Site) -> Plan:
     effective = _effective(environment, site.state)
     differences = _differences(runtime, running, effective, wanted, stale)
     if not differences:
-        return Plan(target="Airflow", reason=f"healthy: {', '.join(service.name for service in running)}")
+        return Plan(target=AIRFLOW, reason=f"healthy: {', '.join(service.name for service in running)}")
     well = tuple(service._replace(healthy=True) for service in running)
     crashes = any(service.crashes for service in running)
     slow = not crashes and not _differences(runtime, well, effective, wanted, stale)
     change = Change(
-        target="Airflow",
+        target=AIRFLOW,
         action="wait" if slow else "restart" if running else "start",
         before="\n".join(differences) + "\n",
         after="".join(f"{name}: healthy, environment as in {ENV}\n" for name in runtime.services()),
@@ -140,13 +140,13 @@ def stop(site: Site) -> Plan:
     """Airflow is stopped."""
     running = site.running
     change = Change(
-        target="Airflow",
+        target=AIRFLOW,
         action="stop",
         before="".join(f"{service.name}: running\n" for service in running) or None,
         after=None,
         apply=site.runtime.stop,
     )
-    return Plan((change,), target="Airflow", reason="" if running else "not running")
+    return Plan((change,), target=AIRFLOW, reason="" if running else "not running")
 
 
 def undo(site: Site) -> list[Target]:
@@ -171,7 +171,7 @@ def _started(site: Site) -> list[tuple[str, str, list[Kept[Started]]]]:
         if name not in found and runtime.leaves and (site.state / runtime.leaves).exists():
             found[name] = [Kept(0, Started(name, running=False))]
     several = len(found) > 1
-    return [(name, f"Airflow ({name})" if several else "Airflow", group) for name, group in found.items()]
+    return [(name, f"{AIRFLOW} ({name})" if several else AIRFLOW, group) for name, group in found.items()]
 
 
 def _stopped(site: Site, name: str, target: str, group: Sequence[Kept[Started]]) -> Target:

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aws_airflow_tasks.core import Plan, Target, TaskError, Trace
+from aws_airflow_tasks.core import Plan, Target, TaskError, Trace, sh
 from aws_airflow_tasks.patch import Patch, compose
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files
-from aws_airflow_tasks.text.hints import sh
 from aws_airflow_tasks.world import delivery, receipts, staging
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.receipts import FileRecord, Kept

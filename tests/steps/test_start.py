@@ -131,10 +131,12 @@ def test_what_does_not_run_is_started_and_then_nothing_is_to_do(
     airflow: Airflow, settings: Settings, state: Path
 ) -> None:
     change = only(settings, state)
-    assert (change.action, change.reason) == ("start", "not running")
+    assert (change.target, change.action, change.reason) == ("Airflow", "start", "not running")
+    healthy = "".join(f"{name}: healthy, environment as in .env\n" for name in NAMES)
+    assert (change.before, change.after) == ("not running\n", healthy)
     change.apply()
     planned = start.plan(here(settings, state))
-    assert (planned.needed, planned.reason) == ((), "healthy: scheduler, triggerer")
+    assert (planned.needed, planned.target, planned.reason) == ((), "Airflow", "healthy: scheduler, triggerer")
     assert (airflow.starts, airflow.patience) == ([False], [settings.wait])
 
 
@@ -251,7 +253,33 @@ def test_a_line_of_the_persons_that_something_stronger_wins_over_does_not_start_
     assert start.plan(here(settings, state)).needed == ()
     assert stat.S_IMODE((state / start.BEATEN).stat().st_mode) == 0o600
     write(settings.project, ENV | {"TEAM": "science"})
-    assert only(settings, state).reason == "scheduler, triggerer: TEAM not as in .env"
+    change = only(settings, state)
+    assert change.reason == "scheduler, triggerer: TEAM not as in .env"
+    change.apply()
+    assert start.plan(here(settings, state)).needed == ()
+    airflow.stronger = {}
+    write(settings.project, ENV)
+    only(settings, state).apply()
+    assert start.plan(here(settings, state)).needed == ()
+
+
+def test_a_damaged_note_of_such_lines_costs_a_start_and_no_more(
+    airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    airflow.stronger = {"TEAM": "theirs"}
+    only(settings, state).apply()
+    (state / start.BEATEN).write_text("{")
+    only(settings, state).apply()
+    assert start.plan(here(settings, state)).needed == ()
+    assert airflow.starts == [False, True]
+
+
+def test_an_airflow_on_this_host_needs_no_mount(airflow: Airflow, settings: Settings, state: Path) -> None:
+    airflow.mounts = False
+    only(settings, state).apply()
+    for name in NAMES:
+        changed(airflow, name, mounts={})
+    assert start.plan(here(settings, state)).needed == ()
 
 
 def test_a_line_of_ours_that_something_stronger_wins_over_is_an_error_that_says_where_to_look(

@@ -51,7 +51,9 @@ def test_airflow_ends_first_then_files_go_back_then_it_starts_again_then_keys_an
         receipts.record(folder, receipts.file_record(name, None, b"x", ()))
     others = {step: [target(step)] for step in ("start", "init", "restart", "staging", "secrets")}
     targets(monkeypatch, **others, **{step: [target(name)] for step, name in FILES.items()})
+    (project / "tasks.py").write_text("x")
     plans = undo.plans(Site(Settings(project=project)))
+    assert plans["tasks.py"]().needed[0].action == "delete"
     assert list(plans) == [
         "start",
         *FILES.values(),

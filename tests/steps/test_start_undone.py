@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from aws_airflow_tasks import undo
+from aws_airflow_tasks import runtimes, undo
 from aws_airflow_tasks.core import Change
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import start
 from aws_airflow_tasks.steps.start import Started
 from aws_airflow_tasks.world import receipts
 from tests.steps.test_start import ENV, Airflow, airflow, here, settings, state
@@ -96,3 +97,75 @@ def test_what_ran_before_us_is_started_again_once_with_the_patience_that_is_set(
     change.apply()
     assert again().needed == ()
     assert (running.starts, running.patience[-1:]) == ([True], [settings.wait])
+
+
+@pytest.fixture
+def both(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> dict[str, Airflow]:
+    """Airflow in containers and embedded, and both run."""
+    found = {"docker": airflow, "embedded": Airflow(name="embedded", kept="")}
+    monkeypatch.setattr(runtimes, "choose", lambda settings, state: found[settings.runtime])
+    for each in found.values():
+        each.start(ENV, restart=False, wait=1)
+        each.starts.clear()
+    return found
+
+
+def test_a_runtime_without_a_receipt_is_known_by_what_it_left_and_is_stopped_too(
+    both: dict[str, Airflow], settings: Settings, state: Path
+) -> None:
+    """Version 0.1.0 wrote a receipt for the first runtime only."""
+    (state / "airflow").mkdir()
+    started(state, running=False, made=True)
+    targets = start.undo(here(settings, state))
+    assert [(target.name, target.receipts, target.needs) for target in targets] == [
+        ("Airflow (docker)", (1,), ("runtime.json",)),
+        ("Airflow (embedded)", (), ("airflow",)),
+    ]
+    docker, embedded = (target.plan() for target in targets)
+    assert (docker.needed[0].action, docker.warnings) == ("remove", ("docker volume ls",))
+    assert (embedded.needed[0].action, embedded.warnings) == ("stop", ())
+    embedded.needed[0].apply()
+    assert both["docker"].running()
+    assert not both["embedded"].running()
+
+
+def test_each_runtime_that_ran_before_us_is_started_again(
+    both: dict[str, Airflow], settings: Settings, state: Path
+) -> None:
+    for name in both:
+        receipts.record(state, Started(name, running=True))
+    _, embedded = start.undo_restart(here(settings, state))
+    embedded.plan().needed[0].apply()
+    assert (both["docker"].starts, both["embedded"].starts) == ([], [True])
+
+
+def test_what_undo_says_of_airflow_is_what_runs_and_what_will(
+    running: Airflow, settings: Settings, state: Path
+) -> None:
+    started(state, running=False, made=True)
+    (target,) = start.undo(here(settings, state))
+    planned = target.plan()
+    (change,) = planned.needed
+    assert (target.name, planned.target, planned.warnings) == ("Airflow", "Airflow", ("docker volume ls",))
+    assert (change.before, change.after) == ("scheduler: running\ntriggerer: running\n", None)
+    (again,) = start.undo_restart(here(settings, state))
+    assert (again.plan().needed, again.plan().target) == ((), "Airflow")
+
+
+def test_what_ran_before_us_is_not_stopped_and_starts_again_though_it_was_ours_to_make(
+    running: Airflow, settings: Settings, state: Path
+) -> None:
+    started(state, running=True, made=True)
+    (target,) = start.undo(here(settings, state))
+    assert target.plan().needed == ()
+    (again,) = start.undo_restart(here(settings, state))
+    planned = again.plan()
+    (change,) = planned.needed
+    assert (again.name, planned.target, change.target, change.action) == (
+        "Airflow, started again",
+        "Airflow",
+        "Airflow",
+        "restart",
+    )
+    assert change.before == "running with our mount and environment\n"
+    assert change.after == "running with the files from before\n"

@@ -116,15 +116,16 @@ def test_a_runtime_without_a_receipt_is_known_by_what_it_left_and_is_stopped_too
     """Version 0.1.0 wrote a receipt for the first runtime only."""
     (state / "airflow").mkdir()
     started(state, running=False, made=True)
-    targets = start.undo(here(settings, state))
-    assert [(target.name, target.receipts, target.needs) for target in targets] == [
+    receipts.record(state, Started("standalone", running=False))
+    docker, standalone, embedded = start.undo(here(settings, state))
+    assert [(target.name, target.receipts, target.needs) for target in (docker, standalone, embedded)] == [
         ("Airflow (docker)", (1,), ("runtime.json",)),
+        ("Airflow (standalone)", (2,), ()),
         ("Airflow (embedded)", (), ("airflow",)),
     ]
-    docker, embedded = (target.plan() for target in targets)
-    assert (docker.needed[0].action, docker.warnings) == ("remove", ("docker volume ls",))
-    assert (embedded.needed[0].action, embedded.warnings) == ("stop", ())
-    embedded.needed[0].apply()
+    assert (docker.plan().needed[0].action, docker.plan().warnings) == ("remove", ("docker volume ls",))
+    assert (embedded.plan().needed[0].action, embedded.plan().warnings) == ("stop", ())
+    embedded.plan().needed[0].apply()
     assert both["docker"].running()
     assert not both["embedded"].running()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -170,6 +171,24 @@ def test_watching_renews_in_time_and_says_so(settings: Settings, helper: Helper,
     assert [line.split()[1:3] for line in said] == [["exported", "afresh;"]] * 2
 
 
+def test_it_renews_under_the_projects_lock_for_which_it_waits_as_long_as_is_set(
+    settings: Settings, helper: Helper, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[tuple[Path, float, str]] = []
+
+    @contextlib.contextmanager
+    def noted(folder: Path, *, wait: float, doing: str) -> Iterator[None]:
+        held.append((folder, wait, doing))
+        assert not (folder / "aws").exists()
+        yield
+        assert (folder / "aws").exists()
+
+    monkeypatch.setattr(refresh, "locked", noted)
+    helper.gives("ONE", 60)
+    watch(replace(settings, wait=7), clock)
+    assert held == [(state.locate(settings.project), 7, "invoke refresh --watch")]
+
+
 def test_after_a_laptops_sleep_the_first_look_finds_that_they_have_ended(
     settings: Settings, helper: Helper, clock: Clock
 ) -> None:
@@ -183,25 +202,43 @@ def test_after_a_laptops_sleep_the_first_look_finds_that_they_have_ended(
     assert key(settings) == "TWO"
 
 
-def test_errors_are_said_once_tried_again_ever_more_slowly_and_do_not_end_it(
-    settings: Settings, helper: Helper, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tries: list[float] = []
+@pytest.fixture
+def tries(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When it was tried to export, in seconds since the epoch."""
+    found: list[float] = []
     export = staging.export
 
     def counted(settings: Settings) -> object:
-        tries.append(clock.now)
+        found.append(clock.now)
         return export(settings)
 
     monkeypatch.setattr(staging, "export", counted)
+    return found
+
+
+def waits(tries: list[float]) -> list[int]:
+    return [round(later - earlier) for earlier, later in itertools.pairwise(tries)]
+
+
+def test_once_it_has_worked_the_next_failure_is_the_first_again(
+    settings: Settings, helper: Helper, clock: Clock, tries: list[float]
+) -> None:
+    works = [nothing, nothing, nothing, lambda: helper.gives("ONE", 20)]
+    watch(settings, clock, *works, *[nothing] * 3, helper.answer.unlink, *[nothing] * 14)
+    assert waits(tries)[:3] == [60, 60, 120]
+    assert waits(tries)[4:7] == [60, 60, 120]
+
+
+def test_errors_are_said_once_tried_again_ever_more_slowly_and_do_not_end_it(
+    settings: Settings, helper: Helper, clock: Clock, tries: list[float]
+) -> None:
     said = watch(settings, clock, *[nothing] * 30, lambda: helper.gives("ONE", 60), *[nothing] * 10)
     assert key(settings) == "ONE"
     assert [line.splitlines()[0] for line in said[:1]] == [
         "the credential helper (credential_process) of profile default gives no credentials; next try follows"
     ]
     assert len(said) == 2
-    waits = [round(later - earlier) for earlier, later in itertools.pairwise(tries)]
-    assert waits == [60, 60, 120, 240, 480, 600, 600]
+    assert waits(tries) == [60, 60, 120, 240, 480, 600, 600]
     assert "canary" not in "".join(said)
 
 

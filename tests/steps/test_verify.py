@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aws_airflow_tasks.core import Check, TaskError
+from aws_airflow_tasks import runtimes
+from aws_airflow_tasks.core import Change, Check, Plan, TaskError
 from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
@@ -22,7 +24,7 @@ from aws_airflow_tasks.world import airflow_api, identity
 from aws_airflow_tasks.world.airflow_api import DagRun
 from aws_airflow_tasks.world.aws import Account, Identity
 from tests.facts import site
-from tests.project import StandInAirflow, airflow, astro_project, embedded, run
+from tests.project import airflow, astro_project, embedded, run
 from tests.test_setup import CONNECTION, VARIABLE, Run, project, secrets
 from tests.world.server import Embedded
 
@@ -36,6 +38,9 @@ GOOD = "INFO - variable aws_airflow_check = the nonce\nINFO - connection aws_air
 class Runtime:
     mounts: bool = True
     name: str = "embedded"
+
+    def services(self) -> tuple[str, ...]:
+        return ("scheduler", "triggerer")
 
     def login(self) -> Any:
         return type("Login", (), {"url": "http://127.0.0.1:1"})()
@@ -208,6 +213,153 @@ def test_a_layer_that_cannot_be_probed_fails_with_why_and_all_are_told_layer_by_
     ]
 
 
+# -- every layer by itself, from facts that are given ---------------------------------------------------------
+
+
+def running(*names: str, sick: str = "") -> tuple[Service, ...]:
+    return tuple(Service(name, name != sick, {}) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("services", "finding"),
+    [
+        (running("triggerer", "scheduler", "more"), ("ok", "triggerer, scheduler, more", "")),
+        (running("scheduler", "triggerer", sick="triggerer"), ("failed", "not healthy: triggerer", "invoke start")),
+        (running("triggerer"), ("failed", "not healthy: scheduler", "invoke start")),
+        ((), ("failed", "not healthy: scheduler, triggerer", "invoke start")),
+    ],
+)
+def test_every_service_that_is_wanted_must_run_and_be_healthy(
+    services: tuple[Service, ...], finding: tuple[str, str, str]
+) -> None:
+    assert verify._healthy(Runtime(), services) == Check("runtime-healthy", *finding)  # type: ignore[arg-type]
+
+
+def test_a_step_that_would_change_nothing_passes_and_one_that_does_not_apply_is_skipped(tmp_path: Path) -> None:
+    change = Change("f", "patch", "a", "b", lambda: None, reason="it differs")
+    plans = (
+        Plan((change,), "target"),
+        Plan((change._replace(after="a"),), "target", "as wanted"),
+        Plan(target="target", reason="not here", skipped=True),
+    )
+    here, asked = site(Settings(project=tmp_path)), list[Site]()
+    found = [verify._file("layer", lambda site, plan=plan: asked.append(site) or plan, here) for plan in plans]  # type: ignore[misc, func-returns-value]
+    assert found == [
+        Check("layer", "failed", "f differs: it differs", "invoke setup"),
+        Check("layer", "ok", "target: as wanted"),
+        Check("layer", "skipped", "target: not here"),
+    ]
+    assert asked == [here] * 3
+    assert verify._file("layer", lambda site: plans[0], here, "invoke it").hint == "invoke it"
+
+
+def test_files_are_looked_at_in_the_order_of_their_steps_and_one_that_cannot_be_keeps_no_other_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    change = Change("requirements.txt", "patch", "a", "b", lambda: None, reason="no provider")
+    made = {"mount": Plan(target="mount"), "dag": Plan(target="dag"), "provider": Plan((change,))}
+    here = site(Settings())
+
+    def plan(step: str, asked: Site) -> Plan:
+        assert asked is here
+        if step not in made:
+            raise TaskError("no text", hint="less .env")
+        return made[step]
+
+    for step in ("mount", "env", "dag", "provider"):
+        monkeypatch.setattr(getattr(verify, step), "plan", partial(plan, step))
+    assert list(verify._converged(here)) == [
+        Check("files-converged", "ok", "mount: "),
+        Check("files-converged", "failed", "no text", "less .env"),
+        Check("files-converged", "ok", "dag: "),
+        Check("provider", "failed", "requirements.txt differs: no provider", "invoke provider start"),
+    ]
+
+
+class Backend:
+    """A backend that has two entries."""
+
+    ENTRY = "secret"
+    values: dict[str, str]
+
+    def __init__(self, **values: str) -> None:
+        self.values = values
+
+    def variable_name(self, settings: Settings) -> str:
+        return f"v_{settings.check_variable}"
+
+    def connection_name(self, settings: Settings) -> str:
+        return f"c_{settings.check_connection}"
+
+    def get(self, account: str, name: str) -> str | None:
+        assert account == "the account"
+        return self.values.get(name)
+
+
+def expected(monkeypatch: pytest.MonkeyPatch, backend: Backend | None) -> Expected:
+    monkeypatch.setattr(verify.env, "wanted", lambda asked: {"A": "1", "B": None, "C": ""})
+    known = type("Known", (), {"identity": EXPECTED.identity})
+    return verify._expected(site(Settings(), identity=known, backend=backend, account="the account"))
+
+
+def test_expected_are_the_identity_the_lines_of_ours_and_the_two_values_of_the_backend(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backend = Backend(v_aws_airflow_check="nonce", c_aws_airflow_check='{"conn_type": "http", "host": "h"}')
+    assert expected(monkeypatch, backend) == Expected(EXPECTED.identity, {"A": "1", "C": ""}, "nonce", "h")
+    assert expected(monkeypatch, None) == Expected(EXPECTED.identity, {"A": "1", "C": ""})
+    backend.values["c_aws_airflow_check"] = "no connection"
+    assert expected(monkeypatch, backend).host == ""
+    del backend.values["c_aws_airflow_check"]
+    with pytest.raises(TaskError, match="there is no secret c_aws_airflow_check with a text value") as caught:
+        expected(monkeypatch, backend)
+    assert caught.value.hint == "invoke secrets"
+
+
+@pytest.fixture
+def layer_by_layer(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What each layer is to find; a TaskError where it cannot be probed. Which site it was asked of."""
+    given: dict[str, Any] = {"expected": EXPECTED, "running": running("scheduler", "triggerer")}
+
+    def fact(name: str, asked: Site | None = None) -> Any:
+        given["asked"] = asked or given["asked"]
+        if isinstance(given[name], TaskError):
+            raise given[name]
+        return given[name]
+
+    runtime = type("Running", (Runtime,), {"running": lambda self: fact("running")})()
+    monkeypatch.setattr(runtimes, "choose", lambda settings, state: runtime)
+    monkeypatch.setattr(verify, "_expected", lambda asked: fact("expected", asked))
+    monkeypatch.setattr(verify, "_converged", lambda asked: [Check("files", "ok", str(asked is given["asked"]))])
+    monkeypatch.setattr(
+        verify, "_in_services", lambda *asked: [Check("in", "ok", str(asked == (given["asked"], EXPECTED)))]
+    )
+    return given
+
+
+def test_the_layers_come_in_their_order_each_probed_of_one_site_that_trusts_no_memory(
+    layer_by_layer: dict[str, Any],
+) -> None:
+    assert list(verify.checks(Site(Settings(check=True)))) == [
+        Check("host-identity", "ok", "arn:aws:iam::1:user/me"),
+        Check("files", "ok", "True"),
+        Check("runtime-healthy", "ok", "scheduler, triggerer"),
+        Check("in", "ok", "True"),
+    ]
+    assert layer_by_layer["asked"].settings == Settings(fresh=True, check=False)
+
+
+def test_without_an_identity_nothing_is_probed_and_without_services_nothing_in_them(
+    layer_by_layer: dict[str, Any],
+) -> None:
+    layer_by_layer["running"] = TaskError("no engine", hint="start it")
+    found = list(verify.checks(Site(Settings())))
+    assert [check.check for check in found] == ["host-identity", "files", "runtime-healthy"]
+    assert found[-1] == Check("runtime-healthy", "failed", "no engine", "start it")
+    layer_by_layer["expected"] = TaskError("nobody", hint="log in")
+    assert list(verify.checks(Site(Settings()))) == [Check("host-identity", "failed", "nobody", "log in")]
+
+
 # -- order and conditions: every layer by itself, in a project that is set up -------------------------------
 
 
@@ -256,37 +408,6 @@ def test_a_file_that_differs_is_no_plan_of_check_mode_but_a_failed_layer(here: S
 def test_a_step_that_cannot_be_planned_fails_its_layer_and_the_others_are_probed(here: Settings) -> None:
     (here.project / ".env").write_bytes(b"\0")
     assert layers(here) == [*CONVERGED[:2], ("files-converged", "failed"), *CONVERGED[3:]]
-
-
-@pytest.mark.parametrize("sick", ["scheduler", "triggerer"])
-def test_a_service_that_runs_unhealthy_fails_the_layer_of_health_by_its_name(
-    here: Settings, airflow: StandInAirflow, sick: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    running = tuple(service._replace(healthy=service.name != sick) for service in airflow.running())
-    monkeypatch.setattr(airflow, "running", lambda: running)
-    found = next(check for check in verify.checks(Site(here)) if check.check == "runtime-healthy")
-    assert found == Check("runtime-healthy", "failed", f"not healthy: {sick}", "invoke start")
-
-
-def test_a_service_that_does_not_run_is_not_healthy(
-    here: Settings, airflow: StandInAirflow, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    running = airflow.running()[1:]
-    monkeypatch.setattr(airflow, "running", lambda: running)
-    found = next(check for check in verify.checks(Site(here)) if check.check == "runtime-healthy")
-    assert (found.status, found.detail) == ("failed", "not healthy: scheduler")
-
-
-def test_services_that_cannot_be_looked_at_fail_the_layer_of_health_and_nothing_is_probed_in_them(
-    here: Settings, airflow: StandInAirflow, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def failing() -> Any:
-        raise TaskError("no engine answers", hint="open -a Docker")
-
-    monkeypatch.setattr(airflow, "running", failing)
-    *before, last = verify.checks(Site(here))
-    assert last == Check("runtime-healthy", "failed", "no engine answers", "open -a Docker")
-    assert [(check.check, check.status) for check in before] == CONVERGED[:5]
 
 
 def test_the_proof_asks_sts_now_whatever_was_remembered(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

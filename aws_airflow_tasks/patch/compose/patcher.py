@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from aws_airflow_tasks.core import Edit
 from aws_airflow_tasks.patch import Patch, splice
-from aws_airflow_tasks.patch.compose import by_hand
+from aws_airflow_tasks.patch.compose import by_hand, sharing
 from aws_airflow_tasks.patch.compose.mounts import Host, Mount, Ours
-from aws_airflow_tasks.patch.compose.services import KINDS, ComposePlan, ServiceNode, Wanted
+from aws_airflow_tasks.patch.compose.services import KINDS, ComposePlan, ServiceNode, Wanted, services_of
 from aws_airflow_tasks.patch.compose.volumes import ensure_volume
-from aws_airflow_tasks.patch.compose.withdrawal import carried, empties, remains, services_of, withdraw
+from aws_airflow_tasks.patch.compose.withdrawal import carried, empties, remains, withdraw
 from aws_airflow_tasks.patch.yaml.edits import EMPTY, Draft
 from aws_airflow_tasks.patch.yaml.positions import Document, Node, Refused, editable, effective, parse
 from aws_airflow_tasks.patch.yaml.writing import Style, block_lines
@@ -58,7 +58,8 @@ def ensure(
     try:
         return _patched(data, names, gone, wanted)
     except Refused as refusal:
-        return Patch("refusal", data, data, reason=str(refusal), by_hand=_by_hand(names, gone, wanted))
+        instead = refusal.by_hand or _by_hand(names, gone, wanted)
+        return Patch("refusal", data, data, reason=str(refusal), by_hand=instead)
 
 
 def take_out(data: bytes, ours: Ours, *, host: Host, blocks: Sequence[bytes] = (), replaced: str = "") -> Patch:
@@ -150,7 +151,7 @@ def _patched(data: bytes, names: list[str], gone: list[str], wanted: Wanted) -> 
         return Patch("satisfied", data, data, (), _said(plan.fine) or "nothing is asked for", warnings=warnings)
     edits = _edits(text, plan.draft, len(mark))
     after = splice(data, edits)
-    _prove(after[len(mark) :].decode(), plan.draft, names, gone, wanted)
+    _prove(after[len(mark) :].decode(), plan, names, gone)
     return Patch("edits", data, after, edits, _said(plan.edits), warnings=warnings)
 
 
@@ -190,7 +191,7 @@ def _planned(document: Document, names: list[str], gone: list[str], wanted: Want
         editable(("the document", root))
         if own:
             editable(("services", own[1]))
-            plan.draft.fill(root, own[1], wanted.services(names), plan.style)
+            plan.draft.fill(own[1], wanted.services(names), plan.style)
         else:
             plan.draft.append(root, {"services": wanted.services(names)}, plan.style)
         plan.edits[wanted.added] = names
@@ -203,9 +204,9 @@ def _plan_services(plan: ComposePlan, root: Node, own: tuple[Node, Node], names:
         raise Refused(own[1].line, f"services is a {KINDS[services.kind]}, not a map")
     there = {key.value: (key, value) for key, value in services.pairs() if key.kind == "scalar"}
     missing = [name for name in names if name not in there]
-    for name in names:
-        if name in there:
-            _ensure(ServiceNode(name, there[name][1], services, plan))
+    present = [ServiceNode(name, there[name][1], services, plan) for name in names if name in there]
+    for service in sorted(present, key=lambda service: service.real.start):  # an anchor before its aliases
+        _ensure(service)
     withdraw(plan, root, own, {name: there[name] for name in gone if name in there}, stays=bool(missing))
     for name in missing:
         if inherited := effective(services, name):
@@ -218,7 +219,7 @@ def _plan_services(plan: ComposePlan, root: Node, own: tuple[Node, Node], names:
 
 
 def _ensure(service: ServiceNode) -> None:
-    plan, real = service.plan, service.node.real
+    plan, real = service.plan, service.real
     if real.null:
         service.fill()
         return
@@ -226,7 +227,7 @@ def _ensure(service: ServiceNode) -> None:
         raise Refused(service.node.line, f"{service.name} is a {KINDS[real.kind]}, not a map")
     ensure_volume(service)
     if service.additions:
-        plan.draft.append(service.node, service.additions, service.style)
+        plan.draft.append(real, service.additions, service.style)
 
 
 def _style_of_services(plan: ComposePlan, services: Node) -> Style:
@@ -246,24 +247,23 @@ def _edits(text: str, draft: Draft, shift: int) -> tuple[Edit, ...]:
     return tuple(edits)
 
 
-def _prove(text: str, draft: Draft, names: list[str], gone: list[str], wanted: Wanted) -> None:
+def _prove(text: str, plan: ComposePlan, names: list[str], gone: list[str]) -> None:
     """Raise Refused unless ``text`` is the old data plus the change and nothing else, and carries what is wanted."""
-    expected = draft.expected()
+    draft, expected = plan.draft, plan.draft.expected()
     try:
         after = parse(text)
     except Refused:
-        raise Refused(_first_line(draft), "the edit would break the file") from None
+        raise Refused(draft.first_line(), "the edit would break the file") from None
     if after.root is None and expected[1:-1] == [("DocumentStartEvent",), EMPTY, ("DocumentEndEvent",)]:
         expected = [expected[0], expected[-1]]
     if after.signatures != expected:
-        raise Refused(_first_line(draft), "the edit could not be proven")
-    again = _planned(after, names, gone, wanted)
+        raise Refused(draft.first_line(), "the edit could not be proven")
+    others = sharing.changed_besides(draft.document, after, {*names, *gone}, plan.wanted) if draft.aliases else []
+    if others:
+        raise sharing.refusal(plan, others)
+    again = _planned(after, names, gone, plan.wanted)
     if again.draft.swaps or again.conflicts:
-        raise Refused(_first_line(draft), "the edit would not have done")
-
-
-def _first_line(draft: Draft) -> int:
-    return draft.document.text.count("\n", 0, min(start for start, _, _ in draft.cuts)) + 1
+        raise Refused(draft.first_line(), "the edit would not have done")
 
 
 def _by_hand(names: list[str], gone: list[str], wanted: Wanted) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from itertools import takewhile
+from typing import Any, NamedTuple
 
 from aws_airflow_tasks.patch.compose.mounts import Host, Mount, Ours, Verdict, Volume, entry
 from aws_airflow_tasks.patch.yaml.edits import Draft
-from aws_airflow_tasks.patch.yaml.positions import Node, Refused, editable, effective
+from aws_airflow_tasks.patch.yaml.positions import Node, Refused, effective, effective_pairs, merge_order
 from aws_airflow_tasks.patch.yaml.writing import Style, Verbatim
 
 #: what messages call each kind of node
@@ -48,6 +49,20 @@ class Wanted:
         return dict.fromkeys(names, self.service)
 
 
+class Given(NamedTuple):
+    """What is edited for a service, and so for all that share it.
+
+    Attributes:
+        place: its list of volumes, or the mapping that gets one.
+        before: its list of volumes until then, which may be a merge key's; None: it had none.
+        names: the services that have it.
+    """
+
+    place: Node
+    before: Node | None
+    names: list[str]
+
+
 @dataclass
 class ComposePlan:
     """What is to be done to one document.
@@ -58,6 +73,7 @@ class ComposePlan:
         conflicts: what stands in the way, one clause each.
         by_hand: what to do about each conflict.
         warnings: what a person should know although it works.
+        given: what is edited for a service, by its ``id``.
     """
 
     draft: Draft
@@ -67,6 +83,7 @@ class ComposePlan:
     conflicts: list[str] = field(default_factory=list)
     by_hand: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    given: dict[int, Given] = field(default_factory=dict)
 
     @cached_property
     def style(self) -> Style:
@@ -75,10 +92,17 @@ class ComposePlan:
 
     def style_in(self, node: Node, parent: Node) -> Style:
         """The indentation of a mapping inside ``parent``, where it shows one, else the file's."""
-        step = node.column - parent.column if not (node.flow or parent.flow) and node.kind == "map" else self.style.step
+        step = node.column - parent.column if not (node.flow or parent.flow) and node.kind == "map" else 0
         lists = (v for k, v in node.pairs() if v.kind == "seq" and not v.flow) if node.kind == "map" else ()
         dashes = [value.column - node.column for value in lists]
+        step = step if step > 0 else self.style.step  # an alias may stand deeper than what it stands for
         return Style(step, next((dash for dash in dashes if dash >= 0), self.style.dash))
+
+
+def services_of(root: Node | None) -> dict[str, Node]:
+    """The services of a document by name, those that come through an alias or a merge key too."""
+    found = effective(root, "services") if root and root.kind == "map" else None
+    return effective_pairs(found[1].real) if found and found[1].real.kind == "map" else {}
 
 
 def _first_style(root: Node | None) -> Style:
@@ -118,7 +142,12 @@ class ServiceNode:
     @property
     def style(self) -> Style:
         """Its indentation."""
-        return self.plan.style_in(self.node, self.services)
+        return self.plan.style_in(self.real, self.services)
+
+    @property
+    def real(self) -> Node:
+        """What it holds, which may stand elsewhere and have other users."""
+        return self.node.real
 
     def note(self, what: str) -> None:
         """Say of the service that it is edited, and how."""
@@ -130,9 +159,26 @@ class ServiceNode:
 
     def fill(self) -> None:
         """Give a service that is null all that is wanted."""
-        editable((self.name, self.node))
-        self.plan.draft.fill(self.services, self.node, self.plan.wanted.service, self.style)
+        if self.given(None):
+            return
+        self.give(self.real, None)
+        self.plan.draft.fill(self.real, self.plan.wanted.service, self.style)
         self.note(self.plan.wanted.added)
+
+    def given(self, found: tuple[Node, Node] | None) -> bool:
+        """Whether another service, with which it shares them, has got its ``volumes`` into order; ``found``: these."""
+        nearer = takewhile(lambda node: not found or node is not found[0], merge_order(self.real))
+        volumes = found[1].real if found else None
+        places = (self.plan.given.get(id(place)) for place in (*nearer, *([volumes] if volumes else [])))
+        given = next((given for given in places if given and given.before is volumes), None)
+        if given:
+            self.note(f"has it from {given.names[0]}")
+            given.names.append(self.name)
+        return given is not None
+
+    def give(self, place: Node, before: Node | None) -> None:
+        """Say what is edited for it: see :class:`Given`."""
+        self.plan.given[id(place)] = Given(place, before, [self.name])
 
     def volumes(self) -> tuple[Node, Node] | None:
         """The mapping that holds ``volumes``, which may be a merge key's, and the value: null or a list.
@@ -140,21 +186,18 @@ class ServiceNode:
         Raises:
             Refused: it is of another kind.
         """
-        found = effective(self.node.real, "volumes")
+        found = effective(self.real, "volumes")
         if found and not found[1].real.null and found[1].real.kind != "seq":
             raise Refused(found[1].line, f"volumes is a {KINDS[found[1].real.kind]}, not a list")
         return found
 
-    def copy(self, item: Node) -> Verbatim:
-        """An entry of ``volumes`` that a merge key brings, to be written once more in the service's own.
+    def copies(self, items: Iterable[Node]) -> list[Verbatim] | None:
+        """Entries of ``volumes`` that a merge key brings, to be written again; None: not all are one-line scalars."""
+        found = [self._copy(item.real) for item in items]
+        return None if None in found else [copy for copy in found if copy]
 
-        Raises:
-            Refused: it is more than a scalar on one line.
-        """
-        real = item.real
+    def _copy(self, real: Node) -> Verbatim | None:
         text = self.plan.draft.document.text[real.start : real.end]
-        if real.kind != "scalar":
-            raise Refused(item.line, "volumes from a merge key hold long syntax: cannot copy")
-        if real.tag or "\n" in text:
-            raise Refused(item.line, "volumes from a merge key hold a tag or several lines: cannot copy")
+        if real.kind != "scalar" or real.tag or "\n" in text:
+            return None
         return Verbatim(re.sub(r"\A&\S+\s+", "", text), ("scalar", "", "", real.value, not real.style))

@@ -17,8 +17,8 @@ from aws_airflow_tasks.patch.compose.mounts import (
     made_read_only,
 )
 from aws_airflow_tasks.patch.compose.services import ServiceNode, Wanted
-from aws_airflow_tasks.patch.yaml.positions import Node, editable, effective
-from aws_airflow_tasks.patch.yaml.writing import Style, block_lines, in_style_of
+from aws_airflow_tasks.patch.yaml.positions import Node, editable, effective, untagged
+from aws_airflow_tasks.patch.yaml.writing import Style, Verbatim, block_lines, in_style_of
 
 
 class Hit(NamedTuple):
@@ -91,8 +91,8 @@ def ensure_volume(service: ServiceNode) -> None:
     stale = [hit for hit in at_target if hit is not kept]
     if (kept or there) and not stale:
         _is_fine(service, mount, kept or there[0])
-    else:
-        editable((service.name, service.node))
+    elif not service.given(found):
+        untagged((service.name, service.real))
         _edit_volumes(service, mount, found, stale, keeps=kept is not None)
 
 
@@ -126,19 +126,27 @@ def _edit_volumes(
         service.note(f"a further volume for {mount.target} taken out (line {hit.item.line})")
     if not stale:
         service.note(f"added {mount.source} at {mount.target}")
-    if found is None:
-        service.additions["volumes"] = new
-    elif found[0] is not service.node.real:
-        dropped = [hit.number for hit in stale]
-        items = [item for index, item in enumerate(found[1].real.children) if index not in dropped]
-        service.additions["volumes"] = [service.copy(item) for item in items] + new
-        service.note(f"volumes of the merge key copied ({len(items)})")
-    elif found[1].null:
-        editable(("volumes", found[1]))
-        draft.fill(service.node, found[1], new, service.style)
+    copied = _inherited(service, found, stale) if found and found[0] is not service.real else None
+    if found is None or copied is not None:
+        service.additions["volumes"] = [*(copied or []), *new]
+        service.give(service.real, found[1].real if found else None)
+        return
+    volumes = found[1].real
+    untagged(("volumes", volumes))
+    service.give(volumes, volumes)
+    if volumes.null:
+        draft.fill(volumes, new, service.style)
     else:
-        editable(("volumes", found[1]))
-        _edit_list(service, found[1], new, stale)
+        _edit_list(service, volumes, new, stale)
+
+
+def _inherited(service: ServiceNode, found: tuple[Node, Node], stale: list[Hit]) -> list[Verbatim] | None:
+    """The volumes of a merge key, to be written once more; None: they cannot be, and are edited where they stand."""
+    dropped = [hit.number for hit in stale]
+    copied = service.copies(item for at, item in enumerate(found[1].real.children) if at not in dropped)
+    if copied is not None:
+        service.note(f"volumes of the merge key copied ({len(copied)})")
+    return copied
 
 
 def _edit_list(service: ServiceNode, volumes: Node, new: list[Any], stale: list[Hit]) -> None:

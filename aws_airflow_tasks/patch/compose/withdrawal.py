@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from aws_airflow_tasks.patch.compose.mounts import Verdict, named
-from aws_airflow_tasks.patch.compose.services import ComposePlan, Wanted
+from aws_airflow_tasks.patch.compose.services import ComposePlan, Wanted, services_of
 from aws_airflow_tasks.patch.compose.volumes import hits, is_ours
 from aws_airflow_tasks.patch.yaml.positions import Node, Refused, editable, effective, merge_order
 
@@ -29,7 +29,11 @@ def withdraw(
 ) -> None:
     """Take what is ours out of the services ``gone``; ``stays``: others are added, ``services`` is not left empty."""
     empty: list[Node] = []
+    shared = _shared(root, gone)
     for name, (key, service) in gone.items():
+        if name in shared:
+            _take_shared(plan, name, shared[name])
+            continue
         if _entries(plan, name, service):
             editable((name, service))
             plan.edits.setdefault("taken out", []).append(name)
@@ -45,6 +49,42 @@ def withdraw(
         else:
             _take_parts(plan, name, service, parts)
     _take_services(plan, root, services, empty, stays=stays)
+
+
+class Shared(NamedTuple):
+    """A list of volumes at an anchor, all whose users are to have nothing of ours in it."""
+
+    users: list[str]
+    holder: Node
+    value: Node
+
+
+def _shared(root: Node, gone: Collection[str]) -> dict[str, Shared]:
+    """The services of ``gone`` by name whose volumes stand at an anchor, if nobody else has it."""
+    found: dict[int, Shared] = {}
+    for name, service in services_of(root).items():
+        if there := effective(service.real, "volumes"):
+            found.setdefault(id(there[1].real), Shared([], *there)).users.append(name)
+    anchored = [one for one in found.values() if one.value.kind == "alias" or one.value.shared or one.holder.shared]
+    return {name: one for one in anchored if set(one.users) <= set(gone) for name in one.users}
+
+
+def _take_shared(plan: ComposePlan, name: str, shared: Shared) -> None:
+    volumes, holder = shared.value.real, shared.holder
+    items = _our_volumes(plan, name, volumes)
+    if not items:
+        return
+    plan.edits.setdefault("taken out", []).append(name)
+    if name != shared.users[0]:
+        return
+    if len(items) < len(volumes.children):
+        plan.draft.remove(volumes, items)
+    elif shared.value is not volumes or any(_stays(plan, f"{user}.volumes") for user in shared.users):
+        plan.draft.blank(volumes)
+    elif len(holder.children) > 2:
+        _remove_keys(plan, holder, [key for key, value in holder.pairs() if value is volumes])
+    else:
+        plan.draft.blank(holder)
 
 
 def _take_whole(plan: ComposePlan, name: str, key: Node, service: Node, parts: list[Part], empty: list[Node]) -> None:
@@ -118,26 +158,17 @@ def _remove_keys(plan: ComposePlan, mapping: Node, keys: list[Node]) -> None:
     """Take keys out, but not where a merge key would then give another value for one."""
     for key in keys:
         for source in merge_order(mapping)[1:]:
-            if inherited := source.own(key.value):
+            if (inherited := source.own(key.value)) and not _nothing(inherited[1].real):
                 line = inherited[0].line
                 raise Refused(key.line, f"{key.value} would come from the merge key instead (line {line})")
     plan.draft.remove(mapping, keys)
-
-
-def services_of(root: Node | None) -> dict[str, Node]:
-    """The services of a document by name, those that come through an alias or a merge key too."""
-    found = effective(root, "services") if root and root.kind == "map" else None
-    if not found or found[1].real.kind != "map":
-        return {}
-    pairs = [pair for mapping in reversed(merge_order(found[1].real)) for pair in mapping.pairs()]
-    return {key.value: value for key, value in pairs if key.kind == "scalar" and key.value != "<<"}
 
 
 def carried(root: Node | None, wanted: Wanted) -> dict[str, list[Node]]:
     """By service the volumes in it that ``wanted.out`` would take out, wherever in the document they are written."""
     found = {}
     for name, service in services_of(root).items():
-        volumes = effective(service.real, "volumes") if service.real.kind == "map" else None
+        volumes = effective(service.real, "volumes")
         if items := [item for item in (volumes[1].real.children if volumes else []) if is_ours(item, name, wanted)]:
             found[name] = items
     return found
@@ -164,8 +195,8 @@ def empties(root: Node | None) -> list[str]:
     own = root.own("services") if root and root.kind == "map" else None
     found = ["services"] if own and _nothing(own[1]) else []
     for name, service in services_of(root).items():
-        volumes = service.own("volumes") if service.kind == "map" else None
-        found += [name] if _nothing(service) else [f"{name}.volumes"] if volumes and _nothing(volumes[1]) else []
+        volumes = service.real.own("volumes")
+        found += [name] if _nothing(service) else [f"{name}.volumes"] if volumes and _nothing(volumes[1].real) else []
     return found
 
 

@@ -29,6 +29,11 @@ class Draft:
         """Whether the whole file is in flow style, as JSON is."""
         return bool(self.document.root and self.document.root.flow)
 
+    @property
+    def aliases(self) -> bool:
+        """Whether any piece of the document stands for more than one."""
+        return any(said[0] == "alias" for said in self.document.signatures)
+
     def append(self, node: Node, values: Mapping[str, Any] | list[Any], style: Style) -> None:
         """Add pairs to a mapping, or items to a list, after what it holds."""
         said = list(signatures(values, flow=node.flow, as_json=self.as_json))
@@ -38,8 +43,10 @@ class Draft:
         else:
             self._insert_lines(node.end, block_lines(values, node.column, style, self._gap(node)), node.column)
 
-    def fill(self, parent: Node, null: Node, value: Mapping[str, Any] | list[Any], style: Style) -> None:
-        """Put a mapping or a list in the place of a null that is a value of ``parent``."""
+    def fill(self, null: Node, value: Mapping[str, Any] | list[Any], style: Style) -> None:
+        """Put a mapping or a list in the place of a null that is a value of some mapping."""
+        parent = null.parent
+        assert parent is not None
         said = list(signatures(value, flow=parent.flow, as_json=self.as_json))
         self.swaps.append((null.first, null.last + 1, [(said[0][0], null.anchor, ""), *said[1:]]))
         if parent.flow:
@@ -137,6 +144,10 @@ class Draft:
         for at in range(0, len(value.children), width):
             nodes = value.children[at : at + width]
             self._cut_lines(nodes[0].start if width == 2 else self._dash(nodes[0]), nodes)
+
+    def first_line(self) -> int:
+        """The number of the first line that is edited."""
+        return self.document.text.count("\n", 0, min(start for start, _, _ in self.cuts)) + 1
 
     def text(self) -> tuple[tuple[int, int, str], ...]:
         """The cuts in order, those that touch made one; the text's final line end, or its absence, is kept.

@@ -20,9 +20,14 @@ Signature = tuple[Any, ...]
 
 
 class Refused(Exception):  # noqa: N818
-    """Something about the file that cannot be patched; the text says what, ``line`` (from 1) where."""
+    """Something about the file that cannot be patched; the text says what, ``line`` (from 1) where.
 
-    def __init__(self, line: int, why: str) -> None:
+    Attributes:
+        by_hand: the edit that makes it patchable; empty when there is none but the one that was asked for.
+    """
+
+    def __init__(self, line: int, why: str, by_hand: str = "") -> None:
+        self.by_hand = by_hand
         super().__init__(f"line {line}: {shown(why, most=200)}")
 
 
@@ -49,6 +54,7 @@ class Node:
         style: ``""`` plain, ``'``, ``"``, ``|`` or ``>``.
         children: the items of a sequence; key, value, key, value … of a mapping.
         shared: an alias somewhere refers to its anchor.
+        parent: what it is an item, a key or a value of; None for a document.
     """
 
     kind: Literal["scalar", "map", "seq", "alias"]
@@ -67,6 +73,7 @@ class Node:
     inside: int = 0
     children: list[Node] = field(default_factory=list)
     target: Node | None = None
+    parent: Node | None = None
 
     @property
     def real(self) -> Node:
@@ -121,6 +128,23 @@ def effective(mapping: Node, name: str) -> tuple[Node, Node] | None:
     return next(((node, found[1]) for node in merge_order(mapping) if (found := node.own(name))), None)
 
 
+def effective_pairs(mapping: Node) -> dict[str, Node]:
+    """The values of a mapping by name, those that come through merge keys too."""
+    pairs = [pair for node in reversed(merge_order(mapping)) for pair in node.pairs()]
+    return {key.value: value for key, value in pairs if key.kind == "scalar" and key.value != "<<"}
+
+
+def untagged(*path: tuple[str, Node]) -> None:
+    """Let a path pass only where what is written means what it says.
+
+    Raises:
+        Refused: a part of it has a tag, such as Compose's ``!override``.
+    """
+    for what, node in path:
+        if node.tag and node.tag not in ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+            raise Refused(node.line, f"{what} is tagged {node.tag}")
+
+
 def editable(*path: tuple[str, Node]) -> None:
     """Let a path pass only where an edit shows nowhere else and means what it says.
 
@@ -130,8 +154,7 @@ def editable(*path: tuple[str, Node]) -> None:
     for what, node in path:
         if node.kind == "alias":
             raise Refused(node.line, f"{what} is an alias *{node.value}")
-        if node.tag and node.tag not in ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
-            raise Refused(node.line, f"{what} is tagged {node.tag}")
+        untagged((what, node))
         if node.shared:
             raise Refused(node.line, f"{what} has the anchor &{node.anchor}, used elsewhere")
 
@@ -314,7 +337,7 @@ class _Builder:
         if not self.open:
             self.roots.append(node)
             return
-        parent = self.open[-1]
+        node.parent = parent = self.open[-1]
         if parent.kind == "map" and len(parent.children) % 2 == 0 and node.kind == "scalar":
             if node.value in self.keys[-1]:
                 raise Refused(node.line, f"duplicate key {node.value!r}")

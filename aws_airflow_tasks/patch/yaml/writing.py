@@ -95,6 +95,18 @@ def signatures(value: Any, *, flow: bool, as_json: bool = False) -> Iterator[Sig
         yield ("scalar", "", "", text, quoted(value, flow=flow)[1])
 
 
+def flow_copy(node: Node) -> str:
+    """A piece of the file in flow style, without its anchors; aliases stay aliases."""
+    if node.kind == "alias":
+        return f"*{node.value}"
+    if node.kind == "seq":
+        return f"[{', '.join(map(flow_copy, node.children))}]"
+    if node.kind == "map":
+        return "{" + ", ".join(f"{flow_copy(key)}: {flow_copy(value)}" for key, value in node.pairs()) + "}"
+    plain = not node.style and re.fullmatch(r"[\w.-]*", node.value, re.ASCII)
+    return node.value if plain else json.dumps(node.value, ensure_ascii=False)
+
+
 def in_style_of(node: Node, value: str) -> str | Verbatim:
     """``value`` quoted as the scalar ``node`` is, where that is possible."""
     if node.style == "'" and value.isprintable():

@@ -82,6 +82,10 @@ def _files_readable(service: str, found: dict[str, Any]) -> Check:
         file = bad[0]
         detail = f"{file['path']} (mode {file['mode']}, uid {file['uid']}) cannot be read by uid {found['uid']}"
         return Check("files-readable", "failed", detail, "", service)
+    if dangling := [file["path"] for file in found["files"] if file["dangles"]]:
+        detail = f"{' and '.join(dangling)}: a symlink that leads nowhere there"
+        hint = "INVOKE_AWS_AIRFLOW_CREDENTIALS=export invoke setup"
+        return Check("files-readable", "failed", detail, hint, service)
     missing = [file["path"] for file in found["files"] if not file["exists"]]
     if len(missing) == len(found["files"]):
         return Check("files-readable", "failed", f"there is no {' and no '.join(missing)}", "invoke start", service)

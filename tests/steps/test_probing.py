@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,16 @@ def test_no_credentials_and_no_secret_are_told_apart(
     elsewhere = site(Service(environment), endpoint_url=embedded.url, check_variable="absent")
     absent = service_checks(elsewhere, "scheduler", expected)
     assert "ResourceNotFoundException" in {check.check: check for check in absent}["raw-secret"].detail
+
+
+def test_one_file_that_is_a_symlink_to_nowhere_fails_though_the_other_can_be_read(
+    environment: dict[str, str], expected: Expected, embedded: Embedded, tmp_path: Path
+) -> None:
+    (tmp_path / "config").symlink_to("/home/me/dotfiles/config")
+    wanted = environment | {"AWS_CONFIG_FILE": str(tmp_path / "config")}
+    check = found(wanted, replace(expected, environment=wanted), embedded.url)["files-readable"]
+    assert (check.status, check.detail) == ("failed", f"{tmp_path}/config: a symlink that leads nowhere there")
+    assert check.hint == "INVOKE_AWS_AIRFLOW_CREDENTIALS=export invoke setup"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")

@@ -179,7 +179,7 @@ def _found(project: Path) -> Path | None:
     """The state directory that is this project's: recorded as it is now, renamed since, or made anew at its path."""
     here = inodes.at(project)
     unknown = here in _UNKNOWN
-    for folder in itertools.islice(_names(project, _folder(project)), 2):  # as nearly always, and quickly
+    for folder in _likely(project):  # as nearly always, and quickly
         record = _record(folder)
         if record and record.path == str(project) and (unknown or here == (record.device, record.inode)):
             return folder
@@ -189,6 +189,11 @@ def _found(project: Path) -> Path | None:
     moved = (folder for folder, record in records if record.moved_to(project))
     again = (folder for folder, record in named if not record.beside())
     return next(itertools.chain(exact, moved, again), None)
+
+
+def _likely(project: Path) -> Iterator[Path]:
+    yield from itertools.islice(_names(project, _folder(project)), 2)
+    yield from itertools.islice(_names(project, plain(project)), 2)
 
 
 def _free(folder: Path) -> bool:

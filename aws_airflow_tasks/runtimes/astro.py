@@ -88,10 +88,21 @@ def explain(command: str, done: cli.Completed, environment: Mapping[str, str]) -
     return TaskError(f"`astro dev {command}` failed: {last}", hint=f"astro dev {command}")
 
 
-def died_of(log: str) -> TaskError | None:
-    """What an Airflow that did not come up says itself, in the end of its log; None: nothing that we know."""
-    found = next(((message, hint) for pattern, message, hint in _DEATHS if re.search(pattern, log)), None)
-    return TaskError(found[0], hint=found[1]) if found else None
+def ended(how: str, log: str, environment: Mapping[str, str], hint: str) -> TaskError:
+    """Why an Airflow, or a service of it, did not come up: what is known of its log, else the last lines of that.
+
+    Args:
+        how: who it is and how it ended, such as ``scheduler exited with code 1``.
+        log: the end of its log.
+        environment: what ``.env`` says; its values are hidden in what is quoted.
+        hint: the command that shows more of the log.
+    """
+    for pattern, message, command in _DEATHS:
+        if re.search(pattern, log):
+            return TaskError(f"{how}: {message}", hint=command)
+    said = redact_output(log, environment).strip()
+    lines = "".join(f"\n    {line.rstrip()[:300]}" for line in said.splitlines()[-8:])
+    return TaskError(f"{how}; the last it wrote:{lines}", hint=hint)
 
 
 #: what Airflow says, what it is, what to type. With a backend that it cannot load no command of Airflow's starts.

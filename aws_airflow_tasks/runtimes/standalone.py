@@ -18,7 +18,6 @@ from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
 
@@ -208,11 +207,7 @@ class Standalone:
 
     def _failure(self, what: str, environment: Mapping[str, str]) -> TaskError:
         file = self.project / HOME / "airflow.log"
-        if cause := astro.died_of(processes.tail(file, 100)):
-            return TaskError(f"Airflow {what}: {cause.message}", hint=cause.hint)
-        said = redact_output(processes.tail(file, 8), environment)
-        lines = "".join(f"\n    {line.rstrip()[:300]}" for line in said.splitlines())
-        return TaskError(f"Airflow {what}; the last it wrote:{lines}", hint=sh("less {}", file))
+        return astro.ended(f"Airflow {what}", processes.tail(file, 100), environment, sh("less {}", file))
 
 
 def _passed() -> dict[str, str]:

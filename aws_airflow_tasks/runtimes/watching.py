@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.runtimes import astro
-from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.world import containers
 
 if TYPE_CHECKING:
@@ -77,11 +76,5 @@ class Watch:
         container = next((each for each in found if containers.service(each) == name), None)
         if container is None:
             return TaskError(f"{name} {how}: it has no container", hint="astro dev ps")
-        log = containers.log(container, 100)
-        if cause := astro.died_of(log):
-            return TaskError(f"{name} {how}: {cause.message}", hint=cause.hint)
-        said = redact_output(log, self.environment).strip()
-        lines = "".join(f"\n    {line.rstrip()[:300]}" for line in said.splitlines()[-8:])
-        return TaskError(
-            f"{name} {how}; the last it wrote:{lines}", hint=sh("docker logs --tail 100 {}", container.name)
-        )
+        more = sh("docker logs --tail 100 {}", container.name)
+        return astro.ended(f"{name} {how}", containers.log(container, 100), self.environment, more)

@@ -117,12 +117,14 @@ BACKEND = 'The object could not be loaded. Please check "backend" key in "secret
     ],
 )
 def test_an_airflow_that_cannot_load_its_backend_is_told_by_its_log(log: str, message: str, hint: str) -> None:
-    found = astro.died_of(f"Traceback (most recent call last):\n{log}\n")
-    assert found is not None
+    found = astro.ended("Airflow ended", f"Traceback (most recent call last):\n{log}\n", {}, "less log")
+    assert found.message.startswith("Airflow ended: it cannot load")
     assert message in found.message
     assert found.hint.startswith(hint)
 
 
 @pytest.mark.parametrize("log", ["", "No module named 'airflow.providers.google'", "KeyError: 'backend'"])
 def test_what_we_do_not_know_is_not_explained(log: str) -> None:
-    assert astro.died_of(log) is None
+    found = astro.ended("Airflow ended", f"{log} hunter2hunter2\n", {"TOKEN": "hunter2hunter2"}, "less log")
+    assert found.message == f"Airflow ended; the last it wrote:\n    {f'{log} ***'.strip()}"
+    assert found.hint == "less log"

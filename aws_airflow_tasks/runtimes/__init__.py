@@ -26,4 +26,4 @@ def choose(settings: Settings, state: Path) -> Runtime:
     name = settings.runtime
     if name == "auto":
         name = Standalone.name if astro.is_standalone(settings.project) else Docker.name
-    return ALL[name].of(settings, state)
+    return ALL[name].of(settings.project, state, mount_path=settings.mount_path, cache=settings.cache)

@@ -14,7 +14,6 @@ from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES, WEB
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.runtimes.watching import RESTARTS, Watch
-from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import airflow_api, cli, containers, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
 
@@ -51,9 +50,9 @@ class Docker:
         self.memory = state / self.leaves
 
     @classmethod
-    def of(cls, settings: Settings, state: Path) -> Docker:
-        """The docker mode of the project that ``settings`` name."""
-        return cls(settings.project, settings.mount_path, state)
+    def of(cls, project: Path, state: Path, *, mount_path: str, cache: Path) -> Docker:
+        """The docker mode of a project."""
+        return cls(project, mount_path, state)
 
     def major(self) -> int:
         """Airflow's major version: what ran last with this Dockerfile, else what it says, else what its image says.

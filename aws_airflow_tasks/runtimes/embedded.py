@@ -14,7 +14,6 @@ from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.runtimes import airflow_config, dockerfile, venv
 from aws_airflow_tasks.runtimes.airflow_config import Place
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
-from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
@@ -80,9 +79,9 @@ class Embedded:
         self._asked = major
 
     @classmethod
-    def of(cls, settings: Settings, state: Path) -> Embedded:
-        """The embedded Airflow of the project that ``settings`` name."""
-        return cls(settings.project, state / cls.leaves, settings.cache)
+    def of(cls, project: Path, state: Path, *, mount_path: str, cache: Path) -> Embedded:
+        """The embedded Airflow of a project."""
+        return cls(project, state / cls.leaves, cache)
 
     @cached_property
     def _major(self) -> int:

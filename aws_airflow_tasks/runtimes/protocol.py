@@ -7,7 +7,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol, Self
 
-from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world.airflow_api import Login
 
 
@@ -63,8 +62,8 @@ class Runtime(Protocol):
     kept: str
 
     @classmethod
-    def of(cls, settings: Settings, state: Path) -> Self:
-        """The runtime of the project that ``settings`` name; ``state`` is its state directory."""
+    def of(cls, project: Path, state: Path, *, mount_path: str, cache: Path) -> Self:
+        """The runtime of a project, with its state directory and what the settings of these names are."""
 
     def major(self) -> int:
         """Airflow's major version, 2 or 3. Raises TaskError when it cannot be told."""

@@ -17,7 +17,6 @@ from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
-from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
 
@@ -45,9 +44,9 @@ class Standalone:
         self.project = project
 
     @classmethod
-    def of(cls, settings: Settings, state: Path) -> Standalone:
-        """The standalone mode of the project that ``settings`` name."""
-        return cls(settings.project)
+    def of(cls, project: Path, state: Path, *, mount_path: str, cache: Path) -> Standalone:
+        """The standalone mode of a project."""
+        return cls(project)
 
     def major(self) -> int:
         """Airflow's major version, by the Dockerfile: the CLI installs what its tag says.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aws_airflow_tasks import backends, runtimes
 from aws_airflow_tasks.backends import Backend
-from aws_airflow_tasks.core import Change
+from aws_airflow_tasks.core import Change, Pending
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import aws, delivery, files, identity, receipts, staging, state
@@ -22,6 +22,8 @@ from aws_airflow_tasks.world.staging import Staged
 
 #: what a person calls all of Airflow's services: the target of what starts and stops them
 AIRFLOW = "Airflow"
+#: the action of a login, which only a person can make: who we are, and with what, is known after it
+LOGIN = "login"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Site:
         settings: of the command line.
         planned: in check mode, by target, what the steps before would change: the project is as if they had.
 
-    Every fact raises TaskError where it cannot be told.
+    Every fact raises TaskError where it cannot be told, and Pending where it is told only after what is planned.
     """
 
     settings: Settings
@@ -73,6 +75,8 @@ class Site:
     @cached_property
     def account(self) -> Account:
         """This host's access to AWS; no call is made by it."""
+        if any(change.action == LOGIN for change in self.planned.values()):
+            raise Pending("creds")
         return aws.connect(self.settings)
 
     @cached_property

@@ -19,7 +19,7 @@ from aws_airflow_tasks.world import cli, state
 from tests.project import Done, StandInAirflow, airflow, astro_project, embedded, run, tree
 from tests.test_any_order import BEFORE, DAG, ENV, FEW, OVERRIDE, Edit, begin, edit, edits
 from tests.test_setup import Run, in_docker, project, secrets
-from tests.world.server import REAL_SPAWN
+from tests.world.server import REAL_SPAWN, Embedded
 
 __all__ = ["airflow", "astro_project", "embedded", "in_docker", "project", "run", "secrets"]
 
@@ -235,3 +235,24 @@ def test_undo_of_what_is_only_planned_and_what_comes_after_undo_are_known_then(p
 def test_a_preview_beside_a_run_is_of_the_project_as_the_run_leaves_it(project: Path, run: Run) -> None:
     done = run("setup", "status", "--json")
     assert [step["status"] for step in done.document["steps"] if step["step"] == "start"] == ["changed", "ok"]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_login_is_foreseen_where_somebody_could_make_it_and_what_is_known_after_it(
+    terminal: bool, project: Path, closed_world: Path, embedded: Embedded, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    keys = {path: path.read_bytes() for path in (closed_world / ".aws").iterdir()}
+    for path in keys:
+        path.unlink()
+    monkeypatch.setattr(cli, "terminal", lambda: terminal)
+    monkeypatch.setattr(cli, "interactive", lambda *_, **__: pytest.fail("somebody was asked to log in"))
+    check = run("setup", "--check")
+    if not terminal:
+        assert (check.code, "failed   creds" in check.out, "skipped  secrets  creds failed" in check.out) == (1, 1, 1)
+        return
+    assert check.code == 3
+    assert "changed  creds    profile default: profile default has no credentials: aws configure" in check.out
+    assert all(f"changed  {name:<8} known after creds" in check.out for name in ("env", "secrets"))
+    assert "changed  dag" in check.out
+    monkeypatch.setattr(cli, "interactive", lambda *_, **__: [path.write_bytes(keys[path]) for path in keys] and 0)
+    assert "recap: ok=1 changed=5 skipped=2 failed=0" in run("setup").out

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from aws_airflow_tasks.core import Change, Plan, TaskError
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.site import LOGIN, Site
 from aws_airflow_tasks.steps import staging
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import cli, delivery, identity, sessions
@@ -40,7 +40,7 @@ def plan(site: Site, *, sso: bool = False) -> Plan:
         return _unchecked(site, error)
     except LoginNeeded as error:
         needed = _with_sso(error) if sso else error
-        if site.settings.check or site.settings.json or site.settings.yes or not cli.terminal():
+        if site.settings.json or site.settings.yes or not cli.terminal():
             raise needed from None
         return Plan((_login(needed, site),))
     checked = identity.age(time.time() - known.checked)
@@ -102,7 +102,7 @@ def _with_sso(needed: LoginNeeded) -> LoginNeeded:
 def _login(needed: LoginNeeded, site: Site) -> Change:
     return Change(
         target=f"profile {site.settings.profile or os.environ.get('AWS_PROFILE') or 'default'}",
-        action="run",
+        action=LOGIN,
         before=None,
         after="a working identity\n",
         apply=lambda: _log_in(needed, site.settings),

@@ -98,7 +98,7 @@ def test_a_missing_region_is_warned_of_with_the_command(settings: Settings, keys
 
 
 @pytest.mark.usefixtures("terminal")
-@pytest.mark.parametrize("flag", ["check", "json", "yes"])
+@pytest.mark.parametrize("flag", ["json", "yes"])
 def test_nobody_is_asked_to_log_in_when_the_flags_forbid_it(flag: str, settings: Settings) -> None:
     with pytest.raises(TaskError, match="profile default has no credentials") as caught:
         run(replace(settings, **{flag: True}))  # type: ignore[arg-type]

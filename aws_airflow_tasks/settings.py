@@ -113,7 +113,8 @@ def project(layers: Iterable[Layer], *, cwd: Path) -> Path:
     Raises:
         UsageError: a value that names none.
     """
-    asked = [_validated("project", value, layer.origin) for layer in layers if (value := layer.values.get("project"))]
+    named = ((layer.values.get("project"), layer.origin) for layer in layers)
+    asked = [_validated("project", value, origin) for value, origin in named if value is not None]
     return _project(str(asked[-1]) if asked else "", cwd)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_airflow_tasks.core import UsageError
-from aws_airflow_tasks.settings import KEYS, Layer, environment_layer, load
+from aws_airflow_tasks.settings import KEYS, Layer, environment_layer, load, project
 
 
 def loaded(tmp_path: Path, **values: object):
@@ -77,6 +77,14 @@ def test_an_account_may_be_a_number_of_yamls(tmp_path: Path) -> None:
 def test_settings_are_read_from_the_environment(tmp_path: Path) -> None:
     layer = environment_layer({"INVOKE_AWS_AIRFLOW_WAIT": "7", "HOME": "/x", "INVOKE_RUN_ECHO": "1"})
     assert load([layer], cwd=tmp_path).wait == 7
+
+
+named = st.fixed_dictionaries({}, optional={"project": st.sampled_from([None, "", ".", "a", "/b"])})
+
+
+@given(st.lists(named.map(lambda values: Layer("x", values)), max_size=4))
+def test_the_project_whose_file_is_read_is_the_one_that_is_worked_on(layers: list[Layer]) -> None:
+    assert project(layers, cwd=Path("/p")) == load(layers, cwd=Path("/p")).project
 
 
 def test_a_later_layer_wins(tmp_path: Path) -> None:

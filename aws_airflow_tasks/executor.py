@@ -169,22 +169,21 @@ class Executor(invoke.executor.Executor):
     def _files(self) -> Iterator[Layer]:
         """Invoke's levels below the project's own, weakest first; ``project`` is of the directory of a tasks.py."""
         for level in ("system", "user", "project"):
-            path = getattr(self.config, f"_{level}_path", None) or level
-            yield configuration.layer(str(path), getattr(self.config, f"_{level}", {}))
+            yield configuration.layer(str(getattr(self.config, f"_{level}_path")), getattr(self.config, f"_{level}"))
 
     def _own(self, project: Path) -> Iterator[Layer]:
         """What the project's own file says, unless invoke has read it as the one beside its tasks.py."""
-        path = getattr(self.config, "_project_path", None)
+        path = self.config._project_path
         if not path or Path(path).parent != project:
             yield configuration.of_project(project)
 
     def _stronger(self) -> Iterator[Layer]:
         """Invoke's levels above the project's own."""
         yield settings_.environment_layer(os.environ)
-        named = getattr(self.config, "_runtime_path", None)
-        if named and not getattr(self.config, "_runtime_found", None):
+        named = self.config._runtime_path
+        if named and not self.config._runtime_found:
             raise UsageError(f"there is no {named}, which was named as the configuration", hint=sh("ls -l {}", named))
-        yield configuration.layer(str(named or "--config"), getattr(self.config, "_runtime", {}))
+        yield configuration.layer(str(named), self.config._runtime)
 
     def _configure_logging(self, play: Play) -> None:
         core = self.core[0].args if self.core else {}

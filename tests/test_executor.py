@@ -63,7 +63,7 @@ def foreign_tasks(world: World, first: Task, proof: Task, other: Task) -> list[T
     """Tasks of somebody else's, some of which need ours."""
 
     @invoke_task
-    def foreign(c, check=False):
+    def foreign(c, check=False, json=False):
         world.asked.append(f"foreign {check} {c.config.run.echo}")
 
     @invoke_task(pre=[first])
@@ -95,13 +95,13 @@ def foreign_tasks(world: World, first: Task, proof: Task, other: Task) -> list[T
 def their_collection(world: World) -> Collection:
     """A collection of somebody else's with a configuration of its own."""
 
-    @invoke_task
+    @invoke_task(default=True)
     def greet(c):
         world.asked.append(f"{c.config.greeting} {c.config.whom}")
 
     made = Collection("theirs", greet)
     made.configure({"greeting": "hello", "whom": "you"})
-    return made
+    return Collection("others", made)
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def namespace(world: World) -> Collection:
     def everything(play: Play) -> None:
         play.note("next: lunch")
 
-    @task()
+    @task(default=True)
     def proof(play: Play) -> None:
         play.verify(lambda site: iter([Check("layer", world.proof)]))
 
@@ -170,9 +170,11 @@ def test_invokes_own_dry_run_means_check(run, world: World) -> None:
     assert world.values == {}
 
 
-def test_check_on_a_converged_world_exits_0(run, world: World) -> None:
-    run("everything")
+def test_check_on_a_converged_world_exits_0_and_says_what_comes_next_as_any_run_does(run, world: World, capsys) -> None:
+    assert run("everything") == 0
+    assert "\nnext: lunch\n" in capsys.readouterr().out
     assert run("everything", "--check") == 0
+    assert "nothing was changed" not in capsys.readouterr().out
 
 
 def test_a_flag_of_one_task_holds_for_the_whole_command_line(run, world: World) -> None:
@@ -230,6 +232,60 @@ def test_bad_settings_exit_2_and_run_nothing(run, world: World, capsys, tmp_path
     assert world.asked == []
 
 
+@pytest.fixture
+def level(tmp_path: Path, closed_world: Path) -> Callable[[str, str], tuple[Path, list[str]]]:
+    """Write a level's configuration file; where it is, and the words that the line needs for it."""
+
+    def write(name: str, text: str) -> tuple[Path, list[str]]:
+        path = closed_world / ".invoke.yaml" if name == "user" else tmp_path / "mine.yaml"
+        path.write_text(text)
+        return path, [] if name == "user" else ["-f", str(path)]
+
+    return write
+
+
+@pytest.mark.parametrize("name", ["user", "-f"])
+def test_a_files_settings_count_and_a_bad_one_is_said_with_its_file(
+    run, world: World, capsys, level, name: str
+) -> None:
+    _, flag = level(name, "aws_airflow: {wait: 7}")
+    assert run(*flag, "first") == 0
+    assert world.settings is not None
+    assert world.settings.wait == 7
+    for text, said in (("{wait: soon}", "bad value for wait: 'soon'"), ("[1]", "aws_airflow is not a mapping")):
+        path, flag = level(name, f"aws_airflow: {text}")
+        assert run(*flag, "first") == 2
+        assert f"{said} (from {path})" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "aws_airflow:\n", "{}"])
+@pytest.mark.parametrize("name", ["user", "-f"])
+def test_a_file_that_says_nothing_of_ours_is_fine(run, level, name: str, text: str) -> None:
+    _, flag = level(name, text)
+    assert run(*flag, "first") == 0
+
+
+def test_a_flag_beats_a_named_file_which_beats_the_environment_which_beats_the_persons_own(
+    run, world: World, level, monkeypatch
+) -> None:
+    level("user", "aws_airflow: {profile: a, region: eu-west-1, wait: 1, backend: none}")
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_PROFILE", "b")
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_REGION", "eu-west-2")
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_WAIT", "2")
+    _, flag = level("-f", "aws_airflow: {profile: c, region: eu-west-3}")
+    assert run(*flag, "first", "--profile", "d") == 0
+    found = world.settings
+    assert found is not None
+    assert (found.profile, found.region, found.wait, found.backend) == ("d", "eu-west-3", 2, "none")
+
+
+def test_a_configuration_that_is_named_and_not_there_exits_2(run, world: World, capsys) -> None:
+    assert run("-f", "not there.yaml", "first", "--json") == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["message"].startswith("there is no not there.yaml")
+    assert (error["hint"], world.asked) == ("ls -l 'not there.yaml'", [])
+
+
 def test_a_bad_value_on_the_command_line_is_said_to_be_from_there(run, world: World, capsys) -> None:
     assert run("first", "--runtime", "podman") == 2
     assert "(from the command line)" in capsys.readouterr().out
@@ -260,14 +316,22 @@ def test_a_place_that_cannot_be_looked_at_exits_2_with_its_name_and_runs_nothing
     assert document["error"]["message"].startswith(said)
 
 
-def test_what_is_refused_is_said_as_this_person_types_commands(run, capsys, monkeypatch) -> None:
+def test_what_is_to_be_typed_is_said_as_this_person_types_commands(run, world: World, capsys, monkeypatch) -> None:
     def here() -> Path:
         raise UsageError("not here", hint="invoke init")
 
-    monkeypatch.setattr(settings, "here", here)
-    monkeypatch.setattr(sys, "argv", ["/somewhere/aws-airflow"])
-    assert run("first") == 2
-    assert "-> aws-airflow init" in capsys.readouterr().out
+    with monkeypatch.context() as patch:
+        patch.setattr(settings, "here", here)
+        for command in ("invoke", "aws-airflow"):
+            patch.setattr(sys, "argv", [f"/somewhere/{command}"])
+            assert run("first", "other", "--json") == 2
+            document = json.loads(capsys.readouterr().out)
+            assert (document["task"], document["error"]["hint"]) == ("first other", f"{command} init")
+    world.broken = TaskError("no luck", hint="invoke init")
+    for command in ("invoke", "aws-airflow"):
+        monkeypatch.setattr(sys, "argv", [f"/somewhere/{command}"])
+        assert run("first") == 1
+        assert f"-> {command} init" in capsys.readouterr().out
 
 
 def test_a_question_without_a_terminal_names_the_flag(run, world: World, capsys) -> None:
@@ -307,7 +371,7 @@ def test_a_foreign_task_can_depend_on_ours(run, world: World) -> None:
 def test_an_interrupt_in_a_task_of_somebody_elses_is_told_too(run, world: World, capsys) -> None:
     world.end = KeyboardInterrupt()
     assert run("deploy", "first", "--json") == 130
-    assert json.loads(capsys.readouterr().out)["error"]["message"] == "interrupted"
+    assert json.loads(capsys.readouterr().out)["error"] == {"message": "interrupted", "hint": "invoke deploy first"}
 
 
 @pytest.mark.parametrize(
@@ -401,7 +465,7 @@ def test_a_foreign_task_has_its_collections_configuration_under_what_the_environ
     run, world: World, monkeypatch
 ) -> None:
     monkeypatch.setenv("INVOKE_WHOM", "all")
-    assert run("first", "theirs.greet") == 0
+    assert run("first", "others.theirs.greet") == 0
     assert world.asked[-1] == "hello all"
 
 
@@ -413,6 +477,16 @@ def test_bytecode_is_off_in_foreign_tasks_as_invoke_wants_it(run, world: World) 
 def test_what_is_to_be_typed_next_is_not_said_after_the_proof(run, world: World, capsys) -> None:
     assert run("everything", "proof") == 0
     assert "lunch" not in capsys.readouterr().out
+
+
+def test_tasks_are_named_as_they_were_typed_and_a_default_one_by_its_collection(run, capsys) -> None:
+    assert run("proof", "--json", "foreign-with-ours", "others.theirs.greet", "others.theirs") == 0
+    assert json.loads(capsys.readouterr().out)["task"] == "proof foreign-with-ours others.theirs others.theirs"
+
+
+def test_a_json_flag_of_somebody_elses_task_is_no_flag_of_ours(run, capsys) -> None:
+    assert run("first", "foreign", "--json") == 0
+    assert "recap:" in capsys.readouterr().out
 
 
 def test_under_any_other_executor_every_task_refuses_and_prints_the_lines_to_add(run, world: World, capsys) -> None:

@@ -52,13 +52,15 @@ def test_a_receipt_is_on_disk_before_its_change_is_made_and_stays_when_that_fail
 @pytest.mark.parametrize(("answer", "said"), [(False, "not agreed to"), (None, "There is no terminal")])
 def test_what_is_not_agreed_to_leaves_no_receipt_and_no_change(project: Path, answer: bool | None, said: str) -> None:
     made: list[str] = []
-    play = Play(Settings(project=project), "it", Screen(), ask=lambda question: answer)
+    asked: list[str] = []
+    play = Play(Settings(project=project), "it", Screen(), ask=lambda question: asked.append(question) or answer)  # type: ignore[func-returns-value]
     receipt = receipts.file_record("f", None, b"x", ())
     change = Change("f", "create", None, "x", lambda: made.append("x"), receipt=receipt, ask="Really?")
     play.converge("it", lambda site: Plan((change,)))
     (result,) = play.results
     assert result.error is not None
     assert said in result.error.message
+    assert (asked, result.error.hint) == (["Really?"], "invoke it --yes")
     assert (made, receipts.load(play.state)) == ([], [])
 
 

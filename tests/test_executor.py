@@ -206,7 +206,7 @@ def test_a_bug_of_ours_is_a_failed_step_and_no_traceback(run, world: World, caps
     world.broken = RuntimeError("token=hunter2")
     assert run("first") == 1
     captured = capsys.readouterr()
-    assert "unexpected error: RuntimeError" in captured.out
+    assert "unexpected error: RuntimeError\n-> invoke --debug first\n" in captured.out
     assert "Traceback" not in captured.out + captured.err
     assert "hunter2" not in captured.out + captured.err
 
@@ -347,7 +347,7 @@ def test_yes_answers_every_question(run, world: World) -> None:
 
 def test_diff_shows_the_change(run, world: World, capsys) -> None:
     run("first", "--diff")
-    assert "  first: absent -> wanted" in capsys.readouterr().out
+    assert "\n  first: absent -> wanted\nrecap: " in capsys.readouterr().out
 
 
 def test_the_same_flag_with_two_values_is_a_usage_error(run, world: World, capsys) -> None:
@@ -542,6 +542,14 @@ def test_what_goes_on_is_for_who_looks_commands_for_echo_and_under_debug_invokes
     assert [*dict.fromkeys(record.getMessage() for record in ours)] == logged
 
 
+def test_under_debug_the_log_has_the_traceback_of_a_bug_of_ours(run, world: World, loggers, caplog) -> None:
+    caplog.set_level(logging.DEBUG)
+    world.broken = RuntimeError("here")
+    assert run("--debug", "first") == 1
+    (record,) = [each for each in caplog.records if each.exc_info and each.name == "aws_airflow_tasks"]
+    assert (record.getMessage(), record.exc_info[1]) == ("unexpected error in first", world.broken)
+
+
 def test_our_tasks_run_where_nobody_has_parsed_a_command_line(
     namespace: Collection, world: World, loggers, tmp_path: Path, monkeypatch
 ) -> None:
@@ -550,6 +558,20 @@ def test_our_tasks_run_where_nobody_has_parsed_a_command_line(
         Executor(namespace).execute("second")
     assert (ended.value.code, world.values) == (0, {"first": "wanted", "second": "wanted"})
     assert loggers["aws_airflow_tasks"].level == logging.INFO
+
+
+def test_a_task_that_changes_nothing_takes_no_flag_of_those_that_do() -> None:
+    def body(play: Play) -> None:
+        """Look."""
+
+    looking, changing = task(changes=False)(body), task()(body)
+    flags = {name for argument in looking.get_arguments() for name in argument.names}
+    assert flags == {"project", "profile", "region", "runtime", "json", "fresh", "diff"}
+    assert {name for argument in changing.get_arguments() for name in argument.names} - flags == {
+        "check",
+        "yes",
+        "override",
+    }
 
 
 def test_no_flag_of_ours_shadows_one_of_invokes() -> None:

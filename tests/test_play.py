@@ -156,6 +156,28 @@ def test_the_lock_is_taken_once_a_play_and_given_back_at_its_end(project: Path) 
     assert world.told == ["invoke it in project", "given back"]
 
 
+def test_what_is_changed_after_the_lock_was_given_back_is_changed_under_it_again(project: Path) -> None:
+    world = Values()
+    play = Play(Settings(project=project), "it", Screen(), hold=world.hold)
+    play.converge("a", lambda site: world.plan("a"))
+    play.release()
+    play.converge("b", lambda site: world.plan("b"))
+    assert world.told == ["invoke it in project", "given back", "invoke it in project"]
+    play.finish()
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_what_a_killed_run_left_is_tidied_up_once_though_nothing_changes_but_not_in_check_mode(
+    project: Path, check: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tidied: list[Settings] = []
+    monkeypatch.setattr(holding, "tidy", tidied.append)
+    play = play_of(project, check=check)
+    play.converge("a", lambda site: Plan())
+    play.converge_each("b", lambda site: {}, lambda site, done: Plan())
+    assert tidied == ([] if check else [play.settings])
+
+
 @pytest.mark.parametrize("check", [False, True])
 def test_every_target_of_a_step_is_planned_from_the_plays_site_and_made_under_its_lock_but_not_in_check_mode(
     project: Path, check: bool

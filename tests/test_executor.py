@@ -17,7 +17,7 @@ from invoke.program import Program
 
 from aws_airflow_tasks import settings
 from aws_airflow_tasks.core import Change, Check, CheckStatus, Plan, TaskError, UsageError
-from aws_airflow_tasks.executor import Executor, task
+from aws_airflow_tasks.executor import COMMON, Executor, task
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.world import state
@@ -574,8 +574,32 @@ def test_a_task_that_changes_nothing_takes_no_flag_of_those_that_do() -> None:
     }
 
 
-def test_no_flag_of_ours_shadows_one_of_invokes() -> None:
-    from aws_airflow_tasks.executor import COMMON
+def test_a_tasks_help_says_what_runs_first_and_what_each_flag_means_and_no_flag_is_a_letter() -> None:
+    @task()
+    def one(play: Play) -> None:
+        """First."""
 
+    @task(one, one, default=True, loud="Say it loudly.")
+    def two(play: Play, word: str, loud: bool = False) -> None:
+        """Second.
+
+        More of it.
+        """
+
+    @task()
+    def silent(play: Play) -> None:
+        pass
+
+    assert (one.__doc__, two.__doc__) == ("First.", "Second.\n\nMore of it.\n\nRuns first: one, one.")
+    assert silent.__doc__ == ""
+    assert (one.is_default, two.is_default, one.pre, two.pre) == (False, True, [], [one, one])
+    flags = {argument.name: argument for argument in two.get_arguments()}
+    assert set(flags) == {"word", "loud", *COMMON}
+    assert (flags["word"].positional, flags["loud"].help) == (True, "Say it loudly.")
+    assert {name: (flags[name].default, flags[name].help) for name in COMMON} == COMMON
+    assert all(argument.names == (name,) for name, argument in flags.items())
+
+
+def test_no_flag_of_ours_shadows_one_of_invokes() -> None:
     core = {name for argument in Program().core_args() + Program().task_args() for name in argument.names}
     assert not core & set(COMMON)

@@ -110,6 +110,20 @@ def test_what_the_backend_raised_comes_before_what_it_led_to(log: str, monkeypat
     assert "InvalidSignatureException): wrong key" in dag_run(monkeypatch, "failed", log).detail
 
 
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("ValueError: first\nKeyError: last\n", "KeyError: last"),
+        ("KeyError: x\nINFO - no error since\n", "KeyError: x"),
+        ("ERROR - VARIABLE_NOT_FOUND: x\nINFO - done\n", "ERROR - VARIABLE_NOT_FOUND: x"),
+    ],
+)
+def test_where_the_backend_raised_nothing_the_last_exception_of_the_log_is_told(
+    log: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert dag_run(monkeypatch, "failed", log).detail == f"the DAG run failed: {told}"
+
+
 def test_a_failed_run_whose_log_names_no_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     check = dag_run(monkeypatch, "failed", "INFO - start\nINFO - done\n")
     assert check.detail == "the DAG run failed: its log names no error"

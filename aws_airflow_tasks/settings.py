@@ -217,7 +217,8 @@ def _seconds(value: str) -> str | None:
     return None if re.fullmatch(r"[0-9]{1,6}", value) else "a whole number of seconds, such as 300"
 
 
-def _url(value: str) -> str | None:
+def not_a_url(value: str) -> str | None:
+    """What is allowed for an endpoint, in words; None: ``value`` is."""
     wanted = "a URL such as http://127.0.0.1:5000"
     try:
         parts = urlsplit(value)
@@ -243,7 +244,7 @@ _RULES: dict[str, Callable[[str], str | None]] = {
     "variables_prefix": _matching(r"[A-Za-z0-9/_+=.@-]+", "a name prefix such as airflow/variables"),
     "check_variable": _matching(r"[A-Za-z0-9_.-]{1,200}", "an Airflow variable name"),
     "check_connection": _matching(r"[A-Za-z0-9_.-]{1,200}", "an Airflow conn_id"),
-    "endpoint_url": lambda value: _url(value) if value else None,
+    "endpoint_url": lambda value: not_a_url(value) if value else None,
     "wait": _seconds,
     "identity_ttl": _seconds,
 }
@@ -257,10 +258,10 @@ def _validated(key: str, value: Any, origin: str) -> str | int:
     allowed = _RULES[key](text if meant else "[\0")
     if allowed:
         quotes = ", in quotes" if isinstance(value, bool | float) and not _RULES[key](text) else ""
-        raise UsageError(f"bad value for {key}: {_shown(text)} (from {origin})", hint=f"allowed: {allowed}{quotes}")
+        raise UsageError(f"bad value for {key}: {shown(text)} (from {origin})", hint=f"allowed: {allowed}{quotes}")
     return int(text) if key in _INTEGERS else text
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """The value as it was given; what stands between ``://`` and ``@`` may be a password."""
     return repr(re.sub(r"(?<=://)[^/@]*@", "***@", text))

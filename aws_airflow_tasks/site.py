@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,7 +11,8 @@ from pathlib import Path
 
 from aws_airflow_tasks import backends, runtimes
 from aws_airflow_tasks.backends import Backend
-from aws_airflow_tasks.core import Change, Pending
+from aws_airflow_tasks.core import Change, Pending, TaskError, sh
+from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import aws, delivery, files, identity, receipts, staging, state
@@ -77,16 +80,40 @@ class Site:
         """This host's access to AWS; no call is made by it."""
         if any(change.action == LOGIN for change in self.planned.values()):
             raise Pending("creds")
-        return aws.connect(self.settings)
+        self._same_endpoints()
+        found = identity.remembered(self.settings, self.state)
+        return aws.connect(self.settings, found.identity if found else None)
+
+    def _same_endpoints(self) -> None:
+        """Raise TaskError where ``.env`` has an endpoint that a shell named, and this shell does not name it.
+
+        The keys may be good for that endpoint alone, and what Airflow is told must not depend on who asks.
+        """
+        kept = receipts.of_file(self.receipts, ".env")
+        shell = kept[-1].record.shell if kept else {}
+        gone = {name: url for name, url in shell.items() if not os.environ.get(name)}
+        if not gone or self.settings.endpoint_url or self.settings.override:
+            return
+        with contextlib.suppress(ValueError):  # whoever keeps lines in it says what is wrong with it
+            there = dotenv.read(self.read(".env") or b"", self.runtime.reads, os.environ)
+            left = {name: url for name, url in gone.items() if there.get(name) == url}
+            if left:
+                values = "".join(sh(f" {name}={{}}", url) for name, url in left.items())
+                raise TaskError(
+                    f".env has{values} from a shell, and this shell has it not: Airflow would ask another AWS",
+                    hint=f"export{values}   # or have Airflow ask as this shell does: invoke setup --override",
+                )
 
     @cached_property
     def identity(self) -> Known:
         """Who we are: as STS says now, or has said lately."""
+        self._same_endpoints()
         return identity.known(self.settings, self.state, lambda: self.account)
 
     @cached_property
     def credentials(self) -> Credentials:
         """What the configuration says of the profile in use; no botocore is loaded while STS's answer is remembered."""
+        self._same_endpoints()
         found = identity.remembered(self.settings, self.state)
         return found.credentials if found else self.account.credentials
 

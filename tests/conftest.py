@@ -23,21 +23,23 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 USER_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 #: variables that would lead a test into the person's own world
 FOREIGN = ("AIRFLOW_", "ASTRO", "AWS_", "INVOKE_", "XDG_")
+#: hosts that a test gives a name: by name the port on 127.0.0.1; every other name leads to a port where nobody answers
+HOSTS: dict[str, int] = {}
 
 
 @pytest.fixture(autouse=True)
 def closed_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A HOME of the test's own, an endpoint where nobody answers, and no external command."""
+    """A HOME of the test's own, no host but this one, and no external command."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
-        if name.startswith(FOREIGN) and name != "AWS_CA_BUNDLE":
+        if name.startswith(FOREIGN):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     for owner in ("credentials.SSOProvider", "tokens.SSOTokenProvider"):  # set once, from the HOME at import
         monkeypatch.setattr(f"botocore.{owner}._SSO_TOKEN_CACHE_DIR", str(home / ".aws" / "sso" / "cache"))
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setattr(cli, "spawn", _unprepared)
+    monkeypatch.setattr(socket, "getaddrinfo", _here(socket.getaddrinfo))
     monkeypatch.setattr(socket.socket, "connect", _loopback_only(socket.socket.connect))
     monkeypatch.setattr(socket.socket, "connect_ex", _loopback_only(socket.socket.connect_ex))
     return home
@@ -53,6 +55,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _unprepared(argv: Sequence[str], **_: Any) -> NoReturn:
     raise AssertionError(f"a test ran an external command that it had not prepared: {argv[0]}")
+
+
+def _here(look_up: Any) -> Any:
+    """No name is looked up outside of this host."""
+
+    def guarded(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host or "localhost"
+        if not (name == "localhost" or ":" in name or name[:1].isdigit()):
+            host, port = "127.0.0.1", HOSTS.get(name, 9)
+        return look_up(host, port, *args, **kwargs)
+
+    return guarded
 
 
 def _loopback_only(connect: Any) -> Any:

@@ -9,16 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from botocore.configprovider import ConfiguredEndpointProvider
 
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.program import program
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.world.airflow_api import Login
+from tests.conftest import HOSTS
 from tests.world.server import Embedded, embedded
 
-__all__ = ["airflow", "astro_project", "embedded", "run"]
+__all__ = ["airflow", "astro_project", "aws_itself", "embedded", "run"]
 
 SERVICES = ("scheduler", "dag-processor", "api-server", "triggerer")
 DOCKERFILE = "FROM astrocrpublic.azurecr.io/runtime:3.1-12\n"
@@ -103,10 +106,22 @@ def astro_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed_world:
     for name in ("config", "credentials"):
         (closed_world / ".aws" / name).write_bytes((embedded.home / ".aws" / name).read_bytes())
     monkeypatch.chdir(project)
-    monkeypatch.delenv("AWS_ENDPOINT_URL")
     monkeypatch.setenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL", embedded.url)
     monkeypatch.setenv("INVOKE_AWS_AIRFLOW_RUNTIME", "embedded")
     return project
+
+
+#: the host that AWS itself is at, for a test that has :func:`aws_itself`
+AWS = "aws.test"
+
+
+@pytest.fixture
+def aws_itself(embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> Embedded:
+    """The embedded AWS is AWS's own endpoint: nothing names it, and it is no loopback address."""
+    port, provide = urlsplit(embedded.url).port or 0, ConfiguredEndpointProvider.provide
+    monkeypatch.setitem(HOSTS, AWS, port)
+    monkeypatch.setattr(ConfiguredEndpointProvider, "provide", lambda self: provide(self) or f"http://{AWS}")
+    return embedded
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from aws_airflow_tasks.world import state
-from tests.project import DOCKERFILE, Done, StandInAirflow, airflow, astro_project, embedded, run
+from tests.project import DOCKERFILE, Done, StandInAirflow, airflow, astro_project, aws_itself, embedded, run
 from tests.test_setup import Run, in_docker, names, project, secrets
 
-__all__ = ["airflow", "astro_project", "embedded", "in_docker", "project", "run", "secrets"]
+__all__ = ["airflow", "astro_project", "aws_itself", "embedded", "in_docker", "project", "run", "secrets"]
 
 ENV, OVERRIDE, REQUIREMENTS = ".env", "docker-compose.override.yml", "requirements.txt"
 DAG = "dags/example_secrets_dag.py"

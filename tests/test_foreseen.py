@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Pending
 from aws_airflow_tasks.world import cli, state
-from tests.project import Done, StandInAirflow, airflow, astro_project, embedded, run, tree
+from tests.project import Done, StandInAirflow, airflow, astro_project, aws_itself, embedded, run, tree
 from tests.test_any_order import BEFORE, DAG, ENV, FEW, OVERRIDE, Edit, begin, edit, edits
 from tests.test_setup import Run, in_docker, project, secrets
 from tests.world.server import REAL_SPAWN, Embedded
 
-__all__ = ["airflow", "astro_project", "embedded", "in_docker", "project", "run", "secrets"]
+__all__ = ["airflow", "astro_project", "aws_itself", "embedded", "in_docker", "project", "run", "secrets"]
 
 TASKS = ("setup", "mount", "env", "secrets", "provider", "dag", "start", "stop", "undo", "refresh", "creds")
 #: as the Astro CLI does, what is there is left alone

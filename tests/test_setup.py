@@ -17,11 +17,11 @@ import pytest
 
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.world import cli, state
-from tests.project import Done, StandInAirflow, airflow, astro_project, embedded, run, tree
+from tests.project import Done, StandInAirflow, airflow, astro_project, aws_itself, embedded, run, tree
 from tests.world.server import Embedded, serving
 from tests.world.sso_server import assumed, role
 
-__all__ = ["airflow", "astro_project", "embedded", "run"]
+__all__ = ["airflow", "astro_project", "aws_itself", "embedded", "run"]
 
 Run = Callable[..., Done]
 VARIABLE, CONNECTION = "airflow/variables/aws_airflow_check", "airflow/connections/aws_airflow_check"
@@ -426,13 +426,12 @@ def test_no_key_appears_in_anything_that_is_printed_or_kept(
 
 
 @pytest.fixture
-def in_docker(project: Path, airflow: StandInAirflow, embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> Path:
+def in_docker(project: Path, airflow: StandInAirflow, aws_itself: Embedded, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same project with Airflow in containers: a mount, and a copy of the one profile."""
     airflow.mounts, airflow.name = True, "docker"
     airflow.source = str(state.locate(project) / "aws")
     monkeypatch.setenv("INVOKE_AWS_AIRFLOW_RUNTIME", "docker")
     monkeypatch.delenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", embedded.url)
     return project
 
 

@@ -16,11 +16,11 @@ import pytest
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import identity, state
-from tests.project import StandInAirflow, airflow, astro_project, embedded, run
+from tests.project import StandInAirflow, airflow, astro_project, aws_itself, embedded, run
 from tests.test_setup import CONNECTION, VARIABLE, Run, in_docker, names, project, secrets
 from tests.world.server import Embedded
 
-__all__ = ["airflow", "astro_project", "embedded", "in_docker", "project", "run", "secrets"]
+__all__ = ["airflow", "astro_project", "aws_itself", "embedded", "in_docker", "project", "run", "secrets"]
 
 LEFT = Path(__file__).parent / "fixtures" / "0.1.0"
 CASES = ("docker", "init", "embedded")
@@ -40,11 +40,10 @@ def before(case: str) -> dict[str, bytes]:
 
 @pytest.fixture
 def taken_over(
-    project: Path, airflow: StandInAirflow, embedded: Embedded, secrets: Any, monkeypatch: pytest.MonkeyPatch
+    project: Path, airflow: StandInAirflow, aws_itself: Embedded, secrets: Any, monkeypatch: pytest.MonkeyPatch
 ) -> TakeOver:
     """Puts a project and its state where version 0.1.0 left them, its entries in AWS, and its Airflow running."""
     monkeypatch.delenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", embedded.url)
 
     def taken_over(case: str) -> Path:
         there = state.root() / project.name  # as it was named then

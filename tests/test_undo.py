@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -14,11 +15,12 @@ from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.steps.start import Started
 from aws_airflow_tasks.world import receipts, state
-from tests.project import StandInAirflow, airflow, astro_project, embedded, run, tree
+from tests.conftest import HOSTS
+from tests.project import AWS, StandInAirflow, airflow, astro_project, aws_itself, embedded, run, tree
 from tests.test_setup import CONNECTION, VARIABLE, Run, denying, in_docker, names, project, secrets
 from tests.world.server import Embedded
 
-__all__ = ["airflow", "astro_project", "embedded", "in_docker", "project", "run", "secrets"]
+__all__ = ["airflow", "astro_project", "aws_itself", "embedded", "in_docker", "project", "run", "secrets"]
 
 OVERRIDE = "docker-compose.override.yml"
 SCHEDULER = "services:\n  scheduler:\n    environment:\n      A: b\n"
@@ -282,7 +284,7 @@ def test_without_aws_everything_else_is_taken_back_and_its_entries_are_named_unt
     before = tree(in_docker)
     assert run("mount", "env", "secrets").code == 0
     with monkeypatch.context() as offline:
-        offline.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        offline.setitem(HOSTS, AWS, 9)
         checked = run("undo", "--check", "--json").document
         assert (checked["exit_code"], len(checked["steps"][0]["changes"])) == (1, 4)
         done = run("undo")
@@ -305,7 +307,7 @@ def test_a_denied_delete_is_named_and_keeps_nothing_else_from_going(
     before = tree(in_docker)
     assert run("env", "secrets").code == 0
     with denying(embedded.url, "DeleteSecret") as proxy, monkeypatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", proxy)
+        patch.setitem(HOSTS, AWS, urlsplit(proxy).port)
         done = run("undo")
     assert (done.code, done.out.count("secretsmanager:DeleteSecret") >= 2) == (1, True), done.out
     assert tree(in_docker) == before
@@ -353,7 +355,7 @@ def test_a_value_that_cannot_be_read_any_more_is_not_deleted_unseen(
 ) -> None:
     assert run("secrets").code == 0
     with denying(embedded.url, "GetSecretValue") as proxy, monkeypatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", proxy)
+        patch.setitem(HOSTS, AWS, urlsplit(proxy).port)
         assert run("undo").code == 1
     assert names(secrets) == {VARIABLE, CONNECTION}
     assert run("undo").code == 0

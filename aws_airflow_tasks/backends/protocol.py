@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world.aws import Account
+from aws_airflow_tasks.world.profiles import Credentials
 
 
 class Entry(NamedTuple):
@@ -57,7 +58,7 @@ class Backend(Protocol):
     #: by what is done the IAM actions that it takes: ``read``, ``create``, ``delete``
     ACTIONS: dict[str, tuple[str, ...]]
 
-    def kwargs(self, settings: Settings, region: str) -> dict[str, str]:
+    def kwargs(self, settings: Settings, known: Credentials) -> dict[str, str]:
         """The keyword arguments that Airflow makes the class with."""
 
     def variable_name(self, settings: Settings) -> str:
@@ -81,5 +82,5 @@ class Backend(Protocol):
     def delete(self, account: Account, entry_id: str) -> None:
         """Delete an entry for good; one that is gone already is fine."""
 
-    def scheduled(self, name: str) -> TaskError:
+    def scheduled(self, account: Account, name: str) -> TaskError:
         """The error of an entry whose deletion is scheduled."""

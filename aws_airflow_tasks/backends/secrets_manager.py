@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from aws_airflow_tasks.backends.protocol import Entry, Read
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world import endpoints, profiles
 from aws_airflow_tasks.world.aws import Account
+from aws_airflow_tasks.world.profiles import Credentials
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -25,14 +27,15 @@ ACTIONS = {
 }
 
 
-def kwargs(settings: Settings, region: str) -> dict[str, str]:
+def kwargs(settings: Settings, known: Credentials) -> dict[str, str]:
     """Prefixes and region; the endpoint too, as botocore before 1.31 ignores ``AWS_ENDPOINT_URL``."""
     found = {
         "connections_prefix": settings.connections_prefix,
         "variables_prefix": settings.variables_prefix,
-        "region_name": region,
+        "region_name": known.region,
     }
-    return found | ({"endpoint_url": settings.endpoint_url} if settings.endpoint_url else {})
+    endpoint = endpoints.of(known.endpoints, "secretsmanager")
+    return found | ({"endpoint_url": endpoint} if endpoint else {})
 
 
 def variable_name(settings: Settings) -> str:
@@ -65,7 +68,7 @@ def describe(account: Account, name: str) -> Entry | None:
 def get(account: Account, name: str) -> str | None:
     """An entry's value; None when there is none or it is binary: Airflow sees neither."""
     client = _client(account)
-    with _explained(account, name), _scheduled(client, name):
+    with _explained(account, name), _scheduled(account, name):
         try:
             return client.get_secret_value(SecretId=name).get("SecretString")
         except client.exceptions.ResourceNotFoundException:
@@ -75,14 +78,14 @@ def get(account: Account, name: str) -> str | None:
 def create(account: Account, name: str, value: str, tags: Mapping[str, str]) -> str:
     """Create an entry and return its ARN. Raises TaskError when there is one, or one is scheduled for deletion."""
     client = _client(account)
-    with _explained(account, name), _scheduled(client, name):
+    with _explained(account, name), _scheduled(account, name):
         try:
             made = client.create_secret(
                 Name=name, SecretString=value, Tags=[{"Key": key, "Value": text} for key, text in tags.items()]
             )
         except client.exceptions.ResourceExistsException:
             found = describe(account, name)
-            raise scheduled(name) if found and found.pending_deletion else _made_meanwhile(name) from None
+            raise scheduled(account, name) if found and found.pending_deletion else _made_meanwhile(name) from None
         return made["ARN"]
 
 
@@ -93,9 +96,10 @@ def delete(account: Account, entry_id: str) -> None:
         client.delete_secret(SecretId=entry_id, ForceDeleteWithoutRecovery=True)
 
 
-def scheduled(name: str) -> TaskError:
+def scheduled(account: Account, name: str) -> TaskError:
     """The error of an entry whose deletion is scheduled: it is there, and Airflow does not see it."""
-    hint = sh("aws secretsmanager restore-secret --secret-id {}", name)
+    options = profiles.options(account.credentials, account.settings)
+    hint = sh("aws secretsmanager restore-secret --secret-id {}", name) + options
     return TaskError(f"secret {name} is scheduled for deletion", hint=hint)
 
 
@@ -105,18 +109,18 @@ def _client(account: Account) -> SecretsManagerClient:
 
 
 def _explained(account: Account, name: str) -> AbstractContextManager[None]:
-    return account.explained(f"arn:aws:secretsmanager:{account.credentials.region}:*:secret:{name}-*")
+    return account.explained(f"arn:{account.partition}:secretsmanager:{account.credentials.region}:*:secret:{name}-*")
 
 
 @contextlib.contextmanager
-def _scheduled(client: SecretsManagerClient, name: str) -> Iterator[None]:
+def _scheduled(account: Account, name: str) -> Iterator[None]:
     """AWS says "marked for deletion" in the words of an invalid request."""
     try:
         yield
-    except client.exceptions.InvalidRequestException as error:
+    except _client(account).exceptions.InvalidRequestException as error:
         if "delet" not in str(error):
             raise
-        raise scheduled(name) from None
+        raise scheduled(account, name) from None
 
 
 def _made_meanwhile(name: str) -> TaskError:

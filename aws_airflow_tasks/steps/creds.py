@@ -10,7 +10,7 @@ import shlex
 import time
 from collections.abc import Sequence
 
-from aws_airflow_tasks.core import Change, Plan, TaskError
+from aws_airflow_tasks.core import Change, Plan, TaskError, sh
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import LOGIN, Site
 from aws_airflow_tasks.steps import staging
@@ -41,6 +41,8 @@ def plan(site: Site, *, sso: bool = False) -> Plan:
     except LoginNeeded as error:
         needed = _with_sso(error) if sso else error
         if site.settings.json or site.settings.yes or not cli.terminal():
+            options = _of_sts(needed.command, site)
+            needed.hint = "".join(sh(f"{name}={{}} ", url) for name, url in options.items()) + needed.hint
             raise needed from None
         return Plan((_login(needed, site),))
     checked = identity.age(time.time() - known.checked)
@@ -130,6 +132,12 @@ def _run(needed: LoginNeeded, settings: Settings) -> None:
         raise TaskError(f"`{needed.hint}` ended with exit code {code}", hint=needed.hint)
 
 
+def _of_sts(command: Sequence[str], site: Site) -> dict[str, str]:
+    """What leads `aws sts` to our setting ``endpoint_url``, where it may (:func:`_environment`)."""
+    asks = command[1] == "sts" and site.credentials.source in AT_HAND
+    return {"AWS_ENDPOINT_URL_STS": site.settings.endpoint_url} if asks and site.settings.endpoint_url else {}
+
+
 def _environment(command: Sequence[str], settings: Settings) -> dict[str, str]:
     """What the command is to see of endpoints: none for everything while it logs in (:mod:`~.world.endpoints`).
 
@@ -139,5 +147,5 @@ def _environment(command: Sequence[str], settings: Settings) -> dict[str, str]:
     what a helper does with it nobody knows. STS is AWS's own then.
     """
     if command[1] == "sts" and Site(settings).credentials.source in AT_HAND:
-        return os.environ | ({"AWS_ENDPOINT_URL_STS": settings.endpoint_url} if settings.endpoint_url else {})
+        return os.environ | _of_sts(command, Site(settings))
     return sessions.environment(command[command.index("--profile") + 1] if "--profile" in command else "")

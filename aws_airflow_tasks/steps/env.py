@@ -6,15 +6,15 @@ import json
 from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from aws_airflow_tasks.core import Plan, Target, TaskError
 from aws_airflow_tasks.patch import dotenv
-from aws_airflow_tasks.runtimes import Runtime
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files
 from aws_airflow_tasks.text.hints import no_region
-from aws_airflow_tasks.world import receipts
+from aws_airflow_tasks.world import delivery, receipts
+from aws_airflow_tasks.world.endpoints import EVERYTHING, is_loopback
+from aws_airflow_tasks.world.profiles import Credentials
 
 ENV = ".env"
 PROFILE, KWARGS = "AWS_PROFILE", "AIRFLOW__SECRETS__BACKEND_KWARGS"
@@ -26,7 +26,7 @@ def plan(site: Site) -> Plan:
     Raises:
         TaskError: a line of the person's says otherwise, or no region is known.
     """
-    lines = wanted(site)
+    lines, known = wanted(site), site.delivered
     patch = dotenv.plan(
         site.read(ENV),
         lines,
@@ -35,7 +35,14 @@ def plan(site: Site) -> Plan:
         satisfied=partial(_will_do, {"default", site.delivered.profile}),
     )
     return files.plan(
-        "env", site.project, ENV, patch, mode=0o600, shown=dotenv.redactor(), keys=dotenv.written(patch, lines)
+        "env",
+        site.project,
+        ENV,
+        patch,
+        mode=0o600,
+        shown=dotenv.redactor(),
+        keys=dotenv.written(patch, lines),
+        shell={} if site.settings.endpoint_url else known.outside,
     )
 
 
@@ -51,34 +58,40 @@ def wanted(site: Site) -> dict[str, str | None]:
     `astro dev parse`, which get ``.env`` and no mount, could make no client with one.
     """
     settings, known = site.settings, site.delivered
-    _reachable(settings.endpoint_url, site.runtime)
+    if not known.staged and (misled := delivery.misled(settings, known)):
+        raise TaskError(
+            f"not with credentials=live: {misled}", hint="INVOKE_AWS_AIRFLOW_CREDENTIALS=export invoke setup"
+        )
+    _reachable(site, known)
     if not known.region:
         raise TaskError(
             f"no region is set for profile {known.profile}",
             hint=no_region(known.profile),
         )
     path, backend = site.runtime.credentials(known.directory), site.backend
+    earlier = {name for name in receipts.written_values(site.receipts, ENV) if name.startswith(EVERYTHING)}
     return {
         "AWS_CONFIG_FILE": f"{path}/{known.config_file.name}",
         "AWS_SHARED_CREDENTIALS_FILE": f"{path}/{known.credentials_file.name}",
         PROFILE: None if site.runtime.mounts and known.staged else known.profile,
         "AWS_DEFAULT_REGION": known.region,
         "AWS_EC2_METADATA_DISABLED": None if known.source == "metadata" and not known.staged else "true",
-        "AWS_ENDPOINT_URL": settings.endpoint_url or None,
+        **dict.fromkeys(sorted({EVERYTHING} | earlier)),
+        **known.outside,
         "AIRFLOW__SECRETS__BACKEND": backend.CLASS if backend else None,
-        KWARGS: dotenv.json_value(backend.kwargs(settings, known.region)) if backend else None,
+        KWARGS: dotenv.json_value(backend.kwargs(settings, known)) if backend else None,
     }
 
 
-def _reachable(endpoint_url: str, runtime: Runtime) -> None:
-    """Raise TaskError when the endpoint is this host's loopback, which a container's own is not."""
-    host = urlsplit(endpoint_url).hostname or ""
-    if runtime.mounts and (host == "localhost" or host.startswith("127.") or host == "::1"):
-        raise TaskError(
-            f"endpoint_url {endpoint_url} is this host's loopback, which containers cannot reach",
-            hint="bind it to the Docker bridge's address and name that, such as http://172.17.0.1:5000 "
-            "(Docker Desktop: http://host.docker.internal:5000)",
-        )
+def _reachable(site: Site, known: Credentials) -> None:
+    """Raise TaskError when an endpoint is this host's loopback, which a container's own is not."""
+    for name, url in known.endpoints.items():
+        if site.runtime.mounts and is_loopback(url):
+            raise TaskError(
+                f"{known.origin(site.settings, name)} {url} is this host's loopback, which containers cannot reach",
+                hint="bind it to the Docker bridge's address and name that, such as http://172.17.0.1:5000 "
+                "(Docker Desktop: http://host.docker.internal:5000)",
+            )
 
 
 def _will_do(staged: Collection[str], key: str, current: str, wanted_value: str | None) -> bool:
@@ -89,13 +102,14 @@ def _will_do(staged: Collection[str], key: str, current: str, wanted_value: str 
 
 
 def satisfied(key: str, current: str, wanted_value: str | None) -> bool:
-    """Equal, or for the backend's JSON: all of ours and nothing that would assume a role or another profile."""
+    """Equal, or for the backend's JSON: all of ours and nothing that would ask elsewhere or as another."""
     if wanted_value is None or key != KWARGS or current == wanted_value:
         return dotenv.equal(key, current, wanted_value)
     have, want = _mapping(current), _mapping(wanted_value)
-    return all(have.get(name) == value for name, value in want.items()) and not have.keys() & {
+    return all(have.get(name) == value for name, value in want.items()) and not (have.keys() - want.keys()) & {
         "role_arn",
         "profile_name",
+        "endpoint_url",
     }
 
 

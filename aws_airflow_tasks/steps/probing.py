@@ -12,6 +12,7 @@ from aws_airflow_tasks.core import Check, TaskError, digest
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env
 from aws_airflow_tasks.text.telling import telling
+from aws_airflow_tasks.world import endpoints
 from aws_airflow_tasks.world.aws import Identity, principal
 
 #: what is asked of each service, from the ground up
@@ -60,13 +61,15 @@ def service_checks(site: Site, service: str, expected: Expected) -> Iterator[Che
     Raises:
         TaskError: nothing can be run there.
     """
-    wanted = expected.environment
+    wanted, backend = expected.environment, site.backend
+    secret = backend.read(backend.variable_name(site.settings)) if backend else None
+    services = ("sts", secret.service) if secret else ("sts",)
     question = {
         "files": [wanted["AWS_CONFIG_FILE"], wanted["AWS_SHARED_CREDENTIALS_FILE"]],
         "names": list(wanted),
-        "endpoint_url": site.settings.endpoint_url or None,
+        "endpoints": {each: endpoints.of(site.credentials.endpoints, each) for each in services},
         "region": wanted["AWS_DEFAULT_REGION"],
-        "secret": site.backend.read(site.backend.variable_name(site.settings))._asdict() if site.backend else None,
+        "secret": secret._asdict() if secret else None,
     }
     found = _ask(site, service, "probe", question)
     yield _files_readable(service, found)

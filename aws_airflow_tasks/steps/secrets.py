@@ -14,9 +14,10 @@ from aws_airflow_tasks.backends import Backend, Entry
 from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.text.hints import no_region
-from aws_airflow_tasks.world import receipts
+from aws_airflow_tasks.world import aws, receipts
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.aws import Account
+from aws_airflow_tasks.world.endpoints import EVERYTHING
 from aws_airflow_tasks.world.receipts import Kept
 
 #: the tag that says whose an entry is; its value is a project's random id
@@ -73,10 +74,11 @@ class Created(NamedTuple):
         name: its name.
         region: where.
         profile: the profile asked for then; empty: as the AWS CLI resolved it.
-        endpoint_url: the endpoint asked for then, or empty.
+        endpoint_url: the endpoint for everything then, from the settings, the environment or the profile; or empty.
         backend: the backend's name.
         sha256: of its value (hex). That is a random one of ours, so this tells nothing but whether somebody has put
             another one in since. None: version 0.1.0 did not write it down.
+        asked: the URL that was asked for it. Empty: an earlier version did not write it down.
     """
 
     name: str
@@ -85,27 +87,28 @@ class Created(NamedTuple):
     endpoint_url: str
     backend: str = "secrets-manager"
     sha256: str | None = None
+    asked: str = ""
 
 
 def _change(site: Site, backend: Backend, name: str, value: str) -> Change:
     found = backend.describe(site.account, name)
     if found and found.pending_deletion:
-        raise backend.scheduled(name)
+        raise backend.scheduled(site.account, name)
     if found and TAG not in found.tags:
         raise TaskError(
             f"{backend.ENTRY} {name} exists and was not made by these tasks",
             hint="INVOKE_AWS_AIRFLOW_CHECK_VARIABLE=another_name INVOKE_AWS_AIRFLOW_CHECK_CONNECTION=another_name "
             "invoke secrets",
         )
-    there, settings = "exists\n", site.settings
-    region = site.account.credentials.region
+    there, known, service = "exists\n", site.account.credentials, backend.read(name).service
+    everything, asked = known.endpoints.get(EVERYTHING, ""), site.account.client(service).meta.endpoint_url
     return Change(
         target=f"{backend.ENTRY} {name}",
         action="create",
         before=there if found else None,
         after=there,
         apply=lambda: _create(site, backend, name, value),
-        receipt=Created(name, region, settings.profile, settings.endpoint_url, backend.NAME, digest(value)),
+        receipt=Created(name, known.region, site.settings.profile, everything, backend.NAME, digest(value), str(asked)),
         reason="absent",
     )
 
@@ -130,7 +133,8 @@ def _deleted(site: Site, place: Created, group: Sequence[Kept[Created]], *, seve
 
     def plan() -> Plan:
         where = replace(site.settings, profile=place.profile, region=place.region, endpoint_url=place.endpoint_url)
-        account = Site(where).account
+        at = {backend.read(place.name).service: place.asked} if place.asked else {}
+        account = aws.connect(where, at=at)
         found = backend.describe(account, place.name)
         if not found or found.tags.get(TAG) != states.project_id(site.state) or found.pending_deletion:
             return Plan(target=name)

@@ -34,6 +34,7 @@ def changes(site: Site, *, renew_before: float = 0) -> tuple[Change, ...]:
 
 
 def _staging(site: Site, found: Staged | None, seen_at: str, reason: str) -> Change:
+    staging.along(site.account, mounts=site.runtime.mounts)  # a refusal comes before anything is done
     return Change(
         target=_target(site),
         action="refresh" if found else "create",
@@ -59,8 +60,8 @@ def stale(site: Site) -> Collection[str]:
         return _running(site) if site.settings.check else ()
     if site.settings.check and found.definition != _defined(site):
         with contextlib.suppress(TaskError):
-            keys = staging.at_hand(site.account)
-            if staging.whose(site.account.credentials, keys, lambda: _arn(site)) != found.whose:
+            keys, along = staging.at_hand(site.account), staging.along(site.account, mounts=site.runtime.mounts)
+            if staging.whose(site.account.credentials, keys, lambda: _arn(site), along) != found.whose:
                 return _running(site)
     return found.stale
 
@@ -79,7 +80,9 @@ def _arn(site: Site) -> str:
 
 
 def _defined(site: Site) -> str:
-    return identity.definition(site.settings, os.environ)
+    """The definition now of what is staged, to be compared with the one that it was made from."""
+    copied = site.staged.copied.values() if site.staged else ()
+    return identity.definition(site.settings, os.environ, copied)
 
 
 def undo(site: Site) -> list[Target]:
@@ -108,10 +111,13 @@ def _described(found: Staged) -> str:
 
 
 def _stage(site: Site, seen_at: str) -> None:
-    defined, found = _defined(site), site.staged  # before the export: a change meanwhile makes it void
-    credentials, keys = staging.export(site.settings)
-    same_source = found and found.definition == defined
-    whose = found.whose if found and same_source else staging.whose(credentials, keys, lambda: _arn(site))
+    settings, found = site.settings, site.staged
+    same_source = found and found.definition == _defined(site)
+    along = staging.along(site.account, mounts=site.runtime.mounts)
+    # before the export: a change meanwhile makes it void
+    defined = identity.definition(settings, os.environ, along.copied.values())
+    credentials, keys = staging.export(settings)
+    whose = found.whose if found and same_source else staging.whose(credentials, keys, lambda: _arn(site), along)
     stale = found.stale if found and found.whose == whose else _running(site)
-    record = Staged(defined, seen_at, time.time(), keys.expiry, whose, stale)
-    staging.stage(site.state, staging.contents(credentials, keys, seen_at), record)
+    record = Staged(defined, seen_at, time.time(), keys.expiry, whose, stale, along.copied)
+    staging.stage(site.state, staging.contents(credentials, keys, seen_at, along), record)

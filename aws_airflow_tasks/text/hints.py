@@ -10,6 +10,11 @@ def no_region(profile: str) -> str:
     return f"aws configure set region eu-west-1{profile_option(profile)}"
 
 
+def endpoint_option(url: str) -> str:
+    """`` --endpoint-url URL`` for a command line of `aws`; nothing for AWS's own endpoint."""
+    return sh(" --endpoint-url {}", url) if url else ""
+
+
 def profile_option(profile: str) -> str:
     """`` --profile dev`` for a command line of `aws`; nothing for the default profile."""
     return "" if profile == "default" else sh(" --profile {}", profile)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, sh
@@ -37,6 +39,11 @@ class Identity(NamedTuple):
     user_id: str
     expiry: float | None = None
 
+    @property
+    def partition(self) -> str:
+        """The part of AWS that it belongs to, as every ARN there has it: ``aws``, ``aws-cn``, ``aws-us-gov`` …"""
+        return [*self.arn.split(":"), "aws"][1]
+
 
 def principal(arn: str) -> str:
     """An identity without the name of an assumed role's session, which every process makes up anew."""
@@ -49,11 +56,14 @@ class Account:
     Attributes:
         credentials: what the configuration says.
         settings: those it was made from.
+        identity: who AWS says we are, where that is known.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, identity: Identity | None, at: Mapping[str, str]) -> None:
         made = sessions.session(settings)
         self.settings = settings
+        self.identity = identity
+        self._at = at
         self.credentials: Credentials = profiles.read(made, settings, os.environ)
         self._core = made
         self._clients: dict[str, Any] = {}
@@ -69,6 +79,15 @@ class Account:
         found: profiles.Profiles = self._core.full_config["profiles"]
         return found
 
+    @property
+    def partition(self) -> str:
+        """The identity's; while that is not known, the region's."""
+        if self.identity:
+            return self.identity.partition
+        with contextlib.suppress(TaskError), self.explained():
+            return str(self._core.get_partition_for_region(self.credentials.region or ANY_REGION))
+        return "aws"
+
     @functools.cached_property
     def session(self) -> boto3.Session:
         """The boto3 session, in the credentials' region."""
@@ -79,7 +98,7 @@ class Account:
         if service not in self._clients:
             with self.explained():
                 made: Any = self.session.client
-                self._clients[service] = made(service)
+                self._clients[service] = made(service, endpoint_url=self._at.get(service))
         return self._clients[service]
 
     @contextmanager
@@ -89,13 +108,20 @@ class Account:
             yield
 
 
-def connect(settings: Settings) -> Account:
+def connect(
+    settings: Settings, identity: Identity | None = None, at: Mapping[str, str] = MappingProxyType({})
+) -> Account:
     """Access to AWS with the profile, region and endpoint of ``settings``; nothing is asked yet.
+
+    Args:
+        settings: of the command line.
+        identity: who AWS says we are, where that is known.
+        at: by service the URL to ask, whatever settings, environment and profile say.
 
     Raises:
         TaskError: the configuration is broken or has no such profile.
     """
-    return Account(settings)
+    return Account(settings, identity, at)
 
 
 def caller_identity(account: Account, **keys: str) -> Identity:
@@ -117,12 +143,15 @@ def caller_identity(account: Account, **keys: str) -> Identity:
             answer = make("sts", region_name=region, **keys).get_caller_identity()
             expires = getattr(account.session.get_credentials(), "_expiry_time", None)
     except Unreachable:
-        if account.settings.endpoint_url or _is_region(account, region):
+        if endpoints.of(account.credentials.endpoints, "sts") or _is_region(account, region):
             raise
         hint = no_region(account.credentials.profile)
         raise TaskError(f"AWS has no region {region} (from {account.credentials.region_origin})", hint=hint) from None
     _refuse_another(account, answer["Account"], answer["Arn"])
-    return Identity(answer["Account"], answer["Arn"], answer["UserId"], expires.timestamp() if expires else None)
+    account.identity = Identity(
+        answer["Account"], answer["Arn"], answer["UserId"], expires.timestamp() if expires else None
+    )
+    return account.identity
 
 
 def _refuse_another(account: Account, found: str, arn: str) -> None:

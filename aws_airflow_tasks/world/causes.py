@@ -41,7 +41,8 @@ class Subject(NamedTuple):
         region: the region asked, or empty.
         renew: the lines that bring fresh credentials of this kind.
         login: the command line that does so; empty when none can.
-        endpoint: the endpoint asked for in the settings, or empty.
+        endpoint: the endpoint that STS is asked at, or empty: AWS's own.
+        options: those by which a command line of `aws` asks as we do.
         resource: the pattern of what the call was about, for a policy statement.
     """
 
@@ -50,6 +51,7 @@ class Subject(NamedTuple):
     renew: str = ""
     login: tuple[str, ...] = ()
     endpoint: str = ""
+    options: str = ""
     resource: str = "*"
 
 
@@ -79,6 +81,7 @@ def explain(error: Exception, subject: Subject) -> TaskError:
         | {"code": code or type(error).__name__, "said": _harmless(said)}
         | {"profile": subject.profile, "region": subject.region, "renew": subject.renew}
         | {"option": profile_option(subject.profile), "no_region": no_region(subject.profile)}
+        | {"options": subject.options or profile_option(subject.profile)}
         | {"at": f" at {subject.endpoint}" if subject.endpoint else ""}
     )
     if re.search(r"Signature (expired|not yet current)", said):
@@ -105,9 +108,14 @@ def _allowed(error: Exception, said: str, subject: Subject) -> dict[str, str]:
     return {
         "operation": operation,
         "action": action[1] if action else f"{service}:{operation}",
-        "resource": resource[1] if resource else subject.resource,
+        "resource": _resource(resource[1] if resource else "", subject.resource),
         "why": f" ({reason[1] + ' it' if reason[1] else reason[2]})" if reason else "",
     }
+
+
+def _resource(said: str, known: str) -> str:
+    """What a policy can name: AWS repeats a resource as it was asked for, and a bare name is no ARN."""
+    return said if said and (said.startswith("arn:") or known == "*") else known
 
 
 def _harmless(text: str) -> str:
@@ -144,14 +152,14 @@ _DENIED = Cause(
 )
 _UNREACHABLE = Cause(
     "AWS cannot be reached: no answer from {endpoint_url}",
-    "aws sts get-caller-identity{option}   # works once the network is there and {region} is a region",
+    "aws sts get-caller-identity{options}   # works once the network is there and {region} is a region",
     "unreachable",
 )
 _SSO = Cause("the SSO session of profile {profile} is not there or has ended", "{renew}", "login")
 _LOGIN = Cause("the login session of profile {profile} has ended", "{renew}", "login")
 _HELPER = Cause(
     "the credential helper (credential_process) of profile {profile} gives no credentials",
-    "aws sts get-caller-identity{option}",
+    "aws sts get-caller-identity{options}",
 )
 _BUSY = Cause("AWS asks for fewer calls at a time ({code})", "try again in a minute")
 
@@ -181,7 +189,7 @@ CAUSES: dict[str, Cause] = {
     "TooManyRequestsException": _BUSY,
     "LimitExceededException": Cause("a limit of the AWS account is reached: {said}", "ask AWS to raise it"),
     "InvalidRequestException": Cause("AWS refuses {operation}: {said}", "aws secretsmanager list-secrets{option}"),
-    "ClientError": Cause("AWS refuses {operation} ({code}): {said}", "aws sts get-caller-identity{option}"),
+    "ClientError": Cause("AWS refuses {operation} ({code}): {said}", "aws sts get-caller-identity{options}"),
     # nothing was asked
     "NoCredentialsError": Cause("profile {profile} has no credentials", "aws configure{option}", "login"),
     "PartialCredentialsError": Cause(
@@ -222,8 +230,8 @@ CAUSES: dict[str, Cause] = {
     "HTTPClientError": _UNREACHABLE,
     "ResponseParserError": Cause(
         "what answers{at} does not answer as AWS does",
-        "check endpoint_url in invoke.yaml, AWS_ENDPOINT_URL and HTTPS_PROXY",
+        "check endpoint_url in invoke.yaml and of the profile, AWS_ENDPOINT_URL and HTTPS_PROXY",
         "unreachable",
     ),
-    "BotoCoreError": Cause("{code}: {said}", "aws sts get-caller-identity{option}"),
+    "BotoCoreError": Cause("{code}: {said}", "aws sts get-caller-identity{options}"),
 }

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath, PureWindowsPath
 from typing import Literal, NamedTuple
 
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world.endpoints import EVERYTHING
 from aws_airflow_tasks.world.profiles import Credentials, Kind
 
 #: the user and group of Airflow's containers (Astro's and Apache's images: ``astro``, ``airflow``)
@@ -58,11 +59,21 @@ def hindrance(settings: Settings, credentials: Credentials, *, mounts: bool) -> 
     """Why Airflow could not use the person's own files, in a clause; empty when it could."""
     known = NOT_IN_CONTAINER if mounts else NOT_ON_HOST
     reason = known.get(credentials.kind) or known.get(credentials.source, "")
-    if not reason and settings.endpoint_url and credentials.source in ("sso", "web-identity"):
-        reason = "Airflow would send the login itself to endpoint_url"
+    reason = reason or misled(settings, credentials)
+    if not reason and mounts and credentials.places:
+        reason = f"{credentials.places[0]} names a place on this host"
     if not reason and mounts:
         reason = dangling((credentials.config_file, credentials.credentials_file))
+    reason = reason or credentials.only_here
     return reason or (unreadable(_files(credentials)) if mounts and sys.platform == "linux" else "")
+
+
+def misled(settings: Settings, credentials: Credentials) -> str:
+    """How a login by Airflow itself would leave AWS, in a clause; empty: none would. Its botocore knows no logins."""
+    everything = settings.endpoint_url or credentials.endpoints.get(EVERYTHING)
+    if everything and credentials.source in ("sso", "web-identity"):
+        return f"Airflow would send the login itself to {credentials.origin(settings, EVERYTHING)}"
+    return ""
 
 
 def unreadable(paths: Iterable[Path], uid: int = AIRFLOW_UID, gid: int = AIRFLOW_GID) -> str:

@@ -9,12 +9,13 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world import profile_settings
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.aws import Account, Identity, caller_identity
 from aws_airflow_tasks.world.profiles import Credentials
@@ -25,7 +26,7 @@ VARIABLES = (
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
     "AWS_CREDENTIAL_EXPIRATION", "AWS_PROFILE", "AWS_DEFAULT_", "AWS_REGION", "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE", "AWS_ENDPOINT_URL", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_ROLE_",
-    "AWS_WEB_IDENTITY_", "AWS_CONTAINER_", "AWS_USE_",
+    "AWS_WEB_IDENTITY_", "AWS_CONTAINER_", *profile_settings.VARIABLES,
 )  # fmt: skip
 
 
@@ -108,7 +109,7 @@ def _holds(found: Known, seconds: int) -> bool:
 
 def _credentials(stored: dict[str, Any]) -> Credentials:
     paths = {name: Path(stored[name]) for name in ("config_file", "credentials_file")}
-    return Credentials(**stored | paths | {"chain": tuple(stored["chain"])})
+    return Credentials(**stored | paths | {name: tuple(stored[name]) for name in ("chain", "places")})
 
 
 def fingerprint(settings: Settings, environ: Mapping[str, str]) -> str:
@@ -117,8 +118,14 @@ def fingerprint(settings: Settings, environ: Mapping[str, str]) -> str:
     return _hash([definition(settings, environ), *(_stat(path) for path in logins)])
 
 
-def definition(settings: Settings, environ: Mapping[str, str]) -> str:
-    """A hash of what says where credentials come from: settings, environment variables, and the files' stat."""
+def definition(settings: Settings, environ: Mapping[str, str], copied: Iterable[str] = ()) -> str:
+    """A hash of what says where credentials come from: settings, environment variables, and the files' stat.
+
+    Args:
+        settings: of the command line.
+        environ: the environment.
+        copied: further files that are copied along.
+    """
     files = (
         environ.get("AWS_CONFIG_FILE", "~/.aws/config"),
         environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
@@ -128,7 +135,9 @@ def definition(settings: Settings, environ: Mapping[str, str]) -> str:
             [settings.profile, settings.region, settings.endpoint_url, str(Path.home())],
             *([settings.account] if settings.account else []),
             sorted((name, value) for name, value in environ.items() if name.startswith(VARIABLES)),
+            sorted(profile_settings.CARRIED),  # an earlier version of this tool may have left some behind
             [_stat(Path(os.path.expandvars(name)).expanduser()) for name in files],
+            [_stat(Path(name)) for name in copied],
         ]
     )
 

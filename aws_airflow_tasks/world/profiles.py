@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.text.hints import profile_option
+from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.settings import Settings, not_a_url, shown
+from aws_airflow_tasks.text.hints import endpoint_option, profile_option
+from aws_airflow_tasks.world import endpoints, profile_settings
 from aws_airflow_tasks.world.causes import Subject, explained
 from aws_airflow_tasks.world.sessions import locations, profile_name, shared
 
@@ -39,6 +41,11 @@ class Credentials(NamedTuple):
         config_file: the path of the configuration file, absolute; it may not exist.
         credentials_file: likewise of the shared credentials file.
         staged: whether these are the staged copy's files, not the person's.
+        endpoints: every endpoint that requests without a login follow, from the settings, the environment or the
+            profile, by the variable that would name it (:mod:`.endpoints`); none: AWS's own.
+        outside: those of them that no profile names but the settings or the environment: Airflow is told in ``.env``.
+        only_here: why these files alone would lead Airflow elsewhere than this shell, in a clause.
+        places: the profile's settings that name a place on this host, such as ``ca_bundle``.
     """
 
     profile: str
@@ -51,6 +58,10 @@ class Credentials(NamedTuple):
     config_file: Path
     credentials_file: Path
     staged: bool = False
+    endpoints: Mapping[str, str] = MappingProxyType({})
+    outside: Mapping[str, str] = MappingProxyType({})
+    only_here: str = ""
+    places: tuple[str, ...] = ()
 
     @property
     def directory(self) -> Path:
@@ -68,6 +79,13 @@ class Credentials(NamedTuple):
             )
         return folders.pop() if folders else self.config_file.parent
 
+    def origin(self, settings: Settings, name: str) -> str:
+        """Where the endpoint is named that ``endpoints`` has as ``name``."""
+        if settings.endpoint_url:
+            return "endpoint_url"
+        what = "endpoint_url" if name == endpoints.EVERYTHING else "the services section"
+        return name if name in self.outside else f"{what} of profile {self.profile}"
+
 
 def read(made: Session, settings: Settings, environ: Mapping[str, str]) -> Credentials:
     """What the configuration says of the session's profile.
@@ -83,7 +101,31 @@ def read(made: Session, settings: Settings, environ: Mapping[str, str]) -> Crede
     values = profiles.get(name, {})
     region, origin = _region(settings, values, environ)
     output = str(values.get("output", ""))
-    return Credentials(name, kind, source, region, origin, output, chain, config, credentials)
+    found = Credentials(name, kind, source, region, origin, output, chain, config, credentials)
+    return _with_settings(found, settings, values, made.full_config.get("services", {}), environ)
+
+
+def _with_settings(
+    found: Credentials, settings: Settings, values: Values, sections: Profiles, environ: Mapping[str, str]
+) -> Credentials:
+    """The same with what the profile and the environment say besides."""
+    if settings.endpoint_url:
+        outside = named = {endpoints.EVERYTHING: settings.endpoint_url}
+    else:
+        named, shell = endpoints.in_effect(values, sections, environ), endpoints.of_shell(environ)
+        outside = {name: url for name, url in named.items() if name in shell}
+    logins = endpoints.of_logins(environ) if found.source in ("sso", "web-identity") else ""
+    made = found._replace(
+        endpoints=named,
+        outside=outside,
+        only_here=profile_settings.only_here(values, environ, settings.endpoint_url) or logins,
+        places=profile_settings.places(values),
+    )
+    for name, url in named.items():
+        if allowed := not_a_url(url):
+            unset = sh("unset {}", name) if name in outside else sh("grep -n endpoint_url {}", found.config_file)
+            raise TaskError(f"{made.origin(settings, name)} is {shown(url)}; allowed: {allowed}", hint=unset)
+    return made
 
 
 def _region(settings: Settings, values: Values, environ: Mapping[str, str]) -> tuple[str, str]:
@@ -169,9 +211,16 @@ def subject(credentials: Credentials, settings: Settings, resource: str = "*") -
         credentials.region,
         renew=" ".join(login) or _renew(credentials),
         login=login,
-        endpoint=settings.endpoint_url,
+        endpoint=endpoints.of(credentials.endpoints, "sts"),
+        options=options(credentials, settings),
         resource=resource,
     )
+
+
+def options(credentials: Credentials, settings: Settings) -> str:
+    """The options by which a command line of `aws` asks as we do; what shell and profile say it knows by itself."""
+    region = sh(" --region {}", settings.region) if settings.region else ""
+    return profile_option(credentials.profile) + region + endpoint_option(settings.endpoint_url)
 
 
 def _login(credentials: Credentials) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from aws_airflow_tasks.core import Edit, TaskError, Trace, digest, sh
@@ -92,6 +93,7 @@ class FileRecord(NamedTuple):
         source: of the override, the directory that was mounted.
         theirs: of the override, the services that carried a volume like ours before us; None: nobody looked.
         empty: of the override, what was there with nothing in it before us; None: nobody looked.
+        shell: of a ``.env`` file, the endpoints that it has from the shell of then, by variable.
     """
 
     path: str
@@ -103,6 +105,7 @@ class FileRecord(NamedTuple):
     source: str = ""
     theirs: Sequence[str] | None = None
     empty: Sequence[str] | None = None
+    shell: Mapping[str, str] = MappingProxyType({})
 
 
 def file_record(
@@ -159,6 +162,7 @@ def record(state: Path, made: Any) -> None:
     number = max(_numbers(folder), default=0) + 1
     content = {"format": FORMAT, "kind": _KINDS[type(made)], **made._asdict()}
     if isinstance(made, FileRecord):
+        content["shell"] = dict(made.shell)
         content["edits"] = [
             _stored(edit, replaced / f"{number:04d}-{index}") for index, edit in enumerate(content["edits"])
         ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import shutil
 import stat
@@ -17,32 +18,57 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.world import aws, cli, files, profiles, sessions
+from aws_airflow_tasks.world import aws, cli, endpoints, files, profile_settings, profiles, sessions
 from aws_airflow_tasks.world.profiles import Credentials
 
 #: in the state directory: what is mounted, and what we know of it
 FOLDER, RECORD = "aws", "staged.json"
 #: seconds before their end at which keys are renewed; botocore itself begins to ask for fresh ones then
 MARGIN = 15 * 60
+#: the name of the staged ``services`` section
+SERVICES = "airflow"
 #: of these kinds the keys are at hand: no network, no command line
 AT_HAND = ("static", "session", "environment")
 
 
 class Keys(NamedTuple):
-    """Credentials themselves; ``expiry`` in seconds since the epoch, None where they do not say."""
+    """Credentials themselves; ``expiry`` in seconds since the epoch, None where they do not say.
+
+    ``account`` is the number of their account where they say it: some endpoints have it in their names.
+    """
 
     access_key: str
     secret_key: str
     token: str
     expiry: float | None
+    account: str = ""
 
     def __repr__(self) -> str:
         """Without the keys."""
         return f"Keys(expiry={self.expiry!r})"
+
+
+class Along(NamedTuple):
+    """What comes along with the keys.
+
+    Attributes:
+        settings: the profile's, by name; its sections are mappings.
+        copied: the files of this host that are copied, by the name that each gets.
+        texts: what they hold.
+    """
+
+    settings: Mapping[str, Any]
+    copied: Mapping[str, str]
+    texts: Mapping[str, str]
+
+
+#: nothing does
+ALONE = Along({}, {}, {})
 
 
 class Staged(NamedTuple):
@@ -55,6 +81,7 @@ class Staged(NamedTuple):
         expiry: when they end; None where they do not say.
         whose: the fingerprint of the profile, its region and whom its keys are of; see :func:`whose`.
         stale: the services that ran when another's were staged, by their ``identity``: they keep what they have read.
+        copied: files of this host that were copied along, by their name in the directory.
     """
 
     definition: str
@@ -63,6 +90,7 @@ class Staged(NamedTuple):
     expiry: float | None
     whose: str = ""
     stale: Sequence[str] = ()
+    copied: Mapping[str, str] = MappingProxyType({})
 
     @property
     def due(self) -> float | None:
@@ -90,9 +118,10 @@ def _intact(inner: Path, found: Staged) -> bool:
 
     Version 0.1.0 staged no ``[default]``, which is looked for by containers that are told no name.
     """
-    names = ("config", "credentials" if found.expiry is None else "creds.json")
+    names = ("config", "credentials" if found.expiry is None else "creds.json", *found.copied)
     modes = [stat.S_IMODE(path.lstat().st_mode) for path in (inner, *(inner / name for name in names))]
-    return modes == [0o755, 0o644, 0o644] and "[default]" in (inner / "config").read_text(encoding="utf-8").splitlines()
+    config = (inner / "config").read_text(encoding="utf-8", errors="surrogateescape")
+    return modes == [0o755, *(0o644 for _ in names)] and "[default]" in config.splitlines()
 
 
 def missing(found: Staged | None, definition: str, seen_at: str) -> str:
@@ -111,7 +140,7 @@ def at_hand(account: aws.Account) -> Keys | None:
     return _from_botocore(account) if account.credentials.kind in AT_HAND else None
 
 
-def whose(credentials: Credentials, keys: Keys | None, arn: Callable[[], str]) -> str:
+def whose(credentials: Credentials, keys: Keys | None, arn: Callable[[], str], along: Along = ALONE) -> str:
     """What a process that has read other keys is to be restarted for, as a fingerprint.
 
     Args:
@@ -119,10 +148,31 @@ def whose(credentials: Credentials, keys: Keys | None, arn: Callable[[], str]) -
         keys: what is staged; None: they are not at hand. Those that end are read again before that, by themselves;
             others are kept for good, so that any other key counts.
         arn: says whom they are of; empty where that is not known.
+        along: what comes along with the keys: it is kept for good as well.
     """
     lasting = keys and keys.expiry is None and credentials.kind in AT_HAND
     whom = keys.access_key if keys and lasting else aws.principal(arn())
-    return digest(json.dumps([credentials.profile, credentials.region, whom]))
+    besides = {**along.settings, **_own(credentials)}
+    return digest(json.dumps([credentials.profile, credentials.region, whom, *([besides] if besides else [])]))
+
+
+def along(account: aws.Account, *, mounts: bool) -> Along:
+    """What comes along with the keys, as it holds on this host now.
+
+    Args:
+        account: gives access to the profile.
+        mounts: whether Airflow runs in containers.
+
+    Raises:
+        TaskError: something cannot come along.
+    """
+    name = account.credentials.profile
+    settings = profile_settings.in_effect(account.profiles.get(name, {}), os.environ)
+    if mounts:
+        profile_settings.refuse(settings, name, os.environ)
+    copied = {name: settings[name] for name in profile_settings.FILES if settings.get(name)}
+    texts = {f"{name}.pem": profile_settings.certificates(name, path) for name, path in copied.items()}
+    return Along(settings, {f"{name}.pem": str(Path(path).absolute()) for name, path in copied.items()}, texts)
 
 
 def export(settings: Settings) -> tuple[Credentials, Keys]:
@@ -173,6 +223,7 @@ def _parsed(answer: Mapping[str, Any]) -> Keys:
         answer["SecretAccessKey"],
         answer.get("SessionToken") or "",
         datetime.fromisoformat(expiry).timestamp() if expiry else None,
+        answer.get("AccountId") or "",
     )
 
 
@@ -182,37 +233,74 @@ def _from_botocore(account: aws.Account) -> Keys:
         if found is None:
             raise sessions.no_credentials()
         frozen, expires = found.get_frozen_credentials(), getattr(found, "_expiry_time", None)
+    account_id = getattr(frozen, "account_id", None)  # botocore before 1.36 knew none
     return Keys(
-        str(frozen.access_key), str(frozen.secret_key), frozen.token or "", expires.timestamp() if expires else None
+        str(frozen.access_key),
+        str(frozen.secret_key),
+        frozen.token or "",
+        expires.timestamp() if expires else None,
+        account_id or "",
     )
 
 
-def contents(credentials: Credentials, keys: Keys, seen_at: str) -> dict[str, str]:
+def contents(credentials: Credentials, keys: Keys, seen_at: str, along: Along = ALONE) -> dict[str, str]:
     """The staged files' texts by name: one profile, and its keys as botocore will read them at ``seen_at``.
 
     It is there as ``[default]``, for processes that are told no name, and under its own, for code that has one. Keys
-    that end go into the output of a ``credential_process``, which botocore runs again before their end.
+    that end go into the output of a ``credential_process``, which botocore runs again before their end. Endpoints that
+    the profile names are staged; of the others Airflow is told in ``.env``, as they come before a profile's.
     """
     names = dict.fromkeys(("default", credentials.profile))
     command = "" if keys.expiry is None else f"cat {shlex.quote(f'{seen_at}/creds.json')}"
-    values = {"region": credentials.region, "output": credentials.output, "credential_process": command}
+    own = _own(credentials)
+    values = {
+        "region": credentials.region,
+        "output": credentials.output,
+        "credential_process": command,
+        **along.settings,
+        **{file.removesuffix(".pem"): f"{seen_at}/{file}" for file in along.copied},
+        "endpoint_url": own.pop(endpoints.EVERYTHING, ""),
+        "services": SERVICES if own else "",
+    }
     config = "".join(_section(name if name == "default" else f"profile {shlex.quote(name)}", values) for name in names)
+    if own:
+        services = {endpoints.service(name): {"endpoint_url": url} for name, url in own.items()}
+        config += _section(f"services {SERVICES}", services)
     if keys.expiry is None:
         pairs = {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key}
-        pairs |= {"aws_session_token": keys.token}
-        return {"credentials": "".join(_section(name, pairs) for name in names), "config": config}
+        pairs |= {"aws_session_token": keys.token, "aws_account_id": keys.account}
+        return {**along.texts, "credentials": "".join(_section(name, pairs) for name in names), "config": config}
     process = {
         "Version": 1,
         "AccessKeyId": keys.access_key,
         "SecretAccessKey": keys.secret_key,
         "SessionToken": keys.token,
         "Expiration": datetime.fromtimestamp(keys.expiry, UTC).isoformat(),
-    }
-    return {"creds.json": json.dumps(process) + "\n", "config": config}
+    } | ({"AccountId": keys.account} if keys.account else {})
+    return {**along.texts, "creds.json": json.dumps(process) + "\n", "config": config}
 
 
-def _section(name: str, values: Mapping[str, str]) -> str:
-    return f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in values.items() if value)
+def _own(credentials: Credentials) -> dict[str, str]:
+    """The endpoints that the profile names itself, by variable."""
+    return {name: url for name, url in credentials.endpoints.items() if name not in credentials.outside}
+
+
+def _section(name: str, values: Mapping[str, Any]) -> str:
+    lines = [
+        f"{key} ={_nested(value) if isinstance(value, Mapping) else _value(value)}\n"
+        for key, value in values.items()
+        if value
+    ]
+    return f"[{name}]\n{''.join(lines)}"
+
+
+def _nested(values: Mapping[str, Any]) -> str:
+    return "".join(f"\n  {key} ={_value(value)}" for key, value in values.items())
+
+
+def _value(text: Any) -> str:
+    """One that has several lines, however they end, stays one value."""
+    return " " + re.sub(r"\r\n?|\n", "\n  ", str(text).strip())
 
 
 def stage(state: Path, texts: Mapping[str, str], record: Staged) -> None:
@@ -233,7 +321,7 @@ def stage(state: Path, texts: Mapping[str, str], record: Staged) -> None:
     for path in inner.iterdir():
         if path.name not in texts:
             files.replace(path, files.read(path), None)
-    _put(state / RECORD, json.dumps(record._asdict()), 0o600)
+    _put(state / RECORD, json.dumps(record._asdict() | {"copied": dict(record.copied)}), 0o600)
 
 
 def _make(inner: Path) -> None:
@@ -252,7 +340,7 @@ def _make(inner: Path) -> None:
 def _put(path: Path, text: str, mode: int) -> None:
     if path.is_symlink():
         raise TaskError(f"{path} is a symlink that somebody planted there", hint=sh("rm {}", path))
-    files.replace(path, files.read(path), text.encode(), mode=mode)
+    files.replace(path, files.read(path), text.encode(errors="surrogateescape"), mode=mode)
     path.chmod(mode)
 
 

@@ -28,7 +28,6 @@ USER = "arn:aws:iam::123456789012:user/airflow-sandbox"
 @pytest.fixture
 def settings(tmp_path: Path, embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """An empty HOME, and Airflow on this host: nothing has to be staged."""
-    monkeypatch.delenv("AWS_ENDPOINT_URL")
     project = tmp_path / "dwh"
     project.mkdir()
     return Settings(project=project, endpoint_url=embedded.url, runtime="embedded")

@@ -146,7 +146,8 @@ def test_a_secret_key_that_does_not_fit_is_a_definite_no(
         aws.caller_identity(aws.connect(Settings()))
 
 
-def test_an_endpoint_where_nobody_listens_is_unreachable(closed_world: Path) -> None:
+def test_an_endpoint_where_nobody_listens_is_unreachable(closed_world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     configured(closed_world, "[default]\nregion = eu-west-1\n", KEYS)
     with pytest.raises(Unreachable, match=re.escape("no answer from http://127.0.0.1:9/")):
         aws.caller_identity(aws.connect(Settings()))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.configprovider import ConfiguredEndpointProvider
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
@@ -105,7 +109,6 @@ def world(
     monkeypatch: pytest.MonkeyPatch,
 ) -> World:
     monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
-    monkeypatch.delenv("AWS_ENDPOINT_URL")
     monkeypatch.setenv("INVOKE_AWS_AIRFLOW_RUNTIME", "embedded")
     monkeypatch.chdir(tmp_path)
     center.keys = assumed(embedded, role(embedded, "reader"))
@@ -343,3 +346,52 @@ def test_a_services_section_that_is_not_there_names_nothing(world: World) -> Non
     assert endpoints.of_login(made, "sso") == ""
     with pytest.raises(TaskError):
         creds.plan(Site(Settings(project=world.project, runtime="embedded")))
+
+
+HERE = (
+    *("localhost", "LOCALHOST", "localhost.", "a.localhost", "localhost.localdomain", "ip6-localhost", "localhost6"),
+    *("127.0.0.1", "127.1", "127.255.255.254", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "017700000001"),
+    *("0.0.0.0", "0", "0x0", "[::]", "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::ffff:0.0.0.0]"),
+    *("localhost.localstack.cloud", "s3.localhost.localstack.cloud"),
+)
+ELSEWHERE = (
+    *("172.17.0.1", "10.0.0.1", "2886795265", "128.0.0.1", "[fe80::1]", "[::ffff:10.0.0.1]", "host.docker.internal"),
+    *("localstack", "mylocalhost", "localhost.example.com", "127.example.com", "vpce-1.secretsmanager.amazonaws.com"),
+)
+
+
+@pytest.mark.parametrize("host", HERE)
+def test_every_spelling_of_this_host_is_loopback(host: str) -> None:
+    assert endpoints.is_loopback(f"http://{host}:4566/")
+    assert endpoints.is_loopback(f"https://{host}")
+
+
+@pytest.mark.parametrize("host", ELSEWHERE)
+def test_another_host_is_not_loopback(host: str) -> None:
+    assert not endpoints.is_loopback(f"http://{host}:4566/")
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([str, hex, lambda n: f"0{n:o}", lambda n: str(IPv4Address(n))]))
+def test_an_address_is_loopback_in_every_number_form_or_in_none(number: int, form: Callable[[int], str]) -> None:
+    address = IPv4Address(number)
+    assert endpoints.is_loopback(f"http://{form(number)}:1") == (address.is_loopback or address.is_unspecified)
+
+
+CLIENTS = {"sts": "STS", "secretsmanager": "SECRETS_MANAGER", "ssm": "SSM", "s3": "S3", "dynamodb": "DYNAMODB"}
+URLS = st.sampled_from(["", "http://a", "http://b", "http://c", "http://d"])
+
+
+@given(
+    st.dictionaries(st.sampled_from(["endpoint_url", "services"]), URLS),
+    st.dictionaries(st.sampled_from([name.lower() for name in CLIENTS.values()]), URLS, min_size=1),
+    st.dictionaries(st.sampled_from(["AWS_ENDPOINT_URL", *(f"AWS_ENDPOINT_URL_{n}" for n in CLIENTS.values())]), URLS),
+)
+def test_the_endpoint_of_a_service_is_the_one_that_botocore_takes(
+    values: dict[str, str], section: dict[str, str], environ: dict[str, str]
+) -> None:
+    sections = {"mine": {name: {"endpoint_url": url} for name, url in section.items()}}
+    values |= {"services": "mine"} if "services" in values else {}
+    found = endpoints.in_effect(values, sections, environ)
+    for client in CLIENTS:
+        taken = ConfiguredEndpointProvider({"services": sections}, values, client, environ).provide()
+        assert endpoints.of(found, client) == (taken or "")

@@ -91,7 +91,6 @@ def world(
     closed_world: Path, tmp_path: Path, embedded: Embedded, center: Center, monkeypatch: pytest.MonkeyPatch
 ) -> World:
     monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
-    monkeypatch.delenv("AWS_ENDPOINT_URL")
     (closed_world / ".aws").mkdir()
     project = tmp_path / "dwh"
     project.mkdir()
@@ -344,7 +343,8 @@ def test_an_mfa_code_is_never_prompted_for(world: World) -> None:
     shutil.rmtree(world.home / ".aws" / "cli")
     with pytest.raises(LoginNeeded, match="asks for an MFA code") as caught:
         creds.plan(Site(world.settings))
-    assert caught.value.hint == "aws sts get-caller-identity --profile default"
+    asked = f"AWS_ENDPOINT_URL_STS={world.center.url} aws sts get-caller-identity --profile default"
+    assert caught.value.hint == asked
 
 
 @pytest.fixture

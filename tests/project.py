@@ -47,6 +47,9 @@ class StandInAirflow:
     def major(self) -> int:
         return 3
 
+    def version(self) -> tuple[int, ...]:
+        return (3, 3)
+
     def services(self) -> tuple[str, ...]:
         return SERVICES
 

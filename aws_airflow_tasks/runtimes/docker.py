@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from aws_airflow_tasks.core import TaskError, digest, sh
-from aws_airflow_tasks.runtimes import astro, dockerfile
+from aws_airflow_tasks.runtimes import astro, dockerfile, image
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES, WEB
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.runtimes.watching import RESTARTS, Watch
@@ -72,6 +72,12 @@ class Docker:
             if base.major:  # no engine that could tell more than the name
                 return base.major
             raise
+
+    def version(self) -> tuple[int, ...]:
+        """Airflow's version: what ran last with this Dockerfile, else what it says, else the major one alone."""
+        base, major = dockerfile.read(self._dockerfile()), self.major()
+        known = base._replace(runtime=self._remembered() or base.runtime, major=major)
+        return image.read(known).airflow or (major,)
 
     def services(self) -> tuple[str, ...]:
         """Airflow's own services; the database and the migration get neither credentials nor ``.env``."""

@@ -96,6 +96,10 @@ class Embedded:
         """Airflow's major version."""
         return self._major
 
+    def version(self) -> tuple[int, ...]:
+        """That of the lock file."""
+        return tuple(int(number) for number in venv.version(self._major).split(".")[:2])
+
     def services(self) -> tuple[str, ...]:
         """Airflow's components, each a process."""
         return tuple(COMMANDS[self._major])

@@ -68,6 +68,9 @@ class Runtime(Protocol):
     def major(self) -> int:
         """Airflow's major version, 2 or 3. Raises TaskError when it cannot be told."""
 
+    def version(self) -> tuple[int, ...]:
+        """Airflow's version as far as it is known before it runs: ``(3, 1)``, or ``(3,)``. Raises as :meth:`major`."""
+
     def services(self) -> tuple[str, ...]:
         """The services of Airflow's own that need credentials."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from aws_airflow_tasks.core import TaskError, sh
-from aws_airflow_tasks.runtimes import astro, dockerfile
+from aws_airflow_tasks.runtimes import astro, dockerfile, image
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
@@ -61,6 +61,10 @@ class Standalone:
                 hint="FROM astrocrpublic.azurecr.io/runtime:3.1-12   # in the Dockerfile",
             )
         return found
+
+    def version(self) -> tuple[int, ...]:
+        """Airflow's version, by the Dockerfile."""
+        return image.read(dockerfile.read(dockerfile.text(self.project))).airflow or (self.major(),)
 
     def services(self) -> tuple[str, ...]:
         """Airflow's components, all started by one process."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
 from aws_airflow_tasks.core import Plan, Target, TaskError
 from aws_airflow_tasks.patch import dotenv
+from aws_airflow_tasks.runtimes import Runtime, precedence
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files
 from aws_airflow_tasks.text.hints import no_region
@@ -17,32 +19,57 @@ from aws_airflow_tasks.world.endpoints import EVERYTHING, is_loopback
 from aws_airflow_tasks.world.profiles import Credentials
 
 ENV = ".env"
-PROFILE, KWARGS = "AWS_PROFILE", "AIRFLOW__SECRETS__BACKEND_KWARGS"
+PROFILE = "AWS_PROFILE"
 
 
 def plan(site: Site) -> Plan:
-    """The lines of :func:`wanted`, in one plan.
+    """The lines of :func:`wanted`, in one plan, and none that beats one of them.
 
     Raises:
         TaskError: a line of the person's says otherwise, or no region is known.
     """
-    lines, known = wanted(site), site.delivered
+    lines, known, data = wanted(site), site.delivered, site.read(ENV)
+    found = precedence.find(_read(site.runtime, data), ours(site, lines))
+    unwelcome = {each.name: each.means for each in found if each.weight == "conflict"}
     patch = dotenv.plan(
-        site.read(ENV),
+        data,
         lines,
         ours=receipts.written_values(site.receipts, ENV),
         override=site.settings.override,
-        satisfied=partial(_will_do, {"default", site.delivered.profile}),
+        satisfied=partial(_will_do, {"default", known.profile}),
+        unwelcome=unwelcome,
     )
-    return files.plan(
+    planned = files.plan(
         "env",
         site.project,
         ENV,
         patch,
         mode=0o600,
         shown=dotenv.redactor(),
-        keys=dotenv.written(patch, lines),
+        keys=dotenv.written(patch, {**lines, **dict.fromkeys(unwelcome)}),
         shell={} if site.settings.endpoint_url else known.outside,
+    )
+    warnings = tuple(f"{ENV}: {each.said}" for each in found if each.weight == "warning")
+    return planned._replace(warnings=(*planned.warnings, *warnings))
+
+
+def _read(runtime: Runtime, data: bytes | None) -> dict[str, str]:
+    try:
+        return dotenv.read(data or b"", runtime.reads, os.environ)
+    except ValueError:  # what the reader rejects, the patcher refuses or warns of
+        return {}
+
+
+def ours(site: Site, lines: Mapping[str, str | None]) -> precedence.Ours:
+    """What Airflow is to resolve with ``lines``, those of :func:`wanted`."""
+    kept, known = {name: value for name, value in lines.items() if value is not None}, site.delivered
+    return precedence.Ours(
+        kept,
+        lambda text: satisfied(precedence.KWARGS, text, kept[precedence.KWARGS]),
+        frozenset({known.profile} if PROFILE in kept else {known.profile, "default"}),
+        site.runtime.version(),
+        metadata=known.source == "metadata" and not known.staged,
+        assumes=known.kind in ("assume-role", "mfa") and not known.staged,
     )
 
 
@@ -79,7 +106,7 @@ def wanted(site: Site) -> dict[str, str | None]:
         **dict.fromkeys(sorted({EVERYTHING} | earlier)),
         **known.outside,
         "AIRFLOW__SECRETS__BACKEND": backend.CLASS if backend else None,
-        KWARGS: dotenv.json_value(backend.kwargs(settings, known)) if backend else None,
+        precedence.KWARGS: dotenv.json_value(backend.kwargs(settings, known)) if backend else None,
     }
 
 
@@ -103,7 +130,7 @@ def _will_do(staged: Collection[str], key: str, current: str, wanted_value: str 
 
 def satisfied(key: str, current: str, wanted_value: str | None) -> bool:
     """Equal, or for the backend's JSON: all of ours and nothing that would ask elsewhere or as another."""
-    if wanted_value is None or key != KWARGS or current == wanted_value:
+    if wanted_value is None or key != precedence.KWARGS or current == wanted_value:
         return dotenv.equal(key, current, wanted_value)
     have, want = _mapping(current), _mapping(wanted_value)
     return all(have.get(name) == value for name, value in want.items()) and not (have.keys() - want.keys()) & {

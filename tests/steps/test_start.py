@@ -53,6 +53,9 @@ class Airflow:
     def major(self) -> int:
         return 3
 
+    def version(self) -> tuple[int, ...]:
+        return (3, 3)
+
     def services(self) -> tuple[str, ...]:
         return NAMES
 

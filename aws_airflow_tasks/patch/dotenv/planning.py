@@ -71,6 +71,7 @@ def plan(
     ours: Mapping[str, Collection[str]] | None = None,
     override: bool = False,
     satisfied: Satisfied = equal,
+    unwelcome: Mapping[str, str] | None = None,
 ) -> Patch:
     """What makes ``want`` true of a ``.env`` file.
 
@@ -80,10 +81,15 @@ def plan(
         ours: by key the sha256 (hex) of every value that we wrote earlier; such a value may change or go freely.
         override: replace someone's own values, too. An empty one is a placeholder, and may be replaced anyway.
         satisfied: whether a current value will do.
+        unwelcome: by key why no value of it will do, in a clause.
     """
     if unfit := unreadable(data or b"") or _unwritable(want):
         return Patch("refusal", data, data, reason=unfit, by_hand=_by_hand(want))
-    todo = _Todo.of(data or b"", want, ours or {}, satisfied)
+    unwelcome = unwelcome or {}
+    todo = _Todo.of(data or b"", {**want, **dict.fromkeys(unwelcome)}, ours or {}, satisfied, unwelcome)
+    if hidden := unwelcome.keys() - {statement.key for statement in todo.found}:
+        reason = "; ".join(f"{key}: {unwelcome[key]}" for key in sorted(hidden))
+        return Patch("refusal", data, data, reason=reason, by_hand=_by_hand(dict.fromkeys(sorted(hidden))))
     if todo.clashes and not override:
         return Patch("conflict", data, data, reason="; ".join(todo.clashes), by_hand=_by_hand(todo.changed))
     if not todo.changed:
@@ -174,6 +180,7 @@ class _Todo(NamedTuple):
         want: Mapping[str, str | None],
         ours: Mapping[str, Collection[str]],
         satisfied: Satisfied,
+        unwelcome: Mapping[str, str],
     ) -> _Todo:
         """Compare the file with what is wanted; of several assignments of a key the last one counts."""
 
@@ -183,7 +190,7 @@ class _Todo(NamedTuple):
         text = decoded(data)
 
         def may_stay(found: Statement) -> bool:
-            return satisfied(found.key, found.value or "", None)
+            return found.key not in unwelcome and satisfied(found.key, found.value or "", None)
 
         found = list(statements(text))
         by_weight = sorted(found, key=lambda s: not s.error)
@@ -201,7 +208,11 @@ class _Todo(NamedTuple):
             for key, s in current.items()
             if key in wanted and (s.value is None or not satisfied(key, s.value, wanted[key]))
         ]
-        clashes = [_clash(s, want[s.key]) for s in (*differing, *gone) if not is_ours(s) and s.value != ""]
+        clashes = [
+            _clash(s, want[s.key], unwelcome.get(s.key, ""))
+            for s in (*differing, *gone)
+            if not is_ours(s) and s.value != ""
+        ]
         leans = leaning(text, found, [*gone, *differing])
         return cls(
             data,
@@ -236,9 +247,11 @@ class _Todo(NamedTuple):
         return "; ".join(f"{verb} {', '.join(keys)}" for verb, keys in parts.items() if keys)
 
 
-def _clash(statement: Statement, wanted: str | None) -> str:
+def _clash(statement: Statement, wanted: str | None, why: str) -> str:
     want = "no such line" if wanted is None else _shown(statement.key, wanted)
     where = f"line {statement.line}: {statement.key}"
+    if why:
+        return f"{where}: {why}"
     if statement.error:
         return f"{where} cannot be read ({statement.error}), wanted {want}"
     if statement.value is None:

@@ -95,24 +95,30 @@ def read(text: str) -> Base:
     for word, rest, _ in instructions(text):
         if word not in ("ARG", "FROM", "LABEL"):
             continue
-        words = [_unquoted(part) for part in _WORD.findall(rest)]
+        words = words_of(rest)
         if word == "FROM":
             unset = _unset(rest, arguments)
             image, name = _from([part for part in words if not part.startswith("--")], arguments, stages)
             stages[name.lower()] = image
             label = ""
         elif word == "LABEL":
-            label = dict(_pairs(words)).get(RUNTIME_LABEL, label)
+            label = dict(pairs(words)).get(RUNTIME_LABEL, label)
         elif not stages:  # what is declared in a stage is not known to FROM
-            arguments.update((name, _filled(value, arguments)) for name, value in _pairs(words))
-    return _told(image, _filled(label, arguments))._replace(unset=unset)
+            arguments.update((name, filled(value, arguments)) for name, value in pairs(words))
+    return _told(image, filled(label, arguments))._replace(unset=unset)
+
+
+def words_of(rest: str) -> list[str]:
+    """The words of an instruction, without their quotes."""
+    return [_unquoted(part) for part in _WORD.findall(rest)]
 
 
 def _unquoted(word: str) -> str:
     return re.sub(r"""["']""", "", word)
 
 
-def _pairs(words: list[str]) -> Iterator[tuple[str, str]]:
+def pairs(words: list[str]) -> Iterator[tuple[str, str]]:
+    """Each word as a name and, behind its ``=``, a value."""
     for word in words:
         name, _, value = word.partition("=")
         yield name, value
@@ -120,7 +126,7 @@ def _pairs(words: list[str]) -> Iterator[tuple[str, str]]:
 
 def _from(words: list[str], arguments: Mapping[str, str], stages: Mapping[str, str]) -> tuple[str, str]:
     """The image that a FROM leads to, and the stage's name."""
-    image = _filled(words[0], arguments) if words else ""
+    image = filled(words[0], arguments) if words else ""
     name = words[2] if len(words) == 3 and words[1].lower() == "as" else ""
     return stages.get(image.lower(), image) if image else "", name
 
@@ -128,7 +134,9 @@ def _from(words: list[str], arguments: Mapping[str, str], stages: Mapping[str, s
 _VARIABLE = re.compile(r"\$\{(\w+)(?::?([-+])([^}]*))?\}|\$(\w+)")
 
 
-def _filled(text: str, arguments: Mapping[str, str]) -> str:
+def filled(text: str, arguments: Mapping[str, str]) -> str:
+    """``text`` with the values of variables put in."""
+
     def value(match: re.Match[str]) -> str:
         found = arguments.get(match[1] or match[4]) or ""
         return (match[3] if found else "") if match[2] == "+" else found or match[3] or ""

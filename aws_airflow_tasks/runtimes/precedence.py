@@ -90,6 +90,16 @@ def find(there: Variables, ours: Ours, rows: Iterable[Row] | None = None) -> lis
     return list(found.values())
 
 
+def neutral(name: str, ours: Ours) -> str | None:
+    """A value that a variable which beats ours may have without doing so; None: there is none, it has to go."""
+    if argument := re.fullmatch(f"{BACKEND}_KWARG__(.+)", name):
+        value = {"role_arn": "", **_mapping(ours.lines.get(KWARGS, ""))}.get(argument[1].lower())
+        return None if value is None else str(value)
+    if name == "AWS_DEFAULT_PROFILE":
+        return ours.lines.get("AWS_PROFILE", "default")
+    return "false" if name in (_IGNORE, "AWS_EC2_METADATA_DISABLED") else ""
+
+
 def _set(name: str, there: Variables, ours: Ours) -> bool:
     return bool(there[name])
 

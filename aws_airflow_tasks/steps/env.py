@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from aws_airflow_tasks.core import Plan, Target, TaskError
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import Runtime, precedence
+from aws_airflow_tasks.runtimes.precedence import Finding
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import files
+from aws_airflow_tasks.steps import files, places
+from aws_airflow_tasks.steps.places import Placed
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import delivery, receipts
 from aws_airflow_tasks.world.endpoints import EVERYTHING, is_loopback
@@ -29,8 +31,11 @@ def plan(site: Site) -> Plan:
         TaskError: a line of the person's says otherwise, or no region is known.
     """
     lines, known, data = wanted(site), site.delivered, site.read(ENV)
-    found = precedence.find(_read(site.runtime, data), ours(site, lines))
-    unwelcome = {each.name: each.means for each in found if each.weight == "conflict"}
+    there, beneath, kept = _read(site.runtime, data), places.beneath(site), ours(site, lines)
+    found = precedence.find({name: each.value for name, each in beneath.items()} | there, kept)
+    conflicts = [each for each in found if each.weight == "conflict"]
+    lines |= _over(site, kept, [each for each in conflicts if each.name in beneath], beneath, there)
+    unwelcome = {each.name: each.means for each in conflicts if each.name not in beneath}
     patch = dotenv.plan(
         data,
         lines,
@@ -49,8 +54,35 @@ def plan(site: Site) -> Plan:
         keys=dotenv.written(patch, {**lines, **dict.fromkeys(unwelcome)}),
         shell={} if site.settings.endpoint_url else known.outside,
     )
-    warnings = tuple(f"{ENV}: {each.said}" for each in found if each.weight == "warning")
-    return planned._replace(warnings=(*planned.warnings, *warnings))
+    said = [
+        f"{ENV if each.name in there else beneath[each.name].said}: {each.said}"
+        for each in found
+        if each.weight == "warning"
+    ]
+    return planned._replace(warnings=(*planned.warnings, *said))
+
+
+def _over(
+    site: Site,
+    kept: precedence.Ours,
+    conflicts: Sequence[Finding],
+    beneath: Mapping[str, Placed],
+    there: Mapping[str, str],
+) -> dict[str, str]:
+    """Lines that win over what the Dockerfile or ``airflow.cfg`` sets, and that do nothing else.
+
+    Raises:
+        TaskError: they are not asked for, or no line would do.
+    """
+    lines = {each.name: precedence.neutral(each.name, kept) for each in conflicts}
+    may = {name for name, value in lines.items() if value is not None and (site.settings.override or name in there)}
+    stuck = [each for each in conflicts if each.name not in may]
+    if stuck:
+        said = "; ".join(f"{beneath[each.name].said}: {each.said}" for each in stuck)
+        by_hand = "\n".join(f"(remove {each.name}, {beneath[each.name].said})" for each in stuck)
+        instead = f"invoke env --override   # a line in {ENV} wins over it, until `invoke undo`; or by hand:\n"
+        raise TaskError(said, hint=by_hand if None in lines.values() else instead + by_hand)
+    return {name: value for name, value in lines.items() if value is not None}
 
 
 def _read(runtime: Runtime, data: bytes | None) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from aws_airflow_tasks.runtimes import precedence, venv
-from aws_airflow_tasks.runtimes.precedence import ENDPOINT, KWARGS, ROWS, WITHOUT_EFFECT, WORKERS, Ours, find
+from aws_airflow_tasks.runtimes.precedence import ENDPOINT, KWARGS, ROWS, WITHOUT_EFFECT, WORKERS, Ours, find, neutral
 from aws_airflow_tasks.steps.env import satisfied
 from tests.conftest import USER_CACHE
 
@@ -137,12 +137,15 @@ def test_botocore_resolves_something_else_just_where_the_table_says_so(ours: Our
     assert [(each, bool(find({**ours.lines, **each}, ours))) for each, _ in truth] == truth
 
 
-def test_without_what_the_table_finds_botocore_resolves_what_is_ours(ours: Ours, tmp_path: Path) -> None:
+def test_without_what_the_table_finds_or_with_a_neutral_value_botocore_resolves_what_is_ours(
+    ours: Ours, tmp_path: Path
+) -> None:
     environments = [environment(ours, {}, tmp_path)]
     for each in AWS:
         there = environment(ours, each, tmp_path)
         found = {finding.name for finding in find(there, ours)}
         environments.append({name: value for name, value in there.items() if name not in found})
+        environments.append(there | {name: str(neutral(name, ours)) for name in found})
     reference, *answers = asked(sys.executable, BOTOCORE, environments)
     assert [answer for answer in answers if answer != reference] == []
 
@@ -275,6 +278,12 @@ AIRFLOWS: list[dict[str, str]] = [
 ]
 
 
+def neutralised(ours: Ours) -> list[dict[str, str]]:
+    """What beats ours, with neutral values where there are such; a warning's may be meant."""
+    found = [{row.name: neutral(row.name, ours) for row in find({**ours.lines, **each}, ours)} for each in AIRFLOWS]
+    return [{name: str(value) for name, value in each.items()} for each in found if each and None not in each.values()]
+
+
 @pytest.mark.e2e
 @pytest.mark.parametrize("major", [3, 2])
 def test_airflow_resolves_something_else_just_where_the_table_says_so(
@@ -282,13 +291,14 @@ def test_airflow_resolves_something_else_just_where_the_table_says_so(
 ) -> None:
     version = tuple(map(int, venv.version(major).split(".")[:2]))
     ours = ours._replace(airflow=version)
-    environments = [environment(ours, each, tmp_path) for each in ({"REFERENCE": "1"}, *AIRFLOWS)]
+    environments = [environment(ours, each, tmp_path) for each in ({"REFERENCE": "1"}, *AIRFLOWS, *neutralised(ours))]
     reference, *answers = asked(airflows[major], AIRFLOW, environments)
     assert reference["backends"][0][0] == "SecretsManagerBackend"
     assert reference["hook"][0] == "AKIADEV"
     answers = [answer | ({} if answer["hook"] else {"hook": reference["hook"]}) for answer in answers]
-    truth = [(each, answer != reference) for each, answer in zip(AIRFLOWS, answers, strict=True)]
+    truth = [(each, answer != reference) for each, answer in zip(AIRFLOWS, answers[: len(AIRFLOWS)], strict=True)]
     assert [(each, bool(find({**ours.lines, **each}, ours))) for each, _ in truth] == truth
+    assert [answer for answer in answers[len(AIRFLOWS) :] if answer != reference] == []
 
 
 FACTORY = """
@@ -311,6 +321,24 @@ def test_a_session_factory_decides_on_the_keys_of_hooks_and_backend(
     (answer,) = asked(airflows[3], AIRFLOW, there, PYTHONPATH=str(tmp_path), **factory)
     assert [answer["backends"][0][2], answer["hook"][0]] == ["AKIAFACTORY"] * 2
     assert [found.weight for found in find(there[0], ours)] == ["warning"]
+
+
+CFG = f"[workers]\nsecrets_backend = {OTHER_CLASS}\n[secrets]\nbackend = {OTHER_CLASS}\nbackend_kwargs = {{}}\n"
+
+
+@pytest.mark.e2e
+def test_of_airflow_cfg_the_backend_for_tasks_counts_unless_the_environment_has_an_empty_one(
+    ours: Ours, tmp_path: Path, airflows: dict[int, str]
+) -> None:
+    (tmp_path / "airflow.cfg").write_text(CFG)
+    there = [environment(ours, each, tmp_path) for each in ({}, {WORKERS: str(neutral(WORKERS, ours))})]
+    with_cfg, over_it = asked(airflows[3], AIRFLOW, there)
+    assert [backend[0] for backend in with_cfg["backends"]] == [
+        "SecretsManagerBackend",
+        "SystemsManagerParameterStoreBackend",
+    ]
+    assert [backend[0] for backend in over_it["backends"]] == ["SecretsManagerBackend"] * 2
+    assert [found.name for found in find({**ours.lines, WORKERS: OTHER_CLASS}, ours)] == [WORKERS]
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import pytest
 
 from aws_airflow_tasks.patch import dotenv
 from tests.project import StandInAirflow, airflow, astro_project, embedded, run
-from tests.test_setup import Run
+from tests.test_setup import Run, in_docker, project, secrets
 
-__all__ = ["airflow", "astro_project", "embedded", "run"]
+__all__ = ["airflow", "astro_project", "embedded", "in_docker", "project", "run", "secrets"]
 
 #: last week's, and what else beats a line of ours; the name comes first, and its line
 BEATING = {
@@ -85,3 +85,64 @@ def test_what_changes_nothing_stays_unsaid(astro_project: Path, airflow: StandIn
     done = run("env")
     assert (done.code, "AWS_REGION" in done.out, "warning" in done.out) == (0, False, False), done.out
     assert (astro_project / ".env").read_text().startswith(mine)
+
+
+BENEATH = {
+    "the image": ("Dockerfile", 'ENV A=b \\\n    AWS_ACCESS_KEY_ID="AKIALASTWEEK"\n', 3, "AWS_ACCESS_KEY_ID", ""),
+    "the image, in the older form": (
+        "Dockerfile",
+        "ENV AWS_DEFAULT_PROFILE staging\n",
+        2,
+        "AWS_DEFAULT_PROFILE",
+        "default",
+    ),
+    "airflow.cfg": (
+        "airflow.cfg",
+        "[workers]\n# mine\nsecrets_backend = a.B\n",
+        3,
+        "AIRFLOW__WORKERS__SECRETS_BACKEND",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("file", "text", "line", "name", "neutral"), BENEATH.values(), ids=BENEATH.keys())
+def test_what_beats_ours_from_beneath_is_a_conflict_and_override_puts_a_line_over_it_until_undone(
+    file: str, text: str, line: int, name: str, neutral: str, in_docker: Path, run: Run
+) -> None:
+    path, env = in_docker / file, in_docker / ".env"
+    path.write_text((path.read_text() if path.exists() else "") + text)
+    before = path.read_text()
+    done = run("env")
+    assert (done.code, env.read_text()) == (1, "")
+    assert f"{file} line {line}: {name}: " in done.out
+    assert run("env", "--override").code == 0
+    assert dotenv.read(env.read_bytes(), "compose")[name] == neutral
+    assert run("env", "--json").statuses()["env"] == "ok"
+    assert path.read_text() == before
+    assert run("undo").code == 0
+    assert env.read_text() == ""
+
+
+def test_what_no_line_of_ours_can_win_over_has_to_go_by_hand(in_docker: Path, run: Run) -> None:
+    with (in_docker / "Dockerfile").open("a") as file:
+        file.write("ENV AIRFLOW__SECRETS__BACKEND_KWARG__PROFILE_NAME=staging\n")
+    for flags in ((), ("--override",)):
+        done = run("env", *flags)
+        assert done.code == 1
+        assert "(remove AIRFLOW__SECRETS__BACKEND_KWARG__PROFILE_NAME, Dockerfile line 2)" in done.out
+
+
+def test_what_an_image_sets_and_env_wins_over_is_no_conflict(in_docker: Path, run: Run) -> None:
+    with (in_docker / "Dockerfile").open("a") as file:
+        file.write("ENV AWS_DEFAULT_REGION=us-east-2 AWS_DEFAULT_PROFILE=staging AWS_REGION=us-east-2\n")
+    (in_docker / ".env").write_text("AWS_DEFAULT_PROFILE=default\n")
+    assert run("env").code == 0
+
+
+def test_an_airflow_on_this_host_has_nothing_of_the_image(
+    astro_project: Path, airflow: StandInAirflow, run: Run
+) -> None:
+    with (astro_project / "Dockerfile").open("a") as file:
+        file.write("ENV AWS_ACCESS_KEY_ID=AKIA\n")
+    assert run("env").code == 0

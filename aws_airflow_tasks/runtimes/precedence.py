@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
@@ -32,6 +33,7 @@ class Ours(NamedTuple):
         lines: the lines that we keep in ``.env``.
         accepts: takes the backend's arguments as JSON; whether they do what ours do.
         profiles: the names of the profile whose credentials Airflow has.
+        endpoints: where it is to ask AWS, by the variables that would say so: our lines' and the profile's own.
         airflow: the version of Airflow as far as it is known: ``(3, 1)``, ``(3,)``, or nothing at all.
         metadata: whether its credentials come from the metadata service of the machine that it runs on.
         assumes: whether its profile assumes a role from another one, which botocore does before anything but keys.
@@ -40,6 +42,7 @@ class Ours(NamedTuple):
     lines: Variables
     accepts: Callable[[str], bool]
     profiles: frozenset[str]
+    endpoints: Variables = MappingProxyType({})
     airflow: tuple[int, ...] = ()
     metadata: bool = False
     assumes: bool = False
@@ -121,14 +124,17 @@ def _another_profile(name: str, there: Variables, ours: Ours) -> bool:
 
 
 def _another_endpoint(name: str, there: Variables, ours: Ours) -> bool:
-    wanted = ours.lines.get(ENDPOINT, "")
-    ignored = not wanted and there.get(_IGNORE, "").lower() == "true"
-    mine = name == ENDPOINT and bool(wanted)  # a line of ours, then, and judged as such
-    return bool(there[name]) and there[name].rstrip("/") != wanted.rstrip("/") and not ignored and not mine
+    """Whether requests go elsewhere; one for everything comes before a profile's own of a service, too."""
+    url, wanted = there[name], {ENDPOINT: "", **ours.endpoints}
+    ignored = not ours.endpoints and there.get(_IGNORE, "").lower() == "true"
+    if not url or ignored or name in ours.lines:  # a line of ours, then, and judged as such
+        return False
+    here = wanted.values() if name == ENDPOINT else (wanted.get(name) or wanted[ENDPOINT],)
+    return any(each.rstrip("/") != url.rstrip("/") for each in here)
 
 
 def _ignores_ours(name: str, there: Variables, ours: Ours) -> bool:
-    return there[name].lower() == "true" and ENDPOINT in ours.lines
+    return there[name].lower() == "true" and bool(ours.endpoints)
 
 
 def _argument(name: str, there: Variables, ours: Ours) -> bool:
@@ -163,7 +169,7 @@ def _other_keys(name: str, there: Variables, ours: Ours) -> bool:
 
 def _elsewhere(name: str, there: Variables, ours: Ours) -> bool:
     said = _connection(there[name])
-    wanted = {"region_name": ours.lines.get("AWS_DEFAULT_REGION"), "endpoint_url": ours.lines.get(ENDPOINT)}
+    wanted = {"region_name": ours.lines.get("AWS_DEFAULT_REGION"), "endpoint_url": ours.endpoints.get(ENDPOINT)}
     return any(said.get(key) not in (None, "", value) for key, value in wanted.items())
 
 
@@ -214,7 +220,7 @@ ROWS: tuple[Row, ...] = (
         _another_endpoint,
     ),
     Row(f"{ENDPOINT}_[A-Z0-9_]+", "requests to that service go to another endpoint", _another_endpoint, "warning"),
-    Row(_IGNORE, f"botocore ignores {ENDPOINT}", _ignores_ours),
+    Row(_IGNORE, "botocore ignores the endpoint that it is to ask", _ignores_ours),
     Row(
         f"{BACKEND}_KWARG__.+",
         f"Airflow takes this argument of the backend before {KWARGS}",

@@ -99,6 +99,7 @@ def ours(site: Site, lines: Mapping[str, str | None]) -> precedence.Ours:
         kept,
         lambda text: satisfied(precedence.KWARGS, text, kept[precedence.KWARGS]),
         frozenset({known.profile} if PROFILE in kept else {known.profile, "default"}),
+        known.endpoints,
         site.runtime.version(),
         metadata=known.source == "metadata" and not known.staged,
         assumes=known.kind in ("assume-role", "mfa") and not known.staged,

@@ -82,11 +82,18 @@ def ours(tmp_path: Path) -> Ours:
         "AIRFLOW__SECRETS__BACKEND": CLASS,
         KWARGS: json.dumps(ARGUMENTS),
     }
-    return Ours(lines, lambda text: satisfied(KWARGS, text, lines[KWARGS]), frozenset({"dev"}), (3, 3))
+    return Ours(lines, lambda text: satisfied(KWARGS, text, lines[KWARGS]), frozenset({"dev"}), airflow=(3, 3))
 
 
 def with_endpoint(ours: Ours) -> Ours:
-    return ours._replace(lines={**ours.lines, ENDPOINT: NOWHERE})
+    return ours._replace(lines={**ours.lines, ENDPOINT: NOWHERE}, endpoints={ENDPOINT: NOWHERE})
+
+
+def with_endpoints_of_the_profile(ours: Ours) -> Ours:
+    config = Path(ours.lines["AWS_CONFIG_FILE"])
+    services = f"services = local\n[services local]\ns3 =\n  endpoint_url = {NOWHERE}/s3\n"
+    config.write_text(config.read_text() + f"endpoint_url = {NOWHERE}\n" + services)
+    return ours._replace(endpoints={ENDPOINT: NOWHERE, f"{ENDPOINT}_S3": f"{NOWHERE}/s3"})
 
 
 def without_profile(ours: Ours) -> Ours:
@@ -119,11 +126,16 @@ AWS: list[dict[str, str]] = [
     *({f"{ENDPOINT}_{name}": ELSEWHERE} for name in ("SECRETS_MANAGER", "STS", "S3", "SSM")),
     *({"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": value} for value in ("true", "1", "false")),
     {f"{ENDPOINT}_STS": NOWHERE},
+    {ENDPOINT: NOWHERE},
     *({name: NOWHERE} for name in WITHOUT_EFFECT if name.startswith(("AWS_", "BOTO_"))),
 ]
 
 
-@pytest.mark.parametrize("change", [Ours, with_endpoint, without_profile], ids=["plain", "endpoint", "no profile"])
+@pytest.mark.parametrize(
+    "change",
+    [Ours, with_endpoint, with_endpoints_of_the_profile, without_profile],
+    ids=["plain", "endpoint", "the profile's endpoints", "no profile"],
+)
 def test_botocore_resolves_something_else_just_where_the_table_says_so(ours: Ours, change: Any, tmp_path: Path) -> None:
     """An endpoint of ours that is replaced is a line of ours that differs, and no matter of the table."""
     ours = change(*ours) if change is Ours else change(ours)

@@ -61,11 +61,17 @@ class Backend(Protocol):
     def kwargs(self, settings: Settings, known: Credentials) -> dict[str, str]:
         """The keyword arguments that Airflow makes the class with."""
 
+    def name(self, prefix: str, entry: str, sep: str = "/") -> str:
+        """The name of the entry of a variable's key or a connection's id, as the class joins it to a prefix."""
+
     def variable_name(self, settings: Settings) -> str:
         """The name of the check variable's entry."""
 
     def connection_name(self, settings: Settings) -> str:
         """The name of the check connection's entry."""
+
+    def look(self, name: str, account: Account) -> str:
+        """The command by which a person looks at an entry, without its value."""
 
     def read(self, name: str) -> Read:
         """How an entry's value is read."""

@@ -38,14 +38,27 @@ def kwargs(settings: Settings, known: Credentials) -> dict[str, str]:
     return found | ({"endpoint_url": endpoint} if endpoint else {})
 
 
+def name(prefix: str, entry: str, sep: str = "/") -> str:
+    """The SecretId that the backend asks for (the provider's ``build_path``): without a prefix it is the key itself."""
+    prefix = prefix.rstrip(sep) if sep else prefix
+    return f"{prefix}{sep}{entry}" if prefix else entry
+
+
 def variable_name(settings: Settings) -> str:
-    """The check variable's SecretId: the backend joins prefix and key with a slash (the provider's ``build_path``)."""
-    return f"{settings.variables_prefix.rstrip('/')}/{settings.check_variable}"
+    """The check variable's SecretId."""
+    return name(settings.variables_prefix, settings.check_variable)
 
 
 def connection_name(settings: Settings) -> str:
     """The check connection's SecretId."""
-    return f"{settings.connections_prefix.rstrip('/')}/{settings.check_connection}"
+    return name(settings.connections_prefix, settings.check_connection)
+
+
+def look(name: str, account: Account) -> str:
+    """The command that shows what an entry is, without its value."""
+    return sh("aws secretsmanager describe-secret --secret-id {}", name) + profiles.options(
+        account.credentials, account.settings
+    )
 
 
 def read(name: str) -> Read:

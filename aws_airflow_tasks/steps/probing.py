@@ -1,16 +1,18 @@
-"""What a service sees from inside: files, environment, identity, the raw secret; and the backend, where tasks run."""
+"""What a service sees from inside: files, environment, identity, the raw secret; where tasks run, backend and hooks."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aws_airflow_tasks.core import Check, TaskError, digest
+from aws_airflow_tasks.core import Check, TaskError, digest, sh
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env
+from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import endpoints
 from aws_airflow_tasks.world.aws import Identity, principal
@@ -110,10 +112,15 @@ def _identity(service: str, found: dict[str, Any], expected: Expected) -> Check:
     if "error" in found:
         return Check("identity-in-service", "failed", found["error"], "invoke creds --fresh", service)
     arn = found["value"]["arn"]
-    if principal(arn) != principal(expected.identity.arn):
-        detail = f"{arn}, but this host is {expected.identity.arn}"
-        return Check("identity-in-service", "failed", detail, "invoke start", service)
+    if stranger := _stranger(arn, expected):
+        return Check("identity-in-service", "failed", stranger, "invoke start", service)
     return Check("identity-in-service", "ok", arn, "", service)
+
+
+def _stranger(arn: str, expected: Expected) -> str:
+    """What is wrong with somebody's being ``arn``; empty: it is us."""
+    ours = expected.identity.arn
+    return "" if principal(arn) == principal(ours) else f"{arn}, but this host is {ours}"
 
 
 def _raw_secret(service: str, found: dict[str, Any], expected: Expected) -> Check:
@@ -142,3 +149,66 @@ def backend_check(site: Site, expected: Expected) -> Check:
             detail = f"{found['backend'] or 'no backend'} on {kind} {names[kind]}: {seen}"
             return Check("backend", "failed", detail, "invoke env secrets", SCHEDULER)
     return Check("backend", "ok", f"{found['backend']} finds the variable and the connection", "", SCHEDULER)
+
+
+#: the connection of Airflow's AWS hooks, where DAG code names no other
+HOOK = "aws_default"
+#: how DAG code reaches AWS, as the example DAG prints it and ``hook.py.txt`` answers it
+WAYS = ("boto3", HOOK)
+
+
+def hook_check(site: Site, expected: Expected, lines: Sequence[str]) -> Check:
+    """Whether DAG code is us, by plain boto3 and by a hook of Airflow's.
+
+    Args:
+        site: the project.
+        expected: who we are.
+        lines: the log of the example DAG's task, which prints both; where it has not, the scheduler is asked.
+
+    Raises:
+        TaskError: nothing can be run there.
+    """
+    if site.backend is None:
+        return Check("hook-identity", "skipped", "no backend is set")
+    printed = {way: {"value": arn} for way in WAYS if (arn := _printed(way, lines))}
+    if printed.keys() == set(WAYS) and not any(_stranger(arn["value"], expected) for arn in printed.values()):
+        return Check("hook-identity", "ok", f"{printed[HOOK]['value']}, by {' and by '.join(WAYS)}")
+    found = _ask(site, SCHEDULER, "hook", {}) | printed
+    for way in WAYS:
+        problem = _first_line(found[way].get("error", "")) or _stranger(found[way]["value"], expected)
+        if problem:
+            place, hint = _place(site, found["place"].get("value")) if way == HOOK else ("", "")
+            where = f", a connection in {place}" if place else ""
+            return Check("hook-identity", "failed", f"by {way}{where}: {problem}", hint or "invoke start", SCHEDULER)
+    return Check("hook-identity", "ok", f"{found[HOOK]['value']}, by {' and by '.join(WAYS)}", "", SCHEDULER)
+
+
+def _printed(way: str, lines: Sequence[str]) -> str:
+    """The ARN that the example DAG printed; empty: it did not, or Airflow hid a part of it."""
+    found = (re.search(rf"identity by {way} = (arn:[^\s*]+)(?!\S)", line) for line in lines)
+    return next((match[1] for match in found if match), "")
+
+
+def _first_line(error: str) -> str:
+    """AWS may quote a whole request, with a session token in it, in the lines below."""
+    return telling(redact_output(error.partition("\n")[0], {})) if error else ""
+
+
+def _place(site: Site, holder: str | None) -> tuple[str, str]:
+    """Where the hook's connection stands, and the command that looks at it.
+
+    Args:
+        site: the project.
+        holder: the class of the secrets backend that has it; None: there is no such connection.
+    """
+    if holder and site.backend and holder == site.backend.CLASS.rpartition(".")[2]:
+        name = site.backend.name(site.settings.connections_prefix, HOOK)
+        return f"{site.backend.ENTRY} {name}", site.backend.look(name, site.account)
+    if holder == "EnvironmentVariablesBackend":
+        variable = f"AIRFLOW_CONN_{HOOK.upper()}"
+        return variable, f"grep -n {variable} .env docker-compose.override.yml Dockerfile"
+    if holder == "MetastoreBackend":
+        login = site.runtime.login()
+        page = "connection/list/" if login.major == 2 else "connections"
+        return "Airflow's database", sh("open {}", f"{login.url}/{page}")
+    return holder or "", ""

@@ -17,9 +17,10 @@ from aws_airflow_tasks.core import Check, Plan, TaskError
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import dag, env, mount, provider, secrets, start
-from aws_airflow_tasks.steps.probing import LAYERS, SCHEDULER, Expected, backend_check, service_checks
+from aws_airflow_tasks.steps.probing import LAYERS, SCHEDULER, Expected, backend_check, hook_check, service_checks
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import airflow_api, cli
+from aws_airflow_tasks.world.airflow_api import DagRun
 from aws_airflow_tasks.world.threads import begin
 
 
@@ -90,7 +91,7 @@ def _healthy(runtime: Runtime, running: tuple[Service, ...]) -> Check:
 
 def _in_services(site: Site, expected: Expected) -> Iterator[Check]:
     unwanted = threading.Event()
-    proof = begin(partial(_reported, "dag-run", partial(_dag_run, site, expected, unwanted)))
+    proof = begin(partial(_proof, site, expected, unwanted))
     backend = begin(partial(_reported, "backend", partial(backend_check, site, expected), SCHEDULER))
     probes = [begin(partial(_probed, site, names, expected)) for names in _places(site.runtime, site.running)]
     try:
@@ -98,7 +99,7 @@ def _in_services(site: Site, expected: Expected) -> Iterator[Check]:
         found = [check for probe in probes for check in probe.result()]
         yield from sorted(found, key=lambda check: LAYERS.index(check.check))
         yield backend.result()
-        yield proof.result()
+        yield from proof.result()
     except BaseException:  # nobody reads on, so nothing goes on
         unwanted.set()
         cli.stop_running()
@@ -138,21 +139,45 @@ def _mounts(site: Site) -> Iterator[Check]:
         )
 
 
-def _dag_run(site: Site, expected: Expected, unwanted: threading.Event) -> Check:
-    """Run the example DAG and search its task's log for what it must have printed: our values, not others."""
-    settings, login = site.settings, site.runtime.login()
-    api = airflow_api.connect(login, wait=settings.wait, unwanted=unwanted)
+def _proof(site: Site, expected: Expected, unwanted: threading.Event) -> list[Check]:
+    """What a run of the example DAG proves: whom DAG code acts as, and what it reads."""
+    lines: Sequence[str] = ()
+    try:
+        run, lines = _run(site, unwanted)
+        proof = _dag_run(site, expected, run, lines)
+    except TaskError as error:
+        proof = Check("dag-run", "failed", error.message, error.hint)
+    if unwanted.is_set():
+        return [proof]
+    hook = _reported("hook-identity", partial(hook_check, site, expected, lines), SCHEDULER)
+    if hook.status == proof.status == "failed" and _has_printed(site, expected, lines):
+        proof = Check("dag-run", "skipped", "hook-identity failed")  # the task's last lines, and all that it failed at
+    return [hook, proof]
+
+
+def _run(site: Site, unwanted: threading.Event) -> tuple[DagRun, Sequence[str]]:
+    """Run the example DAG; the run and its task's log."""
+    api = airflow_api.connect(site.runtime.login(), wait=site.settings.wait, unwanted=unwanted)
     run = airflow_api.run(api, dag.DAG_ID)
-    lines = api.log(dag.DAG_ID, run.run_id, dag.TASK_ID).splitlines()
+    return run, api.log(dag.DAG_ID, run.run_id, dag.TASK_ID).splitlines()
+
+
+def _dag_run(site: Site, expected: Expected, run: DagRun, lines: Sequence[str]) -> Check:
+    """Search the log of a run's task for what it must have printed: our values, not others."""
     if run.state != "success":
-        return Check("dag-run", "failed", f"the DAG run {run.state}: {_telling(lines)}", f"open {login.url}")
+        detail = f"the DAG run {run.state}: {_telling(lines)}"
+        return Check("dag-run", "failed", detail, f"open {site.runtime.login().url}")
     if site.backend is None:
         return Check("dag-run", "ok", run.run_id)
-    for wanted in (f"variable {settings.check_variable} = {expected.variable}", f"has host = {expected.host}"):
-        if not any(wanted in line for line in lines):
-            detail = f"{run.run_id} succeeded, but printed another value than the backend has"
-            return Check("dag-run", "failed", detail, "invoke dag --diff")
-    return Check("dag-run", "ok", f"printed: variable {settings.check_variable} = {expected.variable}")
+    if not _has_printed(site, expected, lines):
+        detail = f"{run.run_id} succeeded, but printed another value than the backend has"
+        return Check("dag-run", "failed", detail, "invoke dag --diff")
+    return Check("dag-run", "ok", f"printed: variable {site.settings.check_variable} = {expected.variable}")
+
+
+def _has_printed(site: Site, expected: Expected, lines: Sequence[str]) -> bool:
+    wanted = (f"variable {site.settings.check_variable} = {expected.variable}", f"has host = {expected.host}")
+    return all(any(each in line for line in lines) for each in wanted)
 
 
 #: what Airflow logs where its secrets backend raised; a lookup that goes on to the next one hides it otherwise

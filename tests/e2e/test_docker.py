@@ -39,7 +39,7 @@ REGION = "eu-west-1"
 MOUNT = "/home/astro/.aws"
 LAYERS = {
     *("host-identity", "files-converged", "provider", "runtime-healthy", "mount", "files-readable", "environment"),
-    *("identity-in-service", "raw-secret", "backend", "dag-run"),
+    *("identity-in-service", "raw-secret", "backend", "hook-identity", "dag-run"),
 }
 
 

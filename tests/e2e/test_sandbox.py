@@ -112,6 +112,7 @@ GREEN = {
     ("identity-in-service", "ok"),
     ("raw-secret", "ok"),
     ("backend", "ok"),
+    ("hook-identity", "ok"),
     ("dag-run", "ok"),
 }
 

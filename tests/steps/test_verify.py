@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Check, Plan, TaskError
-from aws_airflow_tasks.runtimes.protocol import Service
+from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import dag, verify
@@ -32,22 +33,32 @@ __all__ = ["airflow", "astro_project", "embedded", "project", "run", "secrets"]
 
 EXPECTED = Expected(Identity("1", "arn:aws:iam::1:user/me", "A"), {}, "the nonce", "the-host")
 GOOD = "INFO - variable aws_airflow_check = the nonce\nINFO - connection aws_airflow_check has host = the-host\n"
+ME, OTHER = EXPECTED.identity.arn, "arn:aws:iam::1:user/other"
+HOOKS = {"boto3": {"value": ME}, "aws_default": {"value": ME}, "place": {"value": None}}
 
 
 @dataclass
 class Runtime:
     mounts: bool = True
     name: str = "embedded"
+    #: what the scheduler says of hooks, if it is asked
+    hooks: dict[str, Any] | None = None
 
     def services(self) -> tuple[str, ...]:
         return ("scheduler", "triggerer")
 
     def login(self) -> Any:
-        return type("Login", (), {"url": "http://127.0.0.1:1"})()
+        return type("Login", (), {"url": "http://127.0.0.1:1", "major": 3})()
+
+    def exec(self, *_: Any, **__: Any) -> Outcome:
+        assert self.hooks is not None, "the scheduler is asked only where the log does not say it"
+        return Outcome(0, json.dumps(self.hooks), "")
 
 
-def dag_run(monkeypatch: pytest.MonkeyPatch, state: str, log: str, **settings: Any) -> Check:
-    """The finding where the example DAG's run ends in ``state`` and its task's log is ``log``."""
+def proven(
+    monkeypatch: pytest.MonkeyPatch, state: str, log: str, hooks: dict[str, Any] | None = None, **settings: Any
+) -> list[Check]:
+    """The findings where the example DAG's run ends in ``state`` and its task's log is ``log``."""
     given_up = threading.Event()
 
     def connect(login: Any, *, wait: int, unwanted: threading.Event) -> Any:
@@ -62,7 +73,11 @@ def dag_run(monkeypatch: pytest.MonkeyPatch, state: str, log: str, **settings: A
     api: Any = type("Api", (), {"log": lambda self, *task: logs[task]})()
     monkeypatch.setattr(airflow_api, "connect", connect)
     monkeypatch.setattr(airflow_api, "run", run)
-    return verify._dag_run(site(Settings(wait=7, **settings), runtime=Runtime()), EXPECTED, given_up)
+    return verify._proof(site(Settings(wait=7, **settings), runtime=Runtime(hooks=hooks)), EXPECTED, given_up)
+
+
+def dag_run(monkeypatch: pytest.MonkeyPatch, state: str, log: str, **settings: Any) -> Check:
+    return proven(monkeypatch, state, log, HOOKS, **settings)[-1]
 
 
 def test_a_run_that_printed_our_values_is_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,15 +149,15 @@ def test_an_interrupt_ends_the_wait_for_the_dag_run_and_whatever_else_is_going_o
 ) -> None:
     ended, stopped = threading.Event(), threading.Event()
 
-    def waiting(_: Any, __: Any, unwanted: threading.Event) -> Check:
+    def waiting(_: Any, __: Any, unwanted: threading.Event) -> list[Check]:
         unwanted.wait()
         ended.set()
-        return Check("dag-run", "failed")
+        return [Check("dag-run", "failed")]
 
     def interrupted(_: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verify, "_dag_run", waiting)
+    monkeypatch.setattr(verify, "_proof", waiting)
     monkeypatch.setattr(verify, "backend_check", lambda *_: Check("backend", "ok"))
     monkeypatch.setattr(verify, "_mounts", interrupted)
     monkeypatch.setattr(verify.cli, "stop_running", stopped.set)
@@ -179,7 +194,7 @@ def test_services_are_probed_once_a_place_and_each_has_its_findings(
 
     monkeypatch.setattr(verify, "service_checks", service_checks)
     monkeypatch.setattr(verify, "backend_check", lambda *_: Check("backend", "ok"))
-    monkeypatch.setattr(verify, "_dag_run", lambda *_: Check("dag-run", "ok"))
+    monkeypatch.setattr(verify, "_proof", lambda *_: [Check("hook-identity", "ok"), Check("dag-run", "ok")])
     monkeypatch.setattr(verify, "_mounts", lambda *_: [])
     running = (
         Service("api-server", True, {"A": "1"}),
@@ -194,6 +209,7 @@ def test_services_are_probed_once_a_place_and_each_has_its_findings(
         ("environment", "ok", "api-server"),
         ("environment", "ok", "scheduler"),
         ("backend", "ok", ""),
+        ("hook-identity", "ok", ""),
         ("dag-run", "ok", ""),
     ]
 
@@ -211,18 +227,24 @@ def test_a_layer_that_cannot_be_probed_fails_with_why_and_all_are_told_layer_by_
         assert (asked, service, expected) == (here, "scheduler", EXPECTED)
         return [Check(layer, "ok", layer) for layer in ("identity-in-service", "environment", "files-readable")]
 
-    def dag_run(asked: Site, expected: Expected, unwanted: threading.Event) -> Check:
-        assert (asked, expected, unwanted.is_set()) == (here, EXPECTED, False)
+    def run(asked: Site, unwanted: threading.Event) -> Any:
+        assert (asked, unwanted.is_set()) == (here, False)
         raise TaskError("no DAG", hint="look there")
+
+    def hook_check(asked: Site, expected: Expected, lines: Sequence[str]) -> Check:
+        assert (asked, expected, lines) == (here, EXPECTED, ())
+        raise TaskError("no hook", hint="look here")
 
     monkeypatch.setattr(verify, "backend_check", backend_check)
     monkeypatch.setattr(verify, "service_checks", service_checks)
-    monkeypatch.setattr(verify, "_dag_run", dag_run)
+    monkeypatch.setattr(verify, "hook_check", hook_check)
+    monkeypatch.setattr(verify, "_run", run)
     assert list(verify._in_services(here, EXPECTED))[1:] == [
         Check("files-readable", "ok", "files-readable", "", "scheduler"),
         Check("environment", "ok", "environment", "", "scheduler"),
         Check("identity-in-service", "ok", "identity-in-service", "", "scheduler"),
         Check("backend", "failed", "no backend", "mend it", "scheduler"),
+        Check("hook-identity", "failed", "no hook", "look here", "scheduler"),
         Check("dag-run", "failed", "no DAG", "look there"),
     ]
 
@@ -492,14 +514,123 @@ def test_on_this_host_there_is_no_mount_to_be_proven() -> None:
 def test_who_reads_no_further_ends_the_dag_run_that_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     given_up = threading.Event()
     monkeypatch.setattr(verify, "backend_check", lambda *_: Check("backend", "ok"))
-    monkeypatch.setattr(verify, "_dag_run", lambda site, expected, unwanted: waited(unwanted, given_up))
+    monkeypatch.setattr(verify, "_proof", lambda site, expected, unwanted: waited(unwanted, given_up))
     found = verify._in_services(site(Settings(), runtime=Runtime(mounts=False), running=()), EXPECTED)
     assert next(found).check == "mount"
     found.close()
     assert given_up.wait(60)
 
 
-def waited(unwanted: threading.Event, given_up: threading.Event) -> Check:
+def waited(unwanted: threading.Event, given_up: threading.Event) -> list[Check]:
     if unwanted.wait(60):
         given_up.set()
-    return Check("dag-run", "failed")
+    return [Check("dag-run", "failed")]
+
+
+# -- hooks: whom DAG code acts as --------------------------------------------------------------------------
+
+
+def identities(boto3: str = ME, aws_default: str = ME) -> str:
+    """What the example DAG prints at its end, and one line of Airflow's between."""
+    lines = ("INFO - identity by boto3 = " + boto3, "WARNING - else", "INFO - identity by aws_default = " + aws_default)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def test_who_dag_code_is_comes_from_the_runs_own_log_and_the_scheduler_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hook, run = proven(monkeypatch, "success", GOOD + identities())
+    assert hook == Check("hook-identity", "ok", f"{ME}, by boto3 and by aws_default")
+    assert run.status == "ok"
+
+
+def test_another_session_of_the_same_role_is_the_same_identity_and_another_role_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    role = "arn:aws:sts::1:assumed-role/{}/{}"
+    expected = replace(EXPECTED, identity=EXPECTED.identity._replace(arn=role.format("dev", "me")))
+    monkeypatch.setattr(sys.modules[__name__], "EXPECTED", expected)
+    same, other = role.format("dev", "botocore-1"), role.format("ops", "me")
+    assert proven(monkeypatch, "success", GOOD + identities(same, same))[0].status == "ok"
+    assert proven(monkeypatch, "success", GOOD + identities(same, other), HOOKS)[0].status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("place", "said", "hint"),
+    [
+        (
+            "SecretsManagerBackend",
+            "secret airflow/connections/aws_default",
+            "aws secretsmanager describe-secret --secret-id airflow/connections/aws_default --region eu-west-1",
+        ),
+        (
+            "EnvironmentVariablesBackend",
+            "AIRFLOW_CONN_AWS_DEFAULT",
+            "grep -n AIRFLOW_CONN_AWS_DEFAULT .env docker-compose.override.yml Dockerfile",
+        ),
+        ("MetastoreBackend", "Airflow's database", "open http://127.0.0.1:1/connections"),
+        ("SomeBackend", "SomeBackend", "invoke start"),
+    ],
+)
+def test_a_connection_of_other_keys_is_named_with_its_place(
+    place: str, said: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    hooks = HOOKS | {"place": {"value": place}}
+    hook, run = proven(monkeypatch, "success", GOOD + identities(aws_default=OTHER), hooks)
+    detail = f"by aws_default, a connection in {said}: {OTHER}, but this host is {ME}"
+    assert hook == Check("hook-identity", "failed", detail, hint, "scheduler")
+    assert run.status == "ok", "it printed what it read, all the same"
+
+
+def test_where_plain_boto3_is_somebody_else_no_connection_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    hooks = HOOKS | {"place": {"value": "MetastoreBackend"}}
+    hook, _ = proven(monkeypatch, "success", GOOD + identities(OTHER, OTHER), hooks)
+    assert hook.detail == f"by boto3: {OTHER}, but this host is {ME}"
+
+
+@pytest.mark.parametrize("log", [GOOD, GOOD + identities(aws_default="arn:aws:iam::1:user/m***"), ""])
+def test_the_scheduler_is_asked_where_the_log_does_not_say_who(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = proven(monkeypatch, "success", log, HOOKS)[0]
+    assert (hook.status, hook.service) == ("ok", "scheduler")
+    assert proven(monkeypatch, "success", log, HOOKS | {"aws_default": {"value": OTHER}})[0].status == "failed"
+
+
+def test_a_run_that_failed_at_the_hook_alone_is_told_once_and_by_the_hook(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = GOOD + identities().partition("WARNING")[0] + "ClientError: (InvalidClientTokenId)\n"
+    raised = "ClientError: An error occurred (InvalidClientTokenId)\nx-amz-security-token:canary"
+    hooks = HOOKS | {"aws_default": {"error": raised}, "place": {"value": "MetastoreBackend"}}
+    hook, run = proven(monkeypatch, "failed", log, hooks)
+    assert hook.detail == "by aws_default, a connection in Airflow's database: " + raised.partition("\n")[0]
+    assert run == Check("dag-run", "skipped", "hook-identity failed")
+
+
+def test_a_run_that_did_not_print_what_it_read_failed_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    hooks = HOOKS | {"aws_default": {"error": "NoCredentialsError"}}
+    _, run = proven(monkeypatch, "failed", "KeyError: 'Variable x does not exist'\n", hooks)
+    assert (run.status, run.detail) == ("failed", "the DAG run failed: KeyError: 'Variable x does not exist'")
+
+
+def test_hooks_are_asked_though_airflows_api_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: Any, **__: Any) -> Any:
+        raise TaskError("it does not answer", hint="invoke start")
+
+    monkeypatch.setattr(airflow_api, "connect", silent)
+    hook, run = verify._proof(site(Settings(), runtime=Runtime(hooks=HOOKS)), EXPECTED, threading.Event())
+    assert (hook.status, run) == ("ok", Check("dag-run", "failed", "it does not answer", "invoke start"))
+
+
+def test_without_a_backend_hooks_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    hook, _ = proven(monkeypatch, "success", "", backend="none")
+    assert hook == Check("hook-identity", "skipped", "no backend is set")
+
+
+def test_a_run_that_nobody_waits_for_any_more_asks_the_scheduler_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def given_up(*_: Any) -> Any:
+        raise TaskError("still running")
+
+    unwanted = threading.Event()
+    unwanted.set()
+    monkeypatch.setattr(verify, "_run", given_up)
+    (found,) = verify._proof(site(Settings(), runtime=Runtime()), EXPECTED, unwanted)
+    assert found.check == "dag-run"

@@ -204,6 +204,7 @@ def test_services_are_probed_once_a_place_and_each_has_its_findings(
     runtime: Any = type("Runtime", (), {"mounts": mounts})()
     found = list(verify._in_services(site(Settings(), runtime=runtime, running=running), EXPECTED))
     assert sorted(asked) == probed
+    assert found[0] == Check("files-readable", "failed", "nothing runs there", "invoke start", "triggerer")
     assert [(check.check, check.status, check.service) for check in found] == [
         ("files-readable", "failed", "triggerer"),
         ("environment", "ok", "api-server"),
@@ -310,6 +311,8 @@ def test_files_are_looked_at_in_the_order_of_their_steps_and_one_that_cannot_be_
         Check("files-converged", "ok", "dag: "),
         Check("provider", "failed", "requirements.txt differs: no provider", "invoke provider start"),
     ]
+    del made["provider"]
+    assert list(verify._converged(here))[-1] == Check("provider", "failed", "no text", "less .env")
 
 
 class Backend:
@@ -509,6 +512,7 @@ def test_each_containers_mount_is_a_finding_of_its_own(mounts: Any, finding: tup
 def test_on_this_host_there_is_no_mount_to_be_proven() -> None:
     (found,) = verify._mounts(site(Settings(), runtime=Runtime(mounts=False)))
     assert (found.check, found.status) == ("mount", "skipped")
+    assert "embedded runtime" in found.detail
 
 
 def test_who_reads_no_further_ends_the_dag_run_that_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,7 +169,7 @@ def test_undo_names_what_is_left_of_projects_that_are_gone(
     assert (done.code, done.document["steps"][0]["status"]) == (0, "ok")
     (warning,) = done.document["steps"][0]["warnings"]
     assert f"{project} is gone or its disk is not mounted" in warning
-    assert warning.endswith(f"rm -r '{folder}'")
+    assert warning.endswith(f"rm -r {folder}")
     assert names(secrets) == {VARIABLE, CONNECTION}
 
 

@@ -279,6 +279,27 @@ def test_dotenv_line_that_was_taken_out_comes_back() -> None:
     assert done.back(b"A=1\nK=mine\n").outcome == "satisfied"
 
 
+ASSIGNED = st.lists(
+    st.sampled_from(["A=1", "K=", "K=x # c", "export K='y'", 'K="z\n1"', "# K=no", "", "B=$K"]), max_size=6
+)
+
+
+@given(ASSIGNED, st.sampled_from(["\n", "\r\n"]), st.booleans(), st.binary(max_size=0) | st.just(b"Z=1\n"))
+def test_dotenv_lines_taken_out_all_come_back(lines: list[str], ending: str, closed: bool, added: bytes) -> None:
+    """To the byte where nothing else changed; else with the value that they gave, and everything else as it is."""
+    before = (ending.join(lines) + ending * (closed and bool(lines))).encode()
+    patch = dotenv.plan(before, {"K": None}, override=True, satisfied=lambda *_: False)
+    assume(patch.outcome == "edits")
+    done = Done(before, patch.edits, dotenv.written(patch, {"K": None}))
+    assert "K" not in dotenv.read(done.after, "compose")
+    assert done.back(done.after).after == before
+    now = done.after + (b"" if done.after.endswith(b"\n") or not done.after else b"\n") + added
+    back = done.back(now).after
+    assert back is not None
+    assert dotenv.read(back, "compose")["K"] == dotenv.read(before, "compose")["K"]
+    assert set(dotenv.read(back, "compose")) == {*dotenv.read(before, "compose"), *(["Z"] if added else [])}
+
+
 def test_a_chain_of_changes() -> None:
     """Receipts are reversed from the newest: values of ours that followed one another, and a line that we took out."""
     first = set_in(ENV, WANT)

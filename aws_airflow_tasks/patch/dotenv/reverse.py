@@ -17,7 +17,7 @@ from aws_airflow_tasks.patch.dotenv.lines import (
     unreadable,
     whole_lines,
 )
-from aws_airflow_tasks.patch.dotenv.readers import Statement, statements, views
+from aws_airflow_tasks.patch.dotenv.readers import Statement, statements, view, views
 
 
 class _Ours(NamedTuple):
@@ -61,12 +61,16 @@ def edits_back(
         elif value and there:
             warnings.append(f"{key} (line {there[-1].line}) was changed since and stays")
     edits = tuple(sorted(_edits(data, text, ours), key=lambda edit: edit.start))
-    edits += _given_back(splice(data, edits), len(data), traces, keys)
     touched = [o.statement for o in ours]
     free = {*keys, *(s.key for s in leaning(text, assigned, touched))}
     rest = splice(data, edits)
-    prove_kept(text, views(data, assigned), views(rest, statements(decoded(rest))), touched, free)
-    return edits, tuple(warnings)
+    seen = views(rest, statements(decoded(rest)))
+    prove_kept(text, views(data, assigned), seen, touched, free)
+    given = _given_back(rest, len(data), traces, keys)
+    after = view(splice(data, edits + given), "compose").values  # a reader that took the lines amiss before may again
+    if any(after.get(key) != value for key, value in seen["compose"].values.items()):
+        raise ValueError("the lines that we took out cannot be put back behind what is there now")
+    return edits + given, tuple(warnings)
 
 
 def lines(data: bytes, keys: Mapping[str, Mapping[str, Any] | None]) -> dict[int, str]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from aws_airflow_tasks.core import Plan, Target, TaskError
+from aws_airflow_tasks.core import Plan, Target, TaskError, sh
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import Runtime, precedence
 from aws_airflow_tasks.runtimes.precedence import Finding
@@ -83,6 +83,15 @@ def _over(
         instead = f"invoke env --override   # a line in {ENV} wins over it, until `invoke undo`; or by hand:\n"
         raise TaskError(said, hint=by_hand if None in lines.values() else instead + by_hand)
     return {name: value for name, value in lines.items() if value is not None}
+
+
+def way_out(site: Site, names: Collection[str], otherwise: str) -> str:
+    """The command that takes out what beats ours in a process, or looks for it; ``otherwise``: no file sets it."""
+    data, pattern = site.read(places.OVERRIDE) or b"", "|".join(sorted(names))
+    if site.runtime.mounts and any(name.encode() in data for name in names):
+        return sh("grep -nE {} {}   # `environment:` wins over {}", pattern, places.OVERRIDE, ENV)
+    there = {**_read(site.runtime, site.read(ENV)), **places.beneath(site)}
+    return "invoke env --override && invoke start" if there.keys() & set(names) else otherwise
 
 
 def _read(runtime: Runtime, data: bytes | None) -> dict[str, str]:

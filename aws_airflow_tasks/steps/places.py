@@ -10,6 +10,8 @@ from aws_airflow_tasks.core import Pending
 from aws_airflow_tasks.runtimes import dockerfile, dockerfile_env, precedence
 from aws_airflow_tasks.site import Site
 
+#: the only name that the Astro CLI reads, in the project's directory
+OVERRIDE = "docker-compose.override.yml"
 #: the directory of ``airflow.cfg`` in the project: Astro's images have the project as Airflow's home
 _HOMES = {"docker": "", "standalone": ".astro/standalone/"}
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from aws_airflow_tasks.core import Check, TaskError, digest, sh
+from aws_airflow_tasks.runtimes import precedence
+from aws_airflow_tasks.runtimes.precedence import Ours
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env
 from aws_airflow_tasks.text.redaction import redact_output
@@ -34,12 +36,14 @@ class Expected:
         environment: the lines that we keep in ``.env``.
         variable: the check variable's value; empty without a backend.
         host: the check connection's host.
+        ours: what their processes should resolve; None: nobody looks for what beats it.
     """
 
     identity: Identity
     environment: Mapping[str, str]
     variable: str = ""
     host: str = ""
+    ours: Ours | None = None
 
 
 def _script(name: str) -> str:
@@ -108,6 +112,18 @@ def _environment(service: str, found: dict[str, str | None], wanted: Mapping[str
     return Check("environment", "ok", f"{len(wanted)} variables as in .env", "", service)
 
 
+def beaten(site: Site, check: Check, variables: Mapping[str, str], ours: Ours) -> Check:
+    """What is said of a service's environment, with what in its ``variables`` beats a line of ours."""
+    found = precedence.find(variables, ours)
+    if not found:
+        return check
+    said = "; ".join([*([check.detail] if check.status == "failed" else []), *(each.said for each in found)])
+    conflicts = [each.name for each in found if each.weight == "conflict"]
+    if conflicts:
+        return check._replace(status="failed", detail=said, hint=env.way_out(site, conflicts, "invoke start"))
+    return check._replace(status="failed" if check.status == "failed" else "warning", detail=said)
+
+
 def _identity(service: str, found: dict[str, Any], expected: Expected) -> Check:
     if "error" in found:
         return Check("identity-in-service", "failed", found["error"], "invoke creds --fresh", service)
@@ -142,12 +158,18 @@ def backend_check(site: Site, expected: Expected) -> Check:
     names = {"variable": site.settings.check_variable, "connection": site.settings.check_connection}
     found = _ask(site, SCHEDULER, "backend", names)
     want = {"variable": digest(expected.variable), "connection": expected.host}
-    for kind, value in want.items():
-        answer = found[kind]
-        if answer.get("value") != value:
-            seen = answer.get("error") or ("it found none" if answer["value"] is None else "it found another one")
-            detail = f"{found['backend'] or 'no backend'} on {kind} {names[kind]}: {seen}"
-            return Check("backend", "failed", detail, "invoke env secrets", SCHEDULER)
+    for_tasks = found.get("for_tasks")
+    if for_tasks and for_tasks["backend"] != found["backend"]:
+        detail = f"{precedence.WORKERS} ({for_tasks['place']}): {_means(precedence.WORKERS)}: {for_tasks['backend']}"
+        hint = env.way_out(site, [precedence.WORKERS], sh("less {}", for_tasks["place"]))
+        return Check("backend", "failed", detail, hint, SCHEDULER)
+    for answers, whose in ((found, ""), *([(for_tasks, "in a task, ")] if for_tasks else [])):
+        for kind, value in want.items():
+            answer = answers[kind]
+            if answer.get("value") != value:
+                seen = answer.get("error") or ("it found none" if answer["value"] is None else "it found another one")
+                detail = f"{whose}{answers['backend'] or 'no backend'} on {kind} {names[kind]}: {seen}"
+                return Check("backend", "failed", detail, "invoke env secrets", SCHEDULER)
     return Check("backend", "ok", f"{found['backend']} finds the variable and the connection", "", SCHEDULER)
 
 
@@ -212,3 +234,7 @@ def _place(site: Site, holder: str | None) -> tuple[str, str]:
         page = "connection/list/" if login.major == 2 else "connections"
         return "Airflow's database", sh("open {}", f"{login.url}/{page}")
     return holder or "", ""
+
+
+def _means(name: str) -> str:
+    return next(row.means for row in precedence.ROWS if row.name == name)

@@ -16,18 +16,19 @@ from typing import NamedTuple
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError, digest, sh
 from aws_airflow_tasks.patch import dotenv
-from aws_airflow_tasks.runtimes import Runtime, Service
+from aws_airflow_tasks.runtimes import Runtime, Service, precedence
 from aws_airflow_tasks.site import AIRFLOW, Site
-from aws_airflow_tasks.steps import staging
+from aws_airflow_tasks.steps import env, staging
 from aws_airflow_tasks.steps.env import ENV
+from aws_airflow_tasks.steps.places import OVERRIDE
 from aws_airflow_tasks.world import files as world
 from aws_airflow_tasks.world import identity, receipts
 from aws_airflow_tasks.world.aws import principal
 from aws_airflow_tasks.world.receipts import Kept
 
 #: variables that make a difference even when ``.env`` no longer has them
-OURS = ("AWS_", "AIRFLOW__SECRETS__")
-#: in the state directory: lines of ``.env`` that something stronger won over at the last start
+OURS = ("AWS_", "AIRFLOW__SECRETS__", "AIRFLOW__WORKERS__SECRETS_", "AIRFLOW__AWS__", "AIRFLOW_CONN_AWS_DEFAULT")
+#: in the state directory: what was otherwise than ``.env`` says right after the last start, and would be again
 BEATEN = "beaten.json"
 #: in the state directory: as whom Airflow was last started that reads the person's own files
 STARTED_AS = "started_as"
@@ -37,11 +38,13 @@ def plan(site: Site) -> Plan:
     """Start, restart, wait, or nothing; what differs is named service by service, never with a value."""
     environment, runtime, running, stale = read_environment(site), site.runtime, site.running, _stale(site)
     wanted = {site.settings.mount_path: site.delivered.directory} if runtime.mounts else {}
-    effective = _effective(environment, site.state)
-    differences = _differences(runtime, running, effective, wanted, stale)
+    ignored = _without_effect(environment, site.state)
+    effective = _apart(environment, ignored)
+    seen = tuple(service._replace(environment=_apart(service.environment, ignored)) for service in running)
+    differences = _differences(runtime, seen, effective, wanted, stale)
     if not differences:
         return Plan(target=AIRFLOW, reason=f"healthy: {', '.join(service.name for service in running)}")
-    well = tuple(service._replace(healthy=True) for service in running)
+    well = tuple(service._replace(healthy=True) for service in seen)
     crashes = any(service.crashes for service in running)
     slow = not crashes and not _differences(runtime, well, effective, wanted, stale)
     change = Change(
@@ -111,29 +114,43 @@ def _start(site: Site, environment: Mapping[str, str], stale: Collection[str]) -
     if site.way.name == "live" and (whom := _as_whom(site)):
         world.replace(state / STARTED_AS, world.read(state / STARTED_AS), whom.encode(), mode=0o600)
     beaten = sorted({name for service in runtime.running() for name in _differing(service, environment)})
-    ours = [name for name in beaten if name.startswith(OURS)]
-    if ours:
-        names, pattern = ", ".join(ours), "|".join(ours)
-        hint = sh("grep -nE {} docker-compose.override.yml   # `environment:` wins over {}", pattern, ENV)
-        hint = hint if runtime.mounts else sh("env | grep -oE {}   # unset it, and start again", pattern)
-        raise TaskError(f"{names}: {ENV} says otherwise, but something stronger sets it", hint=hint)
-    found = {name: _fingerprint(name, environment) for name in beaten if name in environment}
+    if any(name.startswith(OURS) for name in beaten):
+        _raise_beaten(site, beaten)
+    found = {name: _fingerprint(name, environment) for name in beaten}
     before, after = world.read(state / BEATEN), json.dumps(found).encode()
     if found or before:
         world.replace(state / BEATEN, before, after, mode=0o600)
 
 
-def _effective(environment: Mapping[str, str], state: Path) -> dict[str, str]:
-    """``environment`` without the lines that were without effect when Airflow was last started with them."""
+def _raise_beaten(site: Site, beaten: Collection[str]) -> None:
+    """Raise TaskError where what differs is a line of ours, or beats one; what changes nothing of ours may differ."""
+    ours = env.ours(site, env.wanted(site))
+    said = dict.fromkeys(ours.lines.keys() & beaten, f"{ENV} says otherwise, but something stronger sets it")
+    for service in site.runtime.running():
+        found = precedence.find(service.environment, ours)
+        said |= {each.name: each.means for each in found if each.weight == "conflict" and each.name in beaten}
+    if said:
+        pattern = "|".join(said)
+        there = sh("grep -nE {} {}   # `environment:` wins over {}", pattern, OVERRIDE, ENV)
+        hint = there if site.runtime.mounts else sh("env | grep -oE {}   # unset it, and start again", pattern)
+        raise TaskError("; ".join(f"{name}: {means}" for name, means in said.items()), hint=hint)
+
+
+def _without_effect(environment: Mapping[str, str], state: Path) -> set[str]:
+    """The variables that were otherwise than ``environment`` says when Airflow was last started with just that."""
     try:
         beaten = dict(json.loads(world.read(state / BEATEN) or b"{}"))
     except ValueError:
-        beaten = {}
-    return {name: value for name, value in environment.items() if beaten.get(name) != _fingerprint(name, environment)}
+        return set()
+    return {name for name, known in beaten.items() if known == _fingerprint(name, environment)}
+
+
+def _apart(variables: Mapping[str, str], ignored: Collection[str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name not in ignored}
 
 
 def _fingerprint(name: str, environment: Mapping[str, str]) -> str:
-    return digest(f"{name}={environment[name]}")
+    return digest(f"{name}={environment[name]}" if name in environment else name)
 
 
 def stop(site: Site) -> Plan:

@@ -17,7 +17,15 @@ from aws_airflow_tasks.core import Check, Plan, TaskError
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import dag, env, mount, provider, secrets, start
-from aws_airflow_tasks.steps.probing import LAYERS, SCHEDULER, Expected, backend_check, hook_check, service_checks
+from aws_airflow_tasks.steps.probing import (
+    LAYERS,
+    SCHEDULER,
+    Expected,
+    backend_check,
+    beaten,
+    hook_check,
+    service_checks,
+)
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import airflow_api, cli
 from aws_airflow_tasks.world.airflow_api import DagRun
@@ -45,12 +53,13 @@ def checks(site: Site) -> Iterator[Check]:
 
 def _expected(site: Site) -> Expected:
     who = site.identity.identity
-    wanted = {name: value for name, value in env.wanted(site).items() if value is not None}
+    lines = env.wanted(site)
+    ours, wanted = env.ours(site, lines), {name: value for name, value in lines.items() if value is not None}
     if site.backend is None:
-        return Expected(who, wanted)
+        return Expected(who, wanted, ours=ours)
     variable = _value(site, site.backend, site.backend.variable_name(site.settings))
     connection = _value(site, site.backend, site.backend.connection_name(site.settings))
-    return Expected(who, wanted, variable, secrets.connection_host(connection) or "")
+    return Expected(who, wanted, variable, secrets.connection_host(connection) or "", ours)
 
 
 def _value(site: Site, backend: Backend, name: str) -> str:
@@ -121,6 +130,9 @@ def _probed(site: Site, names: Sequence[str], expected: Expected) -> list[Check]
         found = list(service_checks(site, names[0], expected))
     except TaskError as error:
         found = [Check("files-readable", "failed", error.message, error.hint)]
+    if ours := expected.ours:
+        variables = next(service.environment for service in site.running if service.name == names[0])
+        found = [beaten(site, each, variables, ours) if each.check == "environment" else each for each in found]
     return [check._replace(service=name) for check in found for name in names]
 
 

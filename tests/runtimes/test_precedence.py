@@ -16,6 +16,7 @@ import pytest
 
 from aws_airflow_tasks.runtimes import precedence, venv
 from aws_airflow_tasks.runtimes.precedence import ENDPOINT, KWARGS, ROWS, WITHOUT_EFFECT, WORKERS, Ours, find, neutral
+from aws_airflow_tasks.steps import probing
 from aws_airflow_tasks.steps.env import satisfied
 from tests.conftest import USER_CACHE
 
@@ -102,7 +103,8 @@ def without_profile(ours: Ours) -> Ours:
 
 
 def environment(ours: Ours, variables: Mapping[str, str], folder: Path) -> dict[str, str]:
-    where = {"HOME": str(folder), "AIRFLOW_HOME": str(folder), "AWS_MAX_ATTEMPTS": "1"}
+    """The whole of it: whatever would go to AWS ends at a proxy that is not there."""
+    where = {"HOME": str(folder), "AIRFLOW_HOME": str(folder), "AWS_MAX_ATTEMPTS": "1", "HTTPS_PROXY": NOWHERE}
     return {**where, **ours.lines, **variables}
 
 
@@ -335,6 +337,14 @@ def test_a_session_factory_decides_on_the_keys_of_hooks_and_backend(
     assert [found.weight for found in find(there[0], ours)] == ["warning"]
 
 
+def probed(python: str, variables: dict[str, str]) -> dict[str, Any]:
+    """What `verify` asks the Airflow of a service."""
+    argv = [python, "-", json.dumps({"variable": "v", "connection": "c"})]
+    script = Path(probing.__file__).with_name("backend.py.txt").read_text()
+    done = subprocess.run(argv, env=variables, input=script, capture_output=True, text=True, timeout=600)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
 CFG = f"[workers]\nsecrets_backend = {OTHER_CLASS}\n[secrets]\nbackend = {OTHER_CLASS}\nbackend_kwargs = {{}}\n"
 
 
@@ -350,6 +360,11 @@ def test_of_airflow_cfg_the_backend_for_tasks_counts_unless_the_environment_has_
         "SystemsManagerParameterStoreBackend",
     ]
     assert [backend[0] for backend in over_it["backends"]] == ["SecretsManagerBackend"] * 2
+    for_tasks = probed(airflows[3], there[0])["for_tasks"]
+    assert for_tasks["backend"] == "SystemsManagerParameterStoreBackend"
+    assert for_tasks["place"] == str(tmp_path / "airflow.cfg")
+    assert probed(airflows[3], there[1])["for_tasks"] is None
+    assert probed(airflows[2], there[0])["for_tasks"] is None
     assert [found.name for found in find({**ours.lines, WORKERS: OTHER_CLASS}, ours)] == [WORKERS]
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from aws_airflow_tasks.patch import dotenv
 from tests.project import StandInAirflow, airflow, astro_project, embedded, run
-from tests.test_setup import Run, in_docker, project, secrets
+from tests.test_setup import Run, aws_itself, in_docker, project, secrets
 
-__all__ = ["airflow", "astro_project", "embedded", "in_docker", "project", "run", "secrets"]
+__all__ = ["airflow", "astro_project", "aws_itself", "embedded", "in_docker", "project", "run", "secrets"]
 
 #: last week's, and what else beats a line of ours; the name comes first, and its line
 BEATING = {
@@ -18,7 +18,7 @@ BEATING = {
     "another profile": ("AWS_DEFAULT_PROFILE=staging\n", "before AWS_PROFILE"),
     "a token": ("AWS_WEB_IDENTITY_TOKEN_FILE=/t\nAWS_ROLE_ARN=arn:aws:iam::1:role/r\n", "assumes AWS_ROLE_ARN"),
     "another endpoint for one service": ("AWS_ENDPOINT_URL_SECRETS_MANAGER=http://x\n", "another endpoint"),
-    "no endpoint": ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true\n", "ignores AWS_ENDPOINT_URL"),
+    "no endpoint": ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true\n", "ignores the endpoint"),
     "an argument": ("AIRFLOW__SECRETS__BACKEND_KWARG__ROLE_ARN=arn:aws:iam::1:role/r\n", "takes this argument"),
     "another backend for tasks": ("AIRFLOW__WORKERS__SECRETS_BACKEND=a.B\n", "tasks ask this backend"),
     "a connection": ("AIRFLOW_CONN_AWS_DEFAULT=aws://AKIACONN:hunter2@\n", "hooks take the keys"),

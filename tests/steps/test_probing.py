@@ -14,12 +14,13 @@ from typing import Any
 import boto3
 import pytest
 
-from aws_airflow_tasks.core import Check, TaskError
+from aws_airflow_tasks.core import Check, TaskError, digest
+from aws_airflow_tasks.runtimes.precedence import Ours
 from aws_airflow_tasks.runtimes.protocol import Outcome
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import probing
-from aws_airflow_tasks.steps.probing import Expected, backend_check, service_checks
+from aws_airflow_tasks.steps.probing import Expected, backend_check, beaten, service_checks
 from aws_airflow_tasks.world.aws import Identity
 from tests import facts
 from tests.world.server import Embedded, embedded
@@ -31,6 +32,8 @@ SECRET = "airflow/variables/aws_airflow_check"
 
 class Service:
     """Runs the probe in a process of its own with an environment that the test chooses."""
+
+    name, mounts, reads = "docker", True, "compose"
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = dict(environment)
@@ -189,6 +192,45 @@ def test_the_backend_must_find_this_very_variable_and_host(expected: Expected) -
     assert backend(good | {"variable": {"value": "stale"}}, expected).status == "failed"
     assert "no backend" in backend(good | {"backend": None, "variable": {"error": "x"}}, expected).detail
     assert "NoRegionError" in backend(good | {"connection": {"error": "NoRegionError: …"}}, expected).detail
+
+
+def test_another_backend_for_tasks_is_named_with_its_place_and_one_that_finds_others_too(expected: Expected) -> None:
+    found = {"variable": {"value": digest("nonce")}, "connection": {"value": "host"}}
+    good = {"backend": "SecretsManagerBackend", **found}
+
+    def backend(**for_tasks: Any) -> Check:
+        answer = {**good, "for_tasks": {**good, "place": "/usr/local/airflow/airflow.cfg", **for_tasks}}
+        return backend_check(site(Answering(json.dumps(answer))), expected)
+
+    assert backend().status == "ok"
+    other = backend(backend="MyBackend")
+    assert (other.status, other.hint) == ("failed", "less /usr/local/airflow/airflow.cfg")
+    assert other.detail == (
+        "AIRFLOW__WORKERS__SECRETS_BACKEND (/usr/local/airflow/airflow.cfg): "
+        "tasks ask this backend instead of AIRFLOW__SECRETS__BACKEND: MyBackend"
+    )
+    assert backend(variable={"value": None}).detail.startswith("in a task, SecretsManagerBackend on variable")
+
+
+def test_a_variable_of_the_process_that_beats_a_line_of_ours_is_said_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("AWS_DEFAULT_PROFILE=staging\n")
+    ours = Ours({"AWS_PROFILE": "dev"}, lambda _: True, frozenset({"dev"}), airflow=(3, 3))
+    here = facts.site(Settings(project=tmp_path), runtime=Service({}))
+
+    def said(check: Check, **variables: str) -> Check:
+        return beaten(here, check, variables, ours)
+
+    fine, bad = Check("environment", "ok", "as in .env"), Check("environment", "failed", "not as in .env: A")
+    assert said(fine, AWS_REGION="x") == fine
+    found = said(fine, AWS_DEFAULT_PROFILE="staging")
+    assert (found.status, found.hint) == ("failed", "invoke env --override && invoke start")
+    assert found.detail == "AWS_DEFAULT_PROFILE: botocore takes this profile before AWS_PROFILE"
+    assert said(bad, AWS_DEFAULT_PROFILE="staging").detail == f"not as in .env: A; {found.detail}"
+    assert said(fine, AWS_ACCESS_KEY_ID="AKIA").hint == "invoke start", "no file has it: what runs is of before"
+    assert said(fine, AWS_ENDPOINT_URL_S3="http://minio").status == "warning"
+    assert said(bad, AWS_ENDPOINT_URL_S3="http://minio").status == "failed"
+    (tmp_path / "docker-compose.override.yml").write_text("# AWS_ACCESS_KEY_ID\n")
+    assert said(fine, AWS_ACCESS_KEY_ID="AKIA").hint.startswith("grep -nE AWS_ACCESS_KEY_ID docker-compose.override")
 
 
 def test_a_probe_that_cannot_run_is_an_error_with_its_last_line(expected: Expected) -> None:

@@ -19,6 +19,7 @@ from aws_airflow_tasks.steps import start
 from aws_airflow_tasks.steps.start import Started
 from aws_airflow_tasks.world import receipts
 from aws_airflow_tasks.world.delivery import Way
+from aws_airflow_tasks.world.profiles import Credentials
 from aws_airflow_tasks.world.staging import Staged
 from tests.facts import site
 
@@ -55,6 +56,9 @@ class Airflow:
 
     def version(self) -> tuple[int, ...]:
         return (3, 3)
+
+    def credentials(self, host: Path) -> str:
+        return TARGET
 
     def services(self) -> tuple[str, ...]:
         return NAMES
@@ -99,7 +103,8 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
 
 def here(settings: Settings, state: Path, **facts: Any) -> Site:
     """The project as it is now, whose staged credentials are in one directory."""
-    delivered = type("Delivered", (), {"directory": Path("/staged")})
+    files = Path("/staged/config"), Path("/staged/credentials")
+    delivered = Credentials("dev", "static", "static", "eu-west-1", "", "", ("dev",), *files)
     return site(settings, state=state, delivered=delivered, way=Way("export", ""), **facts)
 
 
@@ -294,6 +299,27 @@ def test_a_line_of_ours_that_something_stronger_wins_over_is_an_error_that_says_
         change.apply()
     assert "grep -nE AWS_PROFILE docker-compose.override.yml" in caught.value.hint
     assert "prod" not in str(caught.value) + caught.value.hint
+
+
+def test_what_beats_a_line_of_ours_from_elsewhere_is_an_error_that_says_what_it_does(
+    airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    airflow.stronger = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_REGION": "us-east-2"}
+    change = only(settings, state)
+    with pytest.raises(TaskError, match=r"^AWS_ACCESS_KEY_ID: botocore takes keys in the environment") as caught:
+        change.apply()
+    assert "grep -nE AWS_ACCESS_KEY_ID docker-compose.override.yml" in caught.value.hint
+    assert "AKIA" not in str(caught.value) + caught.value.hint
+
+
+def test_what_changes_nothing_of_ours_does_not_start_airflow_for_ever_and_is_no_error(
+    airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    airflow.stronger = {"AWS_REGION": "us-east-2"}
+    only(settings, state).apply()
+    assert start.plan(here(settings, state)).needed == ()
+    write(settings.project, ENV | {"AWS_REGION": "eu-west-1"})
+    assert only(settings, state).reason == "scheduler, triggerer: AWS_REGION not as in .env"
 
 
 def test_only_the_first_start_leaves_a_receipt_which_says_whether_airflow_ran_before(

@@ -16,6 +16,7 @@ import pytest
 
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Check, Plan, TaskError
+from aws_airflow_tasks.runtimes.precedence import Ours
 from aws_airflow_tasks.runtimes.protocol import Outcome, Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
@@ -335,8 +336,12 @@ class Backend:
         return self.values.get(name)
 
 
+OURS = Ours({"A": "1", "B": None, "C": ""}, bool, frozenset())  # type: ignore[dict-item]
+
+
 def expected(monkeypatch: pytest.MonkeyPatch, backend: Backend | None) -> Expected:
     monkeypatch.setattr(verify.env, "wanted", lambda asked: {"A": "1", "B": None, "C": ""})
+    monkeypatch.setattr(verify.env, "ours", lambda asked, lines: OURS._replace(lines=lines))
     known = type("Known", (), {"identity": EXPECTED.identity})
     return verify._expected(site(Settings(), identity=known, backend=backend, account="the account"))
 
@@ -345,8 +350,8 @@ def test_expected_are_the_identity_the_lines_of_ours_and_the_two_values_of_the_b
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     backend = Backend(v_aws_airflow_check="nonce", c_aws_airflow_check='{"conn_type": "http", "host": "h"}')
-    assert expected(monkeypatch, backend) == Expected(EXPECTED.identity, {"A": "1", "C": ""}, "nonce", "h")
-    assert expected(monkeypatch, None) == Expected(EXPECTED.identity, {"A": "1", "C": ""})
+    assert expected(monkeypatch, backend) == Expected(EXPECTED.identity, {"A": "1", "C": ""}, "nonce", "h", OURS)
+    assert expected(monkeypatch, None) == Expected(EXPECTED.identity, {"A": "1", "C": ""}, ours=OURS)
     backend.values["c_aws_airflow_check"] = "no connection"
     assert expected(monkeypatch, backend).host == ""
     del backend.values["c_aws_airflow_check"]

@@ -240,8 +240,8 @@ _RULES: dict[str, Callable[[str], str | None]] = {
     "credentials": _one_of("auto", "live", "export"),
     "mount_path": _matching(r"/[A-Za-z0-9._/-]*[A-Za-z0-9._-]", "an absolute path in the containers"),
     "backend": _one_of("secrets-manager", "none"),
-    "connections_prefix": _matching(r"[A-Za-z0-9/_+=.@-]+", "a name prefix such as airflow/connections"),
-    "variables_prefix": _matching(r"[A-Za-z0-9/_+=.@-]+", "a name prefix such as airflow/variables"),
+    "connections_prefix": _matching(r"[A-Za-z0-9/_+=.@-]*", "a name prefix such as airflow/connections"),
+    "variables_prefix": _matching(r"[A-Za-z0-9/_+=.@-]*", "a name prefix such as airflow/variables"),
     "check_variable": _matching(r"[A-Za-z0-9_.-]{1,200}", "an Airflow variable name"),
     "check_connection": _matching(r"[A-Za-z0-9_.-]{1,200}", "an Airflow conn_id"),
     "endpoint_url": lambda value: not_a_url(value) if value else None,
@@ -249,6 +249,11 @@ _RULES: dict[str, Callable[[str], str | None]] = {
     "identity_ttl": _seconds,
 }
 _INTEGERS = ("wait", "identity_ttl")
+
+
+def is_allowed(key: str, value: str) -> bool:
+    """Whether a setting may have a value."""
+    return _RULES[key](value) is None
 
 
 def _validated(key: str, value: Any, origin: str) -> str | int:

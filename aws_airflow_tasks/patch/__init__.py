@@ -19,6 +19,7 @@ class Patch(NamedTuple):
         reason: one clause: why nothing is to do, what is done, or the cause of a conflict or refusal (no secrets).
         by_hand: the lines to add or change by hand, for a conflict or refusal.
         warnings: what a person should know although the file can be patched.
+        keys: of a conflict about assignments, whose values are someone else's.
     """
 
     outcome: Literal["satisfied", "edits", "conflict", "refusal"]
@@ -28,6 +29,7 @@ class Patch(NamedTuple):
     reason: str = ""
     by_hand: str = ""
     warnings: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
 
 
 def splice(data: bytes, edits: tuple[Edit, ...]) -> bytes:

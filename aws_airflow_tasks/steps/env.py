@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import Any
 
+from aws_airflow_tasks import backends
+from aws_airflow_tasks.backends.arguments import Objection, objections
 from aws_airflow_tasks.core import Plan, Target, TaskError, sh
-from aws_airflow_tasks.patch import dotenv
+from aws_airflow_tasks.patch import Patch, dotenv
 from aws_airflow_tasks.runtimes import Runtime, precedence
-from aws_airflow_tasks.runtimes.precedence import Finding
+from aws_airflow_tasks.runtimes.precedence import BACKEND, KWARGS, Finding
+from aws_airflow_tasks.settings import ENVIRONMENT_PREFIX, is_allowed
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files, places
 from aws_airflow_tasks.steps.places import Placed
 from aws_airflow_tasks.text.hints import no_region
+from aws_airflow_tasks.text.redaction import SECRET_TEXT
 from aws_airflow_tasks.world import delivery, receipts
 from aws_airflow_tasks.world.endpoints import EVERYTHING, is_loopback
 from aws_airflow_tasks.world.profiles import Credentials
 
 ENV = ".env"
 PROFILE = "AWS_PROFILE"
+#: the settings that a line follows from alone, and those of them that are flags
+LINES = {PROFILE: "profile", "AWS_DEFAULT_REGION": "region", EVERYTHING: "endpoint_url"}
+FLAGS = ("profile", "region")
+#: the files that a line leads to, below ``mount_path``
+FILES = {"AWS_CONFIG_FILE": "config", "AWS_SHARED_CREDENTIALS_FILE": "credentials"}
 
 
 def plan(site: Site) -> Plan:
@@ -41,7 +48,7 @@ def plan(site: Site) -> Plan:
         lines,
         ours=receipts.written_values(site.receipts, ENV),
         override=site.settings.override,
-        satisfied=partial(_will_do, {"default", known.profile}),
+        objection=partial(objection, site),
         unwelcome=unwelcome,
     )
     planned = files.plan(
@@ -51,6 +58,7 @@ def plan(site: Site) -> Plan:
         patch,
         mode=0o600,
         shown=dotenv.redactor(),
+        agreeing=_agreeing(site, patch, lines),
         keys=dotenv.written(patch, {**lines, **dict.fromkeys(unwelcome)}),
         shell={} if site.settings.endpoint_url else known.outside,
     )
@@ -106,8 +114,8 @@ def ours(site: Site, lines: Mapping[str, str | None]) -> precedence.Ours:
     kept, known = {name: value for name, value in lines.items() if value is not None}, site.delivered
     return precedence.Ours(
         kept,
-        lambda text: satisfied(precedence.KWARGS, text, kept[precedence.KWARGS]),
-        frozenset({known.profile} if PROFILE in kept else {known.profile, "default"}),
+        lambda text: not objection(site, KWARGS, text, kept[KWARGS]),
+        frozenset(_profiles(site)),
         known.endpoints,
         site.runtime.version(),
         metadata=known.source == "metadata" and not known.staged,
@@ -147,8 +155,8 @@ def wanted(site: Site) -> dict[str, str | None]:
         "AWS_EC2_METADATA_DISABLED": None if known.source == "metadata" and not known.staged else "true",
         **dict.fromkeys(sorted({EVERYTHING} | earlier)),
         **known.outside,
-        "AIRFLOW__SECRETS__BACKEND": backend.CLASS if backend else None,
-        precedence.KWARGS: dotenv.json_value(backend.kwargs(settings, known)) if backend else None,
+        BACKEND: backend.CLASS if backend else None,
+        KWARGS: dotenv.json_value(backend.kwargs(settings, known)) if backend else None,
     }
 
 
@@ -163,28 +171,64 @@ def _reachable(site: Site, known: Credentials) -> None:
             )
 
 
-def _will_do(staged: Collection[str], key: str, current: str, wanted_value: str | None) -> bool:
-    """As :func:`satisfied`; where the profile needs no line, someone's own may name what the copy has."""
+def objection(site: Site, key: str, current: str, wanted_value: str | None) -> str:
+    """Why a line's value will not do, in words that follow its key; empty: it will.
+
+    Of the backend's arguments the person may have others, and further ones, that come to the same; where the profile
+    needs no line, one that names what the copy has.
+    """
     if key == PROFILE and wanted_value is None:
-        return current in staged
-    return satisfied(key, current, wanted_value)
+        return "" if current in _profiles(site) else dotenv.instead(key, current, None)
+    if key != KWARGS or wanted_value is None or not current:
+        return dotenv.difference(key, current, wanted_value)
+    said = _against(site, current, wanted_value)
+    return ": " + ", ".join(each.words for each in said) if said else ""
 
 
-def satisfied(key: str, current: str, wanted_value: str | None) -> bool:
-    """Equal, or for the backend's JSON: all of ours and nothing that would ask elsewhere or as another."""
-    if wanted_value is None or key != precedence.KWARGS or current == wanted_value:
-        return dotenv.equal(key, current, wanted_value)
-    have, want = _mapping(current), _mapping(wanted_value)
-    return all(have.get(name) == value for name, value in want.items()) and not (have.keys() - want.keys()) & {
-        "role_arn",
-        "profile_name",
-        "endpoint_url",
-    }
+def _profiles(site: Site) -> Collection[str]:
+    """The names that the profile has where Airflow is."""
+    known = site.delivered
+    return {known.profile, "default"} if known.staged else {known.profile}
 
 
-def _mapping(text: str) -> Mapping[str, Any]:
+def _against(site: Site, current: str, wanted_value: str) -> tuple[Objection, ...]:
+    assert site.backend is not None
+    return objections(site.backend, site.settings, _profiles(site), current, wanted_value)
+
+
+def _agreeing(site: Site, patch: Patch, lines: Mapping[str, str | None]) -> str:
+    """The command whose flags and settings agree with every line that a conflict is about; empty: there is none."""
+    values = _values(patch)
+    chosen: dict[str, str] = {}
+    for key in patch.keys:
+        if key == KWARGS and BACKEND in patch.keys:
+            continue  # another class, whose arguments they are
+        for setting, value in _settings(site, key, values.get(key), lines.get(key) or ""):
+            fit = bool(setting) and is_allowed(setting, value) and not SECRET_TEXT.search(value)
+            if not fit or chosen.setdefault(setting, value) != value:
+                return ""
+    variables = [sh(f"{ENVIRONMENT_PREFIX}{key.upper()}={{}} ", chosen[key]) for key in chosen if key not in FLAGS]
+    flags = [sh(f" --{key} {{}}", chosen[key]) for key in chosen if key in FLAGS]
+    return f"{''.join(variables)}invoke env{''.join(flags)}" if chosen else ""
+
+
+def _values(patch: Patch) -> Mapping[str, str]:
     try:
-        found = json.loads(text)
+        return dotenv.read(patch.before or b"", "compose")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+
+
+def _settings(site: Site, key: str, value: str | None, wanted_value: str) -> Sequence[tuple[str, str]]:
+    """The settings, with their values, under which ``value`` is what we want of ``key``; an empty name: none is."""
+    if value is None:
+        return [("", "")]
+    if key == KWARGS:
+        return [(each.setting, each.value) for each in _against(site, value, wanted_value)]
+    if key == BACKEND:
+        names = {each.CLASS: each.NAME for each in backends.ALL.values()}
+        return [("backend", names.get(value, "none"))]
+    folder, _, name = value.rpartition("/")
+    if site.runtime.mounts and FILES.get(key) == name:
+        return [("mount_path", folder)]
+    return [(LINES.get(key, "") if value else "", value)]

@@ -23,6 +23,7 @@ def plan(
     *,
     mode: int | None = None,
     shown: Callable[[str], str] = lambda text: text,
+    agreeing: str = "",
     **receipt: Any,
 ) -> Plan:
     """The plan for one file of the project.
@@ -34,14 +35,17 @@ def plan(
         patch: what the patcher says.
         mode: the mode of a file that is created.
         shown: redacts the file's text for the diff.
+        agreeing: the command that agrees with what a conflict is about; empty: there is none.
         receipt: what else ``undo`` needs to know.
 
     Raises:
         TaskError: a conflict or a refusal; the hint has the lines to change by hand.
     """
     if patch.outcome == "conflict":
-        instead = f"invoke {task} --override   # replaces it, and `invoke undo` gives it back; or by hand:"
-        raise TaskError(f"{name}: {patch.reason}", hint=f"{instead}\n{patch.by_hand}")
+        ways = [f"invoke {task} --override   # replaces it, and `invoke undo` gives it back"]
+        ways += [f"{agreeing}   # agrees with it"] if agreeing else []
+        hint = "; or\n".join(ways) + f"; or by hand:\n{patch.by_hand}"
+        raise TaskError(f"{name}: {patch.reason}", hint=hint)
     if patch.outcome == "refusal":
         raise TaskError(f"{name}: {patch.reason}", hint=patch.by_hand)
     if patch.outcome == "satisfied":

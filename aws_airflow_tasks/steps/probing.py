@@ -23,6 +23,8 @@ from aws_airflow_tasks.world.aws import Identity, principal
 LAYERS = ("files-readable", "environment", "identity-in-service", "raw-secret")
 #: seconds that a probe gets at least, however short the wait for Airflow itself
 LIMIT = 120
+#: what parts a team's name from the rest of an entry's, in Airflow's multi-team mode
+TEAM = "--"
 #: where tasks run with the LocalExecutor
 SCHEDULER = "scheduler"
 
@@ -79,7 +81,7 @@ def service_checks(site: Site, service: str, expected: Expected) -> Iterator[Che
     }
     found = _ask(site, service, "probe", question)
     yield _files_readable(service, found)
-    yield _environment(service, found["environment"], wanted)
+    yield _environment(site, service, found["environment"], wanted)
     yield _identity(service, found["identity"], expected)
     if "secret" in found:
         yield _raw_secret(service, found["secret"], expected)
@@ -101,11 +103,11 @@ def _files_readable(service: str, found: dict[str, Any]) -> Check:
     return Check("files-readable", "ok", f"as uid {found['uid']}", "", service)
 
 
-def _environment(service: str, found: dict[str, str | None], wanted: Mapping[str, str]) -> Check:
+def _environment(site: Site, service: str, found: dict[str, str | None], wanted: Mapping[str, str]) -> Check:
     differing = [
         name
         for name, value in wanted.items()
-        if found.get(name) is None or not env.satisfied(name, str(found[name]), value)
+        if found.get(name) is None or env.objection(site, name, str(found[name]), value)
     ]
     if differing:
         return Check("environment", "failed", f"not as in .env: {', '.join(differing)}", "invoke start", service)
@@ -167,10 +169,19 @@ def backend_check(site: Site, expected: Expected) -> Check:
         for kind, value in want.items():
             answer = answers[kind]
             if answer.get("value") != value:
-                seen = answer.get("error") or ("it found none" if answer["value"] is None else "it found another one")
-                detail = f"{whose}{answers['backend'] or 'no backend'} on {kind} {names[kind]}: {seen}"
-                return Check("backend", "failed", detail, "invoke env secrets", SCHEDULER)
+                return _not_found(answers, whose, kind, names[kind], multi_team=bool(found.get("multi_team")))
     return Check("backend", "ok", f"{found['backend']} finds the variable and the connection", "", SCHEDULER)
+
+
+def _not_found(answers: Mapping[str, Any], whose: str, kind: str, name: str, *, multi_team: bool) -> Check:
+    answer = answers[kind]
+    if multi_team and TEAM in name:
+        detail = f"in multi-team mode Airflow looks for no {kind} with {TEAM} in its name: {name}"
+        hint = f"INVOKE_AWS_AIRFLOW_CHECK_{kind.upper()}=another_name invoke secrets dag"
+        return Check("backend", "failed", detail, hint, SCHEDULER)
+    seen = answer.get("error") or ("it found none" if answer["value"] is None else "it found another one")
+    detail = f"{whose}{answers['backend'] or 'no backend'} on {kind} {name}: {seen}"
+    return Check("backend", "failed", detail, "invoke env secrets", SCHEDULER)
 
 
 #: the connection of Airflow's AWS hooks, where DAG code names no other

@@ -36,7 +36,13 @@ def plan(site: Site) -> Plan:
     if not account.credentials.region:
         profile = account.credentials.profile
         raise TaskError(f"no region is set for profile {profile}", hint=no_region(profile))
-    changes = [_change(site, backend, name, value()) for name, value in _entries(site, backend).items()]
+    names = _entries(site, backend)
+    if len(names) < 2:
+        raise TaskError(
+            f"the check variable and the check connection would both be {backend.ENTRY} {', '.join(names)}",
+            hint="INVOKE_AWS_AIRFLOW_CHECK_VARIABLE=another_name invoke secrets env dag",
+        )
+    changes = [_change(site, backend, name, value()) for name, value in names.items()]
     return Plan(tuple(changes), target=", ".join(change.target for change in changes), reason="there")
 
 

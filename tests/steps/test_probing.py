@@ -233,6 +233,20 @@ def test_a_variable_of_the_process_that_beats_a_line_of_ours_is_said_with_the_wa
     assert said(fine, AWS_ACCESS_KEY_ID="AKIA").hint.startswith("grep -nE AWS_ACCESS_KEY_ID docker-compose.override")
 
 
+@pytest.mark.parametrize(
+    ("multi_team", "said"), [(True, "in multi-team mode Airflow looks for no variable"), (False, "")]
+)
+def test_a_name_that_multi_team_mode_refuses_is_told_as_the_reason(
+    multi_team: bool, said: str, expected: Expected
+) -> None:
+    none = {"value": None}
+    answer = {"backend": "SecretsManagerBackend", "variable": none, "connection": none, "multi_team": multi_team}
+    found = backend_check(site(Answering(json.dumps(answer)), check_variable="ours--check"), expected)
+    assert found.status == "failed"
+    assert found.detail.startswith(said or "SecretsManagerBackend on variable ours--check: it found none")
+    assert ("CHECK_VARIABLE=another_name" in found.hint) == multi_team
+
+
 def test_a_probe_that_cannot_run_is_an_error_with_its_last_line(expected: Expected) -> None:
     broken = site(Answering("", "Traceback\nAirflowConfigException: the backend key"))
     with pytest.raises(TaskError, match="AirflowConfigException: the backend key"):

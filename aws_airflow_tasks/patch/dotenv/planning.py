@@ -30,13 +30,19 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOT_PORTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f$']| #|^[#\"]")
 
 
-#: takes a key, its current value and the wanted one (None: no line of ours); whether the current one will do
-Satisfied = Callable[[str, str, str | None], bool]
+#: takes a key, its current value and the wanted one (None: no line of ours); why the current one will not do, in words
+#: that follow the key, without secrets; empty: it will
+Objection = Callable[[str, str, str | None], str]
 
 
-def equal(key: str, current: str, wanted: str | None) -> bool:
-    """Whether the values are the same text; where none is wanted of us, someone's own may be any."""
-    return wanted is None or current == wanted
+def difference(key: str, current: str, wanted: str | None) -> str:
+    """Nothing where the values are the same text; where none is wanted of us, someone's own may be any."""
+    return "" if wanted is None or current == wanted else instead(key, current, wanted)
+
+
+def instead(key: str, current: str, wanted: str | None) -> str:
+    """What a value is, and what it should be."""
+    return f" is {_shown(key, current)}, wanted {_wanted(key, wanted)}"
 
 
 def portable(value: str) -> str:
@@ -70,7 +76,7 @@ def plan(
     *,
     ours: Mapping[str, Collection[str]] | None = None,
     override: bool = False,
-    satisfied: Satisfied = equal,
+    objection: Objection = difference,
     unwelcome: Mapping[str, str] | None = None,
 ) -> Patch:
     """What makes ``want`` true of a ``.env`` file.
@@ -80,18 +86,21 @@ def plan(
         want: the value of each key, or None: our line of that key goes. Someone's own stays, if it will do.
         ours: by key the sha256 (hex) of every value that we wrote earlier; such a value may change or go freely.
         override: replace someone's own values, too. An empty one is a placeholder, and may be replaced anyway.
-        satisfied: whether a current value will do.
+        objection: why a current value will not do.
         unwelcome: by key why no value of it will do, in a clause.
+
+    A conflict names in its ``keys`` whose lines are someone's own and will not do.
     """
     if unfit := unreadable(data or b"") or _unwritable(want):
         return Patch("refusal", data, data, reason=unfit, by_hand=_by_hand(want))
     unwelcome = unwelcome or {}
-    todo = _Todo.of(data or b"", {**want, **dict.fromkeys(unwelcome)}, ours or {}, satisfied, unwelcome)
+    todo = _Todo.of(data or b"", {**want, **dict.fromkeys(unwelcome)}, ours or {}, objection, unwelcome)
     if hidden := unwelcome.keys() - {statement.key for statement in todo.found}:
         reason = "; ".join(f"{key}: {unwelcome[key]}" for key in sorted(hidden))
         return Patch("refusal", data, data, reason=reason, by_hand=_by_hand(dict.fromkeys(sorted(hidden))))
     if todo.clashes and not override:
-        return Patch("conflict", data, data, reason="; ".join(todo.clashes), by_hand=_by_hand(todo.changed))
+        by_hand = _by_hand({key: todo.want[key] for key in todo.clashing} or todo.changed)
+        return Patch("conflict", data, data, reason="; ".join(todo.clashes), by_hand=by_hand, keys=todo.clashing)
     if not todo.changed:
         warnings = disagreements(todo.found, views(todo.data, todo.found))
         return Patch("satisfied", data, data, reason=todo.kept, warnings=warnings)
@@ -156,6 +165,7 @@ class _Todo(NamedTuple):
         gone: assignments that are to go: ours, and someone's that will not do.
         differing: assignments that get another value.
         missing: keys to append, with their values.
+        clashing: the keys of those whose value is not ours to change.
         clashes: why what would change is not ours to change.
         leaning: assignments whose value would change along, since they refer to one that changes.
         kept: what stays as it is, in words.
@@ -165,10 +175,11 @@ class _Todo(NamedTuple):
     text: str
     found: list[Statement]
     want: Mapping[str, str | None]
-    satisfied: Satisfied
+    objection: Objection
     gone: list[Statement]
     differing: list[Statement]
     missing: dict[str, str]
+    clashing: tuple[str, ...]
     clashes: list[str]
     leaning: list[Statement]
     kept: str
@@ -179,7 +190,7 @@ class _Todo(NamedTuple):
         data: bytes,
         want: Mapping[str, str | None],
         ours: Mapping[str, Collection[str]],
-        satisfied: Satisfied,
+        objection: Objection,
         unwelcome: Mapping[str, str],
     ) -> _Todo:
         """Compare the file with what is wanted; of several assignments of a key the last one counts."""
@@ -190,7 +201,7 @@ class _Todo(NamedTuple):
         text = decoded(data)
 
         def may_stay(found: Statement) -> bool:
-            return found.key not in unwelcome and satisfied(found.key, found.value or "", None)
+            return found.key not in unwelcome and not objection(found.key, found.value or "", None)
 
         found = list(statements(text))
         by_weight = sorted(found, key=lambda s: not s.error)
@@ -206,23 +217,21 @@ class _Todo(NamedTuple):
         differing = [
             s
             for key, s in current.items()
-            if key in wanted and (s.value is None or not satisfied(key, s.value, wanted[key]))
+            if key in wanted and (s.value is None or objection(key, s.value, wanted[key]))
         ]
-        clashes = [
-            _clash(s, want[s.key], unwelcome.get(s.key, ""))
-            for s in (*differing, *gone)
-            if not is_ours(s) and s.value != ""
-        ]
+        clashing = [s for s in (*differing, *gone) if not is_ours(s) and s.value != ""]
+        clashes = [_clash(s, want[s.key], unwelcome.get(s.key, ""), objection) for s in clashing]
         leans = leaning(text, found, [*gone, *differing])
         return cls(
             data,
             text,
             found,
             want,
-            satisfied,
+            objection,
             gone,
             differing,
             {key: value for key, value in wanted.items() if key not in current},
+            tuple(s.key for s in clashing),
             [*clashes, *(f"line {s.line}: {shown_name(s.key)} refers to what would change" for s in leans)],
             leans,
             "; ".join(f"{s.key} (line {s.line}) is not ours and stays" for s in theirs.values() if s not in gone)
@@ -247,16 +256,19 @@ class _Todo(NamedTuple):
         return "; ".join(f"{verb} {', '.join(keys)}" for verb, keys in parts.items() if keys)
 
 
-def _clash(statement: Statement, wanted: str | None, why: str) -> str:
-    want = "no such line" if wanted is None else _shown(statement.key, wanted)
+def _clash(statement: Statement, wanted: str | None, why: str, objection: Objection) -> str:
     where = f"line {statement.line}: {statement.key}"
     if why:
         return f"{where}: {why}"
     if statement.error:
-        return f"{where} cannot be read ({statement.error}), wanted {want}"
+        return f"{where} cannot be read ({statement.error}), wanted {_wanted(statement.key, wanted)}"
     if statement.value is None:
-        return f"{where} is taken from the shell, wanted {want}"
-    return f"{where} is {_shown(statement.key, statement.value)}, wanted {want}"
+        return f"{where} is taken from the shell, wanted {_wanted(statement.key, wanted)}"
+    return where + objection(statement.key, statement.value, wanted)
+
+
+def _wanted(key: str, value: str | None) -> str:
+    return "no such line" if value is None else _shown(key, value)
 
 
 def _shown(key: str, value: str) -> str:
@@ -332,7 +344,7 @@ def _proven(after: bytes, todo: _Todo) -> tuple[str, ...]:
     prove_kept(todo.text, views(todo.data, todo.found), seen, [*todo.gone, *todo.differing], free)
     for key, value in todo.want.items():
         current = seen["compose"].values.get(key)
-        if value is not None if current is None else not todo.satisfied(key, current, value):
+        if value is not None if current is None else todo.objection(key, current, value):
             raise ValueError(f"{key} would not be read as wanted by docker compose")
     if any(not seen[reader].values.items() >= todo.missing.items() for reader in READERS):
         raise ValueError(f"{', '.join(todo.missing)} would not be read as wanted by every reader")

@@ -80,7 +80,11 @@ def test_someone_elses_value_is_replaced_only_on_demand(before: bytes, after: by
 @pytest.mark.parametrize("before", [b"K=\r\nG=\r\nA=1\r\n", b"A=1\nG=\nK=  \t\n", b"A=1\nK=''\nG=''"])
 def test_an_empty_value_is_a_placeholder_that_is_filled_or_taken_out(before: bytes) -> None:
     """It is nobody's choice: no conflict where a value, or no line at all, is wanted."""
-    patch = plan(before, {"K": "new", "G": None}, satisfied=lambda key, current, wanted: current == wanted)
+
+    def unlike(key: str, current: str, wanted: str | None) -> str:
+        return "" if current == wanted else " is another"
+
+    patch = plan(before, {"K": "new", "G": None}, objection=unlike)
     assert patch.outcome == "edits"
     assert dotenv.read(patch.after or b"", "compose") == {"A": "1", "K": "new"}
 
@@ -88,16 +92,16 @@ def test_an_empty_value_is_a_placeholder_that_is_filled_or_taken_out(before: byt
 def test_someones_own_line_that_will_not_do_goes_only_on_demand_and_every_one_of_it() -> None:
     """What is wanted is no such line, or one that will do: nothing that is hidden comes to light by it."""
 
-    def fits(key: str, current: str, wanted: str | None) -> bool:
-        return current == "dev"
+    def unfit(key: str, current: str, wanted: str | None) -> str:
+        return "" if current == "dev" else dotenv.instead(key, current, wanted)
 
     before = b"K=prod\nK=dev\nK=test\n"
-    conflict = plan(before, {"K": None}, satisfied=fits)
+    conflict = plan(before, {"K": None}, objection=unfit)
     assert (conflict.outcome, conflict.after, conflict.by_hand) == ("conflict", before, "(remove the line K=...)")
     assert conflict.reason == "line 1: K is ***, wanted no such line; line 3: K is ***, wanted no such line"
-    assert plan(before, {"K": None}, satisfied=fits, override=True).after == b"K=dev\n"
-    assert plan(b"K=dev\n", {"K": None}, satisfied=fits).reason == "K (line 1) is not ours and stays"
-    assert plan(b"K\n", {"K": None}, satisfied=fits).outcome == "conflict"
+    assert plan(before, {"K": None}, objection=unfit, override=True).after == b"K=dev\n"
+    assert plan(b"K=dev\n", {"K": None}, objection=unfit).reason == "K (line 1) is not ours and stays"
+    assert plan(b"K\n", {"K": None}, objection=unfit).outcome == "conflict"
 
 
 @pytest.mark.parametrize(
@@ -155,6 +159,12 @@ def test_every_conflict_is_named_with_its_line() -> None:
     ]
 
 
+def test_only_the_lines_that_conflict_are_shown_to_be_changed_by_hand() -> None:
+    """What is missing besides is nobody's, and no part of the question."""
+    patch = plan(b"AWS_PROFILE=prod\nOURS=one\n", {**WANT, "OURS": "two"}, ours={"OURS": {digest("one")}})
+    assert (patch.outcome, patch.by_hand, patch.keys) == ("conflict", "AWS_PROFILE=dev", ("AWS_PROFILE",))
+
+
 def test_secret_members_of_our_json_are_not_shown_in_a_conflict() -> None:
     """A conflict about the backend's kwargs shows them without what sounds secret."""
     key = "AIRFLOW__SECRETS__BACKEND_KWARGS"
@@ -175,11 +185,14 @@ def test_a_line_that_refers_to_ours_is_a_conflict() -> None:
 def test_satisfied_may_accept_an_equivalent_value() -> None:
     """The caller decides what is as good as the wanted value."""
 
-    def same_json(key: str, current: str, wanted: str) -> bool:
-        return bool(json.loads(current) == json.loads(wanted))
+    def same_json(key: str, current: str, wanted: str | None) -> str:
+        return "" if json.loads(current) == json.loads(wanted or "null") else " says something else"
 
-    assert plan(b'K={"b":2,"a":1}\n', {"K": '{"a": 1, "b": 2}'}, satisfied=same_json).outcome == "satisfied"
-    assert plan(b'K={"b":2,"a":0}\n', {"K": '{"a": 1, "b": 2}'}, satisfied=same_json).outcome == "conflict"
+    assert plan(b'K={"b":2,"a":1}\n', {"K": '{"a": 1, "b": 2}'}, objection=same_json).outcome == "satisfied"
+    assert (
+        plan(b'K={"b":2,"a":0}\n', {"K": '{"a": 1, "b": 2}'}, objection=same_json).reason
+        == "line 1: K says something else"
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from aws_airflow_tasks.text.redaction import HIDDEN, SECRET_TEXT
 
 #: the provider's default prefixes
 PREFIXES = {"variable": "airflow/variables", "connection": "airflow/connections"}
-#: arguments that bring keys of their own; those of the second line are of providers before 9
+#: arguments that bring keys of their own; those of the second line, which 9.39 knows no more, did so before
 KEYS = (
     *("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "session_kwargs"),
     *("s3_config_file", "aws_iam_role"),
@@ -77,7 +77,7 @@ def _entry(
         yield Objection(f"{key} is null: Airflow would look for no {kind} there")
         return
     if not isinstance(prefix, str) or not isinstance(sep, str):
-        yield Objection(f"{key if isinstance(sep, str) else 'sep'} is no text: Airflow would fail at it")
+        yield Objection(f"{key if isinstance(sep, str) else 'sep'} is no text: Airflow would find nothing with it")
         return
     asked, ours = backend.name(prefix, entry, sep), backend.name(want[key], entry)
     if asked != ours and backend.name(prefix, entry) == ours:
@@ -106,9 +106,13 @@ def _pattern(key: str, pattern: Any, setting: str, entry: str) -> Iterator[Objec
 
 def _words(have: Mapping[str, Any]) -> Iterator[Objection]:
     words = have.get("extra_conn_words") or {}
-    fine = isinstance(words, dict) and words.keys() <= PARTS and all(isinstance(more, list) for more in words.values())
+    fine = (
+        isinstance(words, dict)
+        and words.keys() <= PARTS
+        and all(isinstance(more, list | str) for more in words.values())
+    )
     if not fine:
-        yield Objection("extra_conn_words is no list of words for each part of a connection: Airflow would fail at it")
+        yield Objection("extra_conn_words has no words for parts of a connection: Airflow would fail at it")
 
 
 def _place(have: Mapping[str, Any], want: Mapping[str, Any]) -> Iterator[Objection]:
@@ -129,7 +133,7 @@ def _place(have: Mapping[str, Any], want: Mapping[str, Any]) -> Iterator[Objecti
 def _identity(have: Mapping[str, Any], profiles: Collection[str]) -> Iterator[Objection]:
     """Whether Airflow asks as the person."""
     other = have.get("profile_name")
-    if other is not None and other not in profiles:
+    if other is not None and not (isinstance(other, str) and other in profiles):
         words = f"profile_name: Airflow would use the profile {_shown(other)}"
         yield Objection(words, "profile" if other else "", str(other))
     if have.get("role_arn"):

@@ -110,7 +110,7 @@ ENTRY = "aws_airflow_check"
             {"connections_prefix": None},
             Objection("connections_prefix is null: Airflow would look for no connection there"),
         ),
-        ({"variables_prefix": 7}, Objection("variables_prefix is no text: Airflow would fail at it")),
+        ({"variables_prefix": 7}, Objection("variables_prefix is no text: Airflow would find nothing with it")),
         (
             {"variables_lookup_pattern": "^prod_"},
             Objection(
@@ -133,7 +133,7 @@ ENTRY = "aws_airflow_check"
         ),
         (
             {"extra_conn_words": {"hostname": ["h"]}},
-            Objection("extra_conn_words is no list of words for each part of a connection: Airflow would fail at it"),
+            Objection("extra_conn_words has no words for parts of a connection: Airflow would fail at it"),
         ),
     ],
 )
@@ -148,7 +148,7 @@ def test_another_separator_is_told_by_the_name_that_airflow_would_look_for() -> 
         f'sep is "-": Airflow would look for "airflow/variables-{ENTRY}", not "airflow/variables/{ENTRY}"',
         f'sep is "-": Airflow would look for "airflow/connections-{ENTRY}", not "airflow/connections/{ENTRY}"',
     ]
-    assert [each.words for each in beside_ours(sep=None)] == ["sep is no text: Airflow would fail at it"] * 2
+    assert [each.words for each in beside_ours(sep=None)] == ["sep is no text: Airflow would find nothing with it"] * 2
 
 
 def test_a_separator_that_joins_the_same_names_is_fine() -> None:

@@ -626,7 +626,7 @@ def test_in_docker_a_touched_configuration_and_renewed_keys_restart_nothing(
 def test_in_docker_a_compose_file_that_cannot_be_proven_is_refused_with_the_lines_to_add(
     in_docker: Path, run: Run
 ) -> None:
-    refused = "x-a: &a {image: x}\nservices:\n  scheduler: *a\n"
+    refused = "# mine\nservices:\n  scheduler: !override {image: x}\n"
     (in_docker / "docker-compose.override.yml").write_text(refused)
     done = run("mount")
     assert done.code == 1

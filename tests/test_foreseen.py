@@ -33,9 +33,12 @@ mkdir -p .astro dags && echo "project: {name: mine}" >.astro/config.yaml && echo
 UNDONE = {"undo"}
 #: files that stand in the way of a step
 CONFLICTS = {
-    ENV: b"AWS_PROFILE=work\n",
-    OVERRIDE: b"services: {scheduler: {volumes: ['/x:/home/astro/.aws']}}\n",
-    DAG: b"# something else\n",
+    ENV: [b"AWS_PROFILE=work\n", b"AWS_ACCESS_KEY_ID=AKIAOLD\nAWS_SECRET_ACCESS_KEY=old\nA=1\n"],
+    OVERRIDE: [
+        b"services: {scheduler: {volumes: ['/x:/home/astro/.aws']}}\n",
+        b"services:\n  scheduler:\n    environment:\n      AWS_ACCESS_KEY_ID: AKIAOLD\n",
+    ],
+    DAG: [b"# something else\n"],
 }
 
 
@@ -114,13 +117,13 @@ lines = st.builds(Line, st.lists(st.sampled_from(TASKS), min_size=1, max_size=2,
 setups = st.builds(Line, st.just(("setup",)), flags, settings)
 files_before = st.fixed_dictionaries(
     {name: st.sampled_from([None, data]) for name, data in BEFORE.items()}
-    | {name: st.sampled_from([None, BEFORE.get(name), data]) for name, data in CONFLICTS.items()}
+    | {name: st.sampled_from([None, BEFORE.get(name), *data]) for name, data in CONFLICTS.items()}
 )
 
 
 def fresh(project: Path, airflows: Airflows, secrets: Any, before: Mapping[str, bytes | None], astro: bool) -> None:
     """A project as nobody of ours has seen it; one that is none yet has nothing in its way."""
-    begin(project, {name: data for name, data in before.items() if astro or data != CONFLICTS.get(name)})
+    begin(project, {name: data for name, data in before.items() if astro or data not in CONFLICTS.get(name, [])})
     if not astro:
         (project / "Dockerfile").unlink()
     for each in airflows.values():

@@ -93,6 +93,25 @@ def _over(
     return {name: value for name, value in lines.items() if value is not None}
 
 
+def unwelcome(site: Site, variables: Mapping[str, str]) -> dict[str, str]:
+    """By name why variables that win over ``.env`` cannot stay: they beat a line of ours, or differ from one.
+
+    No fact is asked where none of them can have to do with ours.
+    """
+    if not any(name.startswith(("AWS_", "AIRFLOW_")) for name in variables):
+        return {}
+    lines = wanted(site)
+    kept = ours(site, lines)
+    found = precedence.find({**_read(site.runtime, site.read(ENV)), **variables}, kept)
+    against = {each.name: each.means for each in found if each.weight == "conflict" and each.name in variables}
+    differing = {
+        name: f"it wins over the line of {ENV}"
+        for name, value in kept.lines.items()
+        if name in variables and objection(site, name, variables[name], value)
+    }
+    return differing | against
+
+
 def way_out(site: Site, names: Collection[str], otherwise: str) -> str:
     """The command that takes out what beats ours in a process, or looks for it; ``otherwise``: no file sets it."""
     data, pattern = site.read(places.OVERRIDE) or b"", "|".join(sorted(names))

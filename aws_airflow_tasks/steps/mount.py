@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 from codecs import BOM_UTF8
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from aws_airflow_tasks.core import Plan, Target, TaskError, Trace, sh
-from aws_airflow_tasks.patch import Patch, compose
+from aws_airflow_tasks.patch import Patch, compose, dotenv
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import files
+from aws_airflow_tasks.steps import env, files
+from aws_airflow_tasks.steps.places import OVERRIDE
 from aws_airflow_tasks.world import delivery, receipts, staging
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.receipts import FileRecord, Kept
 
-#: the only name that the Astro CLI reads, in the project's directory
-OVERRIDE = "docker-compose.override.yml"
 #: names that Compose itself knows, and the Astro CLI does not
 UNREAD = ("docker-compose.override.yaml", "compose.override.yml", "compose.override.yaml")
+
+
+_VARIABLE = re.compile(rb"\b(AWS|AIRFLOW)_\w+[\"']?[ ]*[=:]")
 
 
 def plan(site: Site) -> Plan:
@@ -42,11 +46,27 @@ def plan(site: Site) -> Plan:
         ours=(str(states.root()), *_written(site)),
         absent_from=[name for name in runtime.names if name not in services],
         replace_conflicts=site.settings.override,
+        unwelcome=partial(env.unwelcome, site),
     )
+    _refuse_env_files(site, data)
     more = _before_us(site, data, str(known.directory)) if patch.outcome == "edits" else {}
     planned = files.plan("mount", site.project, OVERRIDE, patch, source=str(known.directory), **more)
     warnings = (*_unread(site), *_unseen(site), *(_unlike_teammates(site) if planned.needed else ()))
     return planned._replace(warnings=(*planned.warnings, *warnings))
+
+
+def _refuse_env_files(site: Site, data: bytes | None) -> None:
+    """Raise TaskError where a file named by ``env_file:``, which wins over ``.env``, beats a line of ours."""
+    said, by_hand = [], []
+    for path, services in compose.env_files(data, site.runtime.services()).items():
+        text = site.read(path) if path != env.ENV else None
+        with contextlib.suppress(ValueError):
+            for name, why in env.unwelcome(site, dotenv.read(text or b"", "compose", os.environ)).items():
+                line = dotenv.line(text or b"", name)
+                said.append(f"{path}: line {line}: {name}: {why} (env_file of {', '.join(services)})")
+                by_hand.append(f"(remove the line {name}=..., {path} line {line})")
+    if said:
+        raise TaskError("; ".join(said), hint="\n".join(by_hand))
 
 
 def _unread(site: Site) -> tuple[str, ...]:
@@ -166,10 +186,14 @@ def _volumes(site: Site, splices: Sequence[Trace]) -> compose.Ours:
 
 
 def _replaced(site: Site, splices: Sequence[Trace]) -> str:
-    """Somebody else's mounts at our target that ours took the place of."""
+    """What is theirs and gave way to ours: mounts at our target, and variables that beat a line of ours."""
     names = [_source(Path(path)).encode() for path in (str(states.root()), *_written(site))]
     target = site.settings.mount_path.encode()
-    old = [t.old for t in splices if target in t.old and not any(name in t.old for name in names)]
+    old = [
+        t.old
+        for t in splices
+        if (target in t.old or _VARIABLE.search(t.old)) and not any(name in t.old for name in names)
+    ]
     return "\n".join(dict.fromkeys(text.decode(errors="replace").strip() for text in old))
 
 

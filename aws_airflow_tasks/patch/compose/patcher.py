@@ -6,11 +6,12 @@ of it is what it said before plus the change, and planning again finds nothing t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from aws_airflow_tasks.core import Edit
 from aws_airflow_tasks.patch import Patch, splice
 from aws_airflow_tasks.patch.compose import by_hand, sharing
+from aws_airflow_tasks.patch.compose.environment import take_out_unwelcome
 from aws_airflow_tasks.patch.compose.mounts import Host, Mount, Ours
 from aws_airflow_tasks.patch.compose.services import KINDS, ComposePlan, ServiceNode, Wanted, services_of
 from aws_airflow_tasks.patch.compose.volumes import ensure_volume
@@ -34,8 +35,9 @@ def ensure(
     ours: Sequence[str] = (),
     absent_from: Iterable[str] = (),
     replace_conflicts: bool = False,
+    unwelcome: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None,
 ) -> Patch:
-    """Plan that ``services`` carry ``mount``.
+    """Plan that ``services`` carry ``mount``, and nothing under ``environment`` that cannot stay.
 
     Args:
         data: the file's bytes, any bytes at all; None when there is no file.
@@ -45,12 +47,13 @@ def ensure(
         ours: directories of the host; a volume at our target from one of them, or below, is ours and is repaired in
             its place instead of being a conflict.
         absent_from: services that are not to carry our mount; what that leaves empty goes too, but nothing else.
-        replace_conflicts: replace someone else's value for the same target.
+        replace_conflicts: replace someone else's value for the same target, and take out what is unwelcome.
+        unwelcome: takes the variables of a service's ``environment``; by name why those cannot stay that cannot.
 
     Returns:
         A patch; never an exception, whatever the bytes.
     """
-    wanted = Wanted(mount, host, ours, replace_conflicts)
+    wanted = Wanted(mount, host, ours, replace_conflicts, unwelcome=unwelcome)
     names = sorted(set(services))
     gone = sorted(set(absent_from) - set(names))
     if data is None:
@@ -226,6 +229,7 @@ def _ensure(service: ServiceNode) -> None:
     if real.kind != "map":
         raise Refused(service.node.line, f"{service.name} is a {KINDS[real.kind]}, not a map")
     ensure_volume(service)
+    take_out_unwelcome(service)
     if service.additions:
         plan.draft.append(real, service.additions, service.style)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
@@ -24,6 +24,7 @@ class Wanted:
 
     Attributes:
         out: what is to be taken out of the services that carry it; None: just what is at the mount's target.
+        unwelcome: takes the variables of a service's ``environment``; by name why those cannot stay that cannot.
         judged: what entries in the short syntax ask for, by their text: the same ones stand in many services.
     """
 
@@ -32,6 +33,7 @@ class Wanted:
     ours: Sequence[str] = ()
     replace_conflicts: bool = False
     out: Ours | None = None
+    unwelcome: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None
     judged: dict[str, tuple[Volume, Verdict]] = field(default_factory=dict)
 
     @cached_property

@@ -88,6 +88,12 @@ def read(data: bytes, reader: Reader, environ: Mapping[str, str] | None = None) 
     return dict(seen.values)
 
 
+def line(data: bytes, key: str) -> int:
+    """The number, from 1, of the line where ``key`` is assigned last; 0: nowhere."""
+    text = data.decode("utf-8", errors="surrogateescape").removeprefix(BOM)
+    return max((statement.line for statement in statements(text) if statement.key == key), default=0)
+
+
 def view(data: bytes, reader: Reader, environ: Mapping[str, str] | None = None) -> View:
     """As :func:`read`, but never raises: lines that the reader rejects are named and left out."""
     text = data.decode("utf-8", errors="surrogateescape")

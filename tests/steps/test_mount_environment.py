@@ -1,0 +1,126 @@
+"""`mount`, by whole command lines: what the override sets before `.env`, under `environment:` and `env_file:`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.project import airflow, astro_project, aws_itself, embedded, run
+from tests.test_setup import Run, in_docker, project, secrets
+
+__all__ = ["airflow", "astro_project", "aws_itself", "embedded", "in_docker", "project", "run", "secrets"]
+
+OVERRIDE = "docker-compose.override.yml"
+KEY, KEYS = "AWS_ACCESS_KEY_ID", "takes keys"
+SCHEDULER = "services:\n  scheduler:\n    environment:\n"
+
+#: the override, the line and the name of what cannot stay, and what is said of it
+BEATING = {
+    "keys in a list": (
+        SCHEDULER + "      - A=b\n      - AWS_ACCESS_KEY_ID=AKIAOLD\n",
+        5,
+        KEY,
+        KEYS,
+    ),
+    "keys in a map": (
+        SCHEDULER + "      AWS_ACCESS_KEY_ID: AKIAOLD\n      A: b\n",
+        4,
+        KEY,
+        KEYS,
+    ),
+    "keys alone": (SCHEDULER + "      AWS_ACCESS_KEY_ID: AKIAOLD\n", 4, KEY, KEYS),
+    "the shell's keys": (SCHEDULER + "      - AWS_ACCESS_KEY_ID=${TEAM_KEY}\n", 4, KEY, KEYS),
+    "the shell's by name": (
+        SCHEDULER + "      - TEAM_KEY\n      - AWS_DEFAULT_PROFILE=x\n",
+        5,
+        "AWS_DEFAULT_PROFILE",
+        "this",
+    ),
+    "flow style": (
+        "services: {scheduler: {environment: {A: b, AWS_ACCESS_KEY_ID: AKIAOLD}}}\n",
+        1,
+        KEY,
+        KEYS,
+    ),
+    "one of our own lines": (
+        SCHEDULER + "      AWS_DEFAULT_REGION: us-east-2\n",
+        4,
+        "AWS_DEFAULT_REGION",
+        "it wins over",
+    ),
+    "a backend for tasks": (
+        SCHEDULER + "      AIRFLOW__WORKERS__SECRETS_BACKEND: a.B\n",
+        4,
+        "AIRFLOW__WORKERS__SECRETS_BACKEND",
+        "tasks ask",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "name", "said"), BEATING.values(), ids=BEATING.keys())
+def test_what_wins_over_ours_in_the_override_is_a_conflict_and_taken_out_until_undone(
+    text: str, line: int, name: str, said: str, in_docker: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEAM_KEY", "AKIAOLD")
+    path = in_docker / OVERRIDE
+    path.write_text(text)
+    done = run("mount")
+    assert (done.code, path.read_text()) == (1, text)
+    assert f"{OVERRIDE}: line {line}: scheduler: {name}: " in done.out
+    assert said in done.out
+    assert "AKIAOLD" not in done.out
+    done = run("mount", "--override")
+    assert done.code == 0, done.out
+    assert name not in path.read_text()
+    assert ("A: b" in path.read_text(), "A=b" in path.read_text()) == ("A: b" in text, "A=b" in text)
+    assert run("mount", "--json").statuses()["mount"] == "ok"
+    assert run("undo").code == 0
+    assert path.read_text() == text
+
+
+def test_what_changes_nothing_or_is_of_another_service_stays(in_docker: Path, run: Run) -> None:
+    text = SCHEDULER + "      AWS_REGION: x\n      AWS_ACCESS_KEY_ID:\n      AWS_SESSION_TOKEN: ${NOT_SET}\n"
+    text += "  mine:\n    environment: [AWS_ACCESS_KEY_ID=AKIA]\n"
+    (in_docker / OVERRIDE).write_text(text)
+    done = run("mount")
+    assert done.code == 0, done.out
+    assert "AWS_ACCESS_KEY_ID" in (in_docker / OVERRIDE).read_text()
+
+
+def test_what_services_share_is_named_and_left_to_the_person(in_docker: Path, run: Run) -> None:
+    text = "x-env: &env\n  AWS_ACCESS_KEY_ID: AKIAOLD\nservices:\n"
+    text += "".join(f"  {name}:\n    environment: *env\n" for name in ("scheduler", "mine"))
+    (in_docker / OVERRIDE).write_text(text)
+    for flags in ((), ("--override",)):
+        done = run("mount", *flags)
+        assert (done.code, (in_docker / OVERRIDE).read_text()) == (1, text)
+        assert "line 2" in done.out or "line 5" in done.out
+        assert "AKIAOLD" not in done.out
+
+
+def test_what_was_taken_out_is_asked_back_by_hand_where_the_file_was_edited_beyond_telling(
+    in_docker: Path, run: Run
+) -> None:
+    path = in_docker / OVERRIDE
+    path.write_text(SCHEDULER + "      - A=b\n      - AWS_ACCESS_KEY_ID=AKIAOLD\n")
+    assert run("mount", "--override").code == 0
+    edited = path.read_text().replace("A=b", "A=c").replace("scheduler:", "scheduler:  # mine")
+    path.write_text(edited)
+    done = run("undo")
+    back = path.read_text()
+    assert (done.code == 1 and back == edited) or (done.code == 0 and "AWS_ACCESS_KEY_ID=AKIAOLD" in back), done.out
+
+
+def test_a_file_of_env_file_that_beats_ours_is_named_with_its_line(in_docker: Path, run: Run) -> None:
+    (in_docker / "team.env").write_text("A=1\nAWS_ACCESS_KEY_ID=AKIAOLD\n")
+    for listed in ("team.env", "[.env, team.env]", "[{path: team.env, required: false}]"):
+        text = f"services:\n  scheduler:\n    env_file: {listed}\n"
+        (in_docker / OVERRIDE).write_text(text)
+        done = run("mount")
+        assert (done.code, (in_docker / OVERRIDE).read_text()) == (1, text)
+        assert "team.env: line 2: AWS_ACCESS_KEY_ID: botocore takes keys" in done.out
+        assert "(remove the line AWS_ACCESS_KEY_ID=..., team.env line 2)" in done.out
+        assert "AKIAOLD" not in done.out
+    (in_docker / "team.env").write_text("A=1\n")
+    assert run("mount").code == 0

@@ -21,7 +21,7 @@ from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.runtimes import airflow_config, venv
 from aws_airflow_tasks.settings import KEYS, Settings
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.world import moto, sessions
+from aws_airflow_tasks.world import moto, processes, sessions
 
 #: the base images that the Astro CLI would write into the Dockerfile
 IMAGES = {2: "quay.io/astronomer/astro-runtime:13.2.0", 3: "astrocrpublic.azurecr.io/runtime:3.1-12"}
@@ -81,6 +81,7 @@ def clean(play: Play) -> None:
 
 
 def _root(asked: Settings) -> Path:
+    processes.on_unix("the sandbox")
     return asked.project / ".sandbox"
 
 

@@ -160,7 +160,7 @@ def nearest_project(cwd: Path) -> Path:
 def is_trusted(path: Path) -> bool:
     """Whether what is at ``path`` (a symlink: the link itself) belongs to this user or to root, or is not there."""
     try:
-        return os.name != "posix" or path.lstat().st_uid in (0, os.geteuid())
+        return not hasattr(os, "geteuid") or path.lstat().st_uid in (0, os.geteuid())
     except OSError as error:
         return isinstance(error, FileNotFoundError)
 

@@ -10,6 +10,7 @@ from aws_airflow_tasks.runtimes.embedded import Embedded
 from aws_airflow_tasks.runtimes.protocol import Outcome, Runtime, Service
 from aws_airflow_tasks.runtimes.standalone import Standalone
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world.processes import on_unix
 
 __all__ = ["ALL", "Outcome", "Runtime", "Service", "choose"]
 
@@ -22,8 +23,13 @@ def choose(settings: Settings, state: Path) -> Runtime:
     Args:
         settings: of the command line.
         state: the project's state directory, where a runtime keeps what it remembers.
+
+    Raises:
+        UsageError: this system cannot run it.
     """
     name = settings.runtime
     if name == "auto":
         name = Standalone.name if astro.is_standalone(settings.project) else Docker.name
+    if name != Docker.name:
+        on_unix(f"the {name} runtime")
     return ALL[name].of(settings.project, state, mount_path=settings.mount_path, cache=settings.cache)

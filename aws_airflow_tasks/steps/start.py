@@ -21,8 +21,8 @@ from aws_airflow_tasks.site import AIRFLOW, Site
 from aws_airflow_tasks.steps import env, staging
 from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.steps.places import OVERRIDE
+from aws_airflow_tasks.world import delivery, identity, receipts
 from aws_airflow_tasks.world import files as world
-from aws_airflow_tasks.world import identity, receipts
 from aws_airflow_tasks.world.aws import principal
 from aws_airflow_tasks.world.receipts import Kept
 
@@ -294,6 +294,6 @@ def mount_problem(service: Service, target: str, source: Path) -> str:
     found = service.mounts.get(target)
     if found is None:
         return f"no mount at {target}"
-    if os.path.realpath(found[0]) != os.path.realpath(source):
+    if not delivery.same(found[0], source):
         return f"mount at {target} is {found[0]}, wanted {source}"
     return "" if found[1] else "mount read-write, wanted read-only"

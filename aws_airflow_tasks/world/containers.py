@@ -78,7 +78,8 @@ def _client(timeout: float) -> DockerClient:
 def _environment() -> dict[str, str]:
     """Ours; with Podman's socket where nobody named an engine and Docker's own socket is not there."""
     found = dict(os.environ)
-    podman = Path(found.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}", "podman", "podman.sock")
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    podman = Path(found.get("XDG_RUNTIME_DIR") or f"/run/user/{user}", "podman", "podman.sock")
     if podman.is_socket() and not _names_an_engine(found):
         found["DOCKER_HOST"] = f"unix://{podman}"
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterable, Mapping
@@ -128,6 +129,12 @@ def unseen_by_snap(directory: PurePath, home: PurePath, docker: str, environ: Ma
 
 def _files(credentials: Credentials) -> list[Path]:
     return [path for path in (credentials.config_file, credentials.credentials_file) if path.exists()]
+
+
+def same(mounted: str, directory: PurePath) -> bool:
+    """Whether what an engine says it mounts is ``directory``: for ``C:\\Users``, ``/c/Users`` too (Docker Desktop)."""
+    given = re.sub(r"\A/([A-Za-z])(?=/|\Z)", r"\1:", mounted) if isinstance(directory, PureWindowsPath) else mounted
+    return type(directory)(given) == directory or os.path.realpath(given) == os.path.realpath(directory)
 
 
 def source(directory: PurePath, home: PurePath) -> str:

@@ -45,8 +45,7 @@ def read(path: Path) -> bytes | None:
     """
     with explained("read", path):
         try:
-            # O_NONBLOCK: a named pipe must not make us wait for a writer
-            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            handle = opened(path, os.O_RDONLY, "O_NONBLOCK")  # a named pipe must not make us wait for a writer
         except FileNotFoundError:
             if path.is_symlink():
                 target = path.readlink()
@@ -65,6 +64,13 @@ def read(path: Path) -> bytes | None:
             f"{path} is larger than {MAX_SIZE >> 20} MB, which is no file for us", hint=sh("ls -lh {}", path)
         )
     return data
+
+
+def opened(path: Path, flags: int, *names: str, mode: int = 0o600) -> int:
+    """As ``os.open``, with those of the flags ``names`` that this system has; bytes stay bytes on Windows too."""
+    for name in (*names, "O_CLOEXEC", "O_BINARY"):
+        flags |= getattr(os, name, 0)
+    return os.open(path, flags, mode)
 
 
 def _regular(path: Path, found: os.stat_result) -> None:
@@ -120,15 +126,33 @@ def is_temporary(path: Path) -> bool:
 
 
 def _remove_leftover(path: Path) -> None:
-    import fcntl
-
     with contextlib.suppress(OSError):
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = opened(path, os.O_RDONLY, "O_NOFOLLOW", "O_NONBLOCK")
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
+            if claimed := _claim(handle):
+                path.unlink()
         finally:
             os.close(handle)
+        if not claimed:
+            path.unlink()
+
+
+def _claim(handle: int) -> bool:
+    """Lock an open temporary file, which tells :func:`sweep` that its writer lives.
+
+    Returns:
+        False on Windows, which has no such lock, and neither renames nor deletes a file that somebody has open.
+
+    Raises:
+        OSError: another process has it, or the file system has no locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    if sys.platform != "win32":  # the import has told; mypy does not know
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return True
 
 
 def remove_empty(folders: Sequence[Path]) -> None:
@@ -161,7 +185,7 @@ def _replaceable(path: Path, target: Path) -> None:
             f"{path} has {found.st_nlink} names (hard links), which replacing it would part",
             hint=sh("ls -li {}", target),
         )
-    if os.statvfs(target).f_flag & os.ST_RDONLY:
+    if hasattr(os, "statvfs") and os.statvfs(target).f_flag & getattr(os, "ST_RDONLY", 0):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
     if not os.access(target, os.W_OK):
         raise TaskError(f"{path} is read-only", hint=sh("chmod u+w {}", target))
@@ -183,29 +207,29 @@ def _parents(path: Path) -> Iterator[None]:
 
 
 def _write(target: Path, before: bytes | None, after: bytes, mode: int | None) -> None:
-    import fcntl
-
     temporary = target.parent / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
     # the kernel applies the umask to a new file's mode; anything else starts closed to others
     first = 0o666 if before is None and mode is None else 0o600
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, first)
-    try:
-        with contextlib.suppress(OSError):  # tells sweep() that we live; not every file system has it
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if before is not None:
-            _like(target, handle)
-        elif mode is not None:
-            os.fchmod(handle, mode)
-        _write_all(handle, after)
-        os.fsync(handle)
-        _unchanged(target, before)
-        temporary.rename(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    finally:
-        os.close(handle)
+    handle, claimed = opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, "O_NOFOLLOW", mode=first), True
+    with os.fdopen(handle, "wb", buffering=0) as file:
+        try:
+            with contextlib.suppress(OSError):  # not every file system has it
+                claimed = _claim(handle)
+            if before is not None:
+                _like(target, handle)
+            elif mode is not None and hasattr(os, "fchmod"):
+                os.fchmod(handle, mode)
+            _write_all(handle, after)
+            os.fsync(handle)
+            _unchanged(target, before)
+            if not claimed:
+                file.close()
+            temporary.replace(target)
+        except BaseException:
+            file.close()
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
     _sync(target.parent)
 
 
@@ -216,7 +240,9 @@ def _write_all(handle: int, data: bytes) -> None:
 
 
 def _like(target: Path, handle: int) -> None:
-    """Give the open file the owner, the extended attributes and the mode of ``target``."""
+    """Give the open file the owner, the extended attributes and the mode of ``target``, where the system has them."""
+    if sys.platform == "win32" or not hasattr(os, "fchown"):
+        return  # Windows: it has the permissions of its directory
     wanted, have = target.stat(), os.fstat(handle)
     if (wanted.st_uid, wanted.st_gid) != (have.st_uid, have.st_gid):
         _kept(target, "its owner and group", lambda: os.fchown(handle, wanted.st_uid, wanted.st_gid))
@@ -237,6 +263,8 @@ def _copy_attributes(target: Path, handle: int) -> None:
     if sys.platform == "darwin":
         _copy_attributes_darwin(target, handle)
         return
+    if sys.platform != "linux":
+        return
     names, have = _attributes(target), _attributes(handle)
     for name in have.keys() - names.keys():  # such as a default ACL of the directory
         os.removexattr(handle, name)
@@ -246,6 +274,8 @@ def _copy_attributes(target: Path, handle: int) -> None:
 
 
 def _attributes(file: Path | int) -> dict[str, bytes]:
+    if sys.platform != "linux":
+        return {}
     try:
         return {name: os.getxattr(file, name) for name in os.listxattr(file)}
     except OSError as error:
@@ -259,7 +289,7 @@ def _copy_attributes_darwin(target: Path, handle: int) -> None:
     import ctypes
 
     library = ctypes.CDLL(None, use_errno=True)
-    source = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+    source = opened(target, os.O_RDONLY)
     try:
         if library.fcopyfile(source, handle, None, ctypes.c_uint32(1 | 4)) != 0:
             code = ctypes.get_errno()
@@ -269,8 +299,10 @@ def _copy_attributes_darwin(target: Path, handle: int) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Make a rename or removal in ``folder`` last; some file systems cannot sync directories."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Make a rename or removal in ``folder`` last; some file systems cannot sync directories, nor can Windows."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = opened(folder, os.O_RDONLY, "O_DIRECTORY")
     try:
         os.fsync(handle)
     except OSError as error:

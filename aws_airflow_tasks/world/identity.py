@@ -18,6 +18,7 @@ from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import profile_settings
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.aws import Account, Identity, caller_identity
+from aws_airflow_tasks.world.files import opened
 from aws_airflow_tasks.world.profiles import Credentials
 
 NAME = "identity.json"
@@ -164,7 +165,7 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
     """Write it in place: a reader that meets half of it takes it for none."""
     text = json.dumps(content, default=str)
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
+        with os.fdopen(opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, "O_NOFOLLOW"), "w") as file:
             file.write(text)
     except OSError as error:
         raise TaskError(f"cannot write {path}: {error.strerror}", hint=sh("ls -ld {}", path)) from None

@@ -8,18 +8,27 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, UsageError
 
 if TYPE_CHECKING:
     import psutil
+
+
+def on_unix(what: str) -> None:
+    """Raise UsageError on Windows: a process that is to outlive the command has a session of its own."""
+    if not hasattr(os, "setsid"):
+        raise UsageError(
+            f"{what} runs on Linux and macOS; on Windows it runs in WSL 2",
+            hint="wsl --install   # once; then type `wsl`, install this there, and give the same command",
+        )
 
 
 class Process(NamedTuple):
@@ -98,7 +107,7 @@ def _started(process: psutil.Process) -> float:
     """
     import psutil
 
-    if not hasattr(time, "CLOCK_BOOTTIME"):
+    if sys.platform == "win32" or not hasattr(time, "CLOCK_BOOTTIME"):
         return process.create_time()
     return process.create_time() - psutil.boot_time() + time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -132,10 +141,10 @@ def stop_all(records: Iterable[Path], *, mark: tuple[str, str] | None = None, se
         return [*found, *(member for member in marked(*mark) if member not in found)] if mark else found
 
     members = family()
-    _signal(members, signal.SIGTERM)
+    _each(members, "terminate")
     _wait_for_end(members, seconds)
     left = family()  # who has not ended, and who was started or orphaned meanwhile
-    _signal(left, signal.SIGKILL)
+    _each(left, "kill")
     _wait_for_end(left, 5)
     for record in records:
         record.unlink(missing_ok=True)
@@ -161,7 +170,7 @@ def _families(leaders: Sequence[int]) -> list[psutil.Process]:
 
     def of_session(member: psutil.Process) -> bool:
         try:
-            return os.getsid(member.pid) in leaders and member.status() != psutil.STATUS_ZOMBIE
+            return _session(member.pid) in leaders and member.status() != psutil.STATUS_ZOMBIE
         except (psutil.Error, OSError):
             return False
 
@@ -192,24 +201,36 @@ def stop_group(leader: int, *, seconds: float = 15) -> None:
     """
     import psutil
 
+    if sys.platform == "win32":
+        raise NotImplementedError  # see on_unix
+
     def belongs(member: psutil.Process) -> bool:
         try:
             return os.getpgid(member.pid) == leader != os.getpgrp()
         except OSError:
             return False
 
-    for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
+    ways: tuple[tuple[Literal["terminate", "kill"], float], ...] = (("terminate", seconds), ("kill", 5))
+    for way, patience in ways:
         members = [member for member in psutil.process_iter() if belongs(member)]
-        _signal(members, number)
+        _each(members, way)
         _wait_for_end(members, patience)
 
 
-def _signal(members: Sequence[psutil.Process], number: int) -> None:
+def _each(members: Sequence[psutil.Process], way: Literal["terminate", "kill"]) -> None:
+    """Send SIGTERM, or SIGKILL."""
     import psutil
 
     for member in members:
         with contextlib.suppress(psutil.Error):
-            member.send_signal(number)
+            getattr(member, way)()
+
+
+def _session(pid: int) -> int:
+    """The session of a process, by its leader. Raises OSError: it has ended."""
+    if sys.platform == "win32":
+        raise NotImplementedError  # see on_unix
+    return os.getsid(pid)
 
 
 def _wait_for_end(members: Iterable[psutil.Process], seconds: float) -> None:
@@ -224,7 +245,8 @@ def _lives(member: psutil.Process) -> bool:
     import psutil
 
     with contextlib.suppress(OSError):
-        os.waitpid(member.pid, os.WNOHANG)  # takes note of the end of a child of ours
+        if sys.platform != "win32":
+            os.waitpid(member.pid, os.WNOHANG)  # takes note of the end of a child of ours
     try:
         return member.is_running() and member.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
@@ -237,7 +259,7 @@ def _alive(process: Process) -> bool:
 
     try:
         found = psutil.Process(process.pid)
-        leads = os.getsid(process.pid) == process.pid and found.status() != psutil.STATUS_ZOMBIE
+        leads = _session(process.pid) == process.pid and found.status() != psutil.STATUS_ZOMBIE
         # seconds, as a step of the system clock moves the start times that the kernel's ticks are turned into
         return leads and abs(found.create_time() - process.created) < 5
     except (psutil.Error, OSError):

@@ -328,7 +328,7 @@ def _make(inner: Path) -> None:
     try:
         inner.mkdir(mode=0o755, exist_ok=True)
         found = inner.lstat()
-        if not stat.S_ISDIR(found.st_mode) or (os.name == "posix" and found.st_uid != os.getuid()):
+        if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
             raise TaskError(
                 f"{inner} is not a directory of yours but something planted there", hint=sh("ls -ld {}", inner)
             )

@@ -290,7 +290,7 @@ def private(folder: Path) -> None:
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
         raise TaskError(f"{folder} is not a directory but something planted there", hint=sh("ls -ld {}", folder))
-    if os.name == "posix" and found.st_uid != os.getuid():
+    if hasattr(os, "getuid") and found.st_uid != os.getuid():
         raise TaskError(f"{folder} belongs to another user", hint=sh("ls -ld {}", folder))
     if os.name == "posix" and found.st_mode & 0o077:
         raise TaskError(

@@ -131,7 +131,10 @@ def tells(line: str, out: Ours, host: Host, blocks: Collection[str]) -> bool:
 
 def _forms(path: str, host: Host) -> tuple[str, ...]:
     """How a directory may be written: below any spelling of the home directory, from ``~``, absolute."""
-    below = path.removeprefix("~/") if path.startswith("~/") else path.removeprefix(host.home.rstrip("/") + "/")
+    home = host.home
+    if host.windows:
+        path, home = (re.sub(r"\A[A-Za-z]:", "", each.replace("\\", "/")) for each in (path, home))  # or `/c/…`
+    below = path.removeprefix("~/") if path.startswith("~/") else path.removeprefix(home.rstrip("/") + "/")
     return below, f"~/{below}", path
 
 

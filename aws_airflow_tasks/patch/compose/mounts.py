@@ -5,6 +5,7 @@ The rules are compose-go's (https://github.com/compose-spec/compose-go: ``templa
 
 from __future__ import annotations
 
+import ntpath
 import posixpath
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -38,7 +39,7 @@ class Host(NamedTuple):
     """What ``~``, relative paths and ``${VAR}`` stand for.
 
     Attributes:
-        home: the person's home directory, absolute.
+        home: the person's home directory, absolute; one with a drive, such as ``C:\\Users\\me``, says Windows.
         project: the directory the compose file is in, absolute.
         environ: the host's environment, from which alone ``${VAR}`` comes (not from a project's ``.env``).
     """
@@ -47,8 +48,15 @@ class Host(NamedTuple):
     project: str
     environ: Mapping[str, str]
 
+    @property
+    def windows(self) -> bool:
+        """Whether its paths are those of Windows."""
+        return bool(ntpath.splitdrive(self.home)[0])
+
     def variable(self, name: str) -> str | None:
         """A variable's value; None when it is not set."""
+        if self.windows:  # in any case, as there; and HOME is no variable of the system's
+            return self.environ.get(name, self.environ.get(name.upper()))
         return self.environ.get(name, self.home if name == "HOME" else None)
 
     def interpolated(self, text: str) -> str:
@@ -158,7 +166,8 @@ def from_short(text: str, host: Host) -> Volume:
 def named(text: str, host: Host) -> str | None:
     """The path of the host that a scalar names, whole or as the source of the short syntax; None: it names none."""
     source = _DRIVE_OR_COLON.split(host.interpolated(text))[0]
-    return resolve(source, host) if source.startswith((".", "/", "~")) else None
+    drive = host.windows and re.match(r"[A-Za-z]:[\\/]", source)
+    return resolve(source, host) if drive or source.startswith((".", "/", "~")) else None
 
 
 #: the colons between parts; a drive letter's colon is none of them
@@ -192,11 +201,24 @@ def resolve(source: str, host: Host) -> str | None:
     """The absolute, normalised path of a bind's source; None when it cannot be told. Symbolic links are left alone."""
     if _UNKNOWN in source:
         return None
+    if host.windows:
+        return _resolve_windows(source, host)
     if source.startswith("~"):
         source = posixpath.join(host.home, source[1:].lstrip("/"))
     elif source.startswith("\\\\") or re.match(r"[A-Za-z]:", source):
         return source.replace("\\", "/").rstrip("/")
     return "/" + posixpath.normpath(posixpath.join(host.project, source)).lstrip("/")
+
+
+def _resolve_windows(source: str, host: Host) -> str:
+    """``c:/users/me/.aws`` for every way to write it: Compose hands on ``/c/Users/…``, which Docker Desktop takes."""
+    if source.startswith("~"):
+        source = ntpath.join(host.home, source[1:].lstrip("/\\"))
+    elif drive := re.match(r"/{1,2}([A-Za-z])(?=/|\Z)", source):
+        source = f"{drive[1]}:{source[drive.end() :] or '/'}"
+    elif source.startswith("/") and not source.startswith("//"):
+        return posixpath.normpath(source)  # in Docker Desktop's own machine
+    return ntpath.normpath(ntpath.join(host.project, source)).replace("\\", "/").casefold()
 
 
 def entry(mount: Mount) -> str | dict[str, Any]:

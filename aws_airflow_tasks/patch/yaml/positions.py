@@ -91,7 +91,9 @@ class Node:
         return self.kind == "scalar" and not self.style and not self.tag and self.value in _NULLS
 
     def pairs(self) -> Iterator[tuple[Node, Node]]:
-        """Keys and values of a mapping."""
+        """Keys and values of a mapping; none of a node of another kind, such as a service that has lost a line."""
+        if self.kind != "map":
+            return iter(())
         return zip(islice(self.children, 0, None, 2), islice(self.children, 1, None, 2), strict=True)
 
     def own(self, name: str) -> tuple[Node, Node] | None:

@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from aws_airflow_tasks.backends import secrets_manager
+from aws_airflow_tasks.backends.arguments import objections
 from aws_airflow_tasks.runtimes import precedence, venv
 from aws_airflow_tasks.runtimes.precedence import ENDPOINT, KWARGS, ROWS, WITHOUT_EFFECT, WORKERS, Ours, find, neutral
+from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import probing
-from aws_airflow_tasks.steps.env import satisfied
 from tests.conftest import USER_CACHE
 
 CLASS = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
@@ -83,7 +85,11 @@ def ours(tmp_path: Path) -> Ours:
         "AIRFLOW__SECRETS__BACKEND": CLASS,
         KWARGS: json.dumps(ARGUMENTS),
     }
-    return Ours(lines, lambda text: satisfied(KWARGS, text, lines[KWARGS]), frozenset({"dev"}), airflow=(3, 3))
+
+    def accepts(text: str) -> bool:
+        return not objections(secrets_manager, Settings(), ("dev",), text, lines[KWARGS])
+
+    return Ours(lines, accepts, frozenset({"dev"}), airflow=(3, 3))
 
 
 def with_endpoint(ours: Ours) -> Ours:

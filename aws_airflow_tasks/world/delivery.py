@@ -59,7 +59,7 @@ def way(settings: Settings, credentials: Credentials, *, mounts: bool) -> Way:
 def hindrance(settings: Settings, credentials: Credentials, *, mounts: bool) -> str:
     """Why Airflow could not use the person's own files, in a clause; empty when it could."""
     known = NOT_IN_CONTAINER if mounts else NOT_ON_HOST
-    reason = known.get(credentials.kind) or known.get(credentials.source, "")
+    reason = known.get(credentials.kind) or known.get(credentials.source)
     reason = reason or misled(settings, credentials)
     if not reason and mounts and credentials.places:
         reason = f"{credentials.places[0]} names a place on this host"

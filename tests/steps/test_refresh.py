@@ -135,7 +135,8 @@ def test_what_is_left_of_them_does_not_matter_when_they_are_asked_for(settings: 
 
 def test_live_credentials_need_no_refresh(settings: Settings, helper: Helper) -> None:
     plan = refresh.plan(Site(replace(settings, credentials="live")))
-    assert (plan.skipped, plan.reason) == (True, "live, as set; there is nothing to refresh")
+    assert (plan.skipped, plan.target) == (True, "profile default")
+    assert plan.reason == "live, as set; there is nothing to refresh"
 
 
 def test_keys_of_the_environment_are_said_not_to_be_renewable(
@@ -252,10 +253,20 @@ def test_a_login_that_is_needed_is_said_with_its_command_and_noticed_once_it_is_
         keys = "[default]\naws_access_key_id = AKIA\naws_secret_access_key = canary\n"
         (closed_world / ".aws" / "credentials").write_text(keys)
 
-    said = watch(settings, clock, nothing, nothing, logged_in, nothing)
+    said = watch(settings, clock, *[nothing] * 8, logged_in, nothing)
     assert said[0] == "profile default has no credentials; next try follows\n-> aws configure"
     assert said[1].endswith("exported afresh; the credentials do not say when they end")
     assert len(said) == 2
+
+
+def test_an_error_that_nothing_can_be_done_about_is_said_alone(
+    settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_: Settings) -> str:
+        raise TaskError("no luck")
+
+    monkeypatch.setattr(refresh, "_renew", failing)
+    assert watch(settings, clock, nothing) == ["no luck; next try follows"]
 
 
 def test_an_interrupt_ends_it(settings: Settings, helper: Helper) -> None:
@@ -285,6 +296,7 @@ def test_force_renews_keys_that_have_much_time_left_and_without_it_they_stay(
 
 def test_keys_that_have_ended_are_good_for_no_minute_more(clock: Clock) -> None:
     assert refresh.left(staging.Staged("", "", 0, clock.now - 600)).endswith(" 0 min")
+    assert refresh.left(staging.Staged("", "", 0, clock.now + 3600)).endswith(" 60 min")
 
 
 def test_a_login_is_looked_for_at_every_look_and_anything_else_ever_more_seldom() -> None:

@@ -71,17 +71,19 @@ def test_a_copy_whose_keys_never_end_says_so(settings: Settings, closed_world: P
     assert only(settings, renew_before=time.time() + 1).before == "credentials that do not say when they end\n"
 
 
-def test_what_is_staged_names_when_it_was_exported_and_where_airflow_sees_it(
-    settings: Settings, helper: Helper, clock: Clock
+@pytest.mark.parametrize("runtime", ["docker", "embedded"])
+def test_the_copy_is_for_the_place_where_airflow_sees_it_and_names_when_it_was_exported(
+    settings: Settings, helper: Helper, clock: Clock, runtime: str
 ) -> None:
     helper.gives("ONE", 60)
-    only(settings).apply()
-    found = Site(settings).staged
+    chosen = replace(settings, runtime=runtime)
+    only(chosen).apply()
+    folder = state.locate(settings.project) / "aws"
+    seen_at = str(folder) if runtime == "embedded" else settings.mount_path
+    found = Site(chosen).staged
     assert found is not None
-    assert (found.exported, found.seen_at) == (
-        clock.now,
-        Site(settings).runtime.credentials(state.locate(settings.project) / "aws"),
-    )
+    assert (found.exported, found.seen_at) == (clock.now, seen_at)
+    assert f"{seen_at}/creds.json" in (folder / "config").read_text()
 
 
 def test_where_airflow_reads_the_persons_own_files_the_copy_is_removed(settings: Settings, helper: Helper) -> None:

@@ -93,7 +93,7 @@ def test_files_that_airflows_user_cannot_read_hinder_on_linux_only(
 
 
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can become somebody else")
-@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o604, 0o400, 0o000])
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o604, 0o611, 0o000])
 @pytest.mark.parametrize("owner", [(0, 0), (0, 7), (50000, 7), (7, 7)])
 @pytest.mark.parametrize("folder_mode", [0o755, 0o710, 0o700])
 def test_who_can_read_a_file_is_told_as_the_kernel_decides_it(

@@ -99,7 +99,11 @@ def their_collection(world: World) -> Collection:
     def greet(c):
         world.asked.append(f"{c.config.greeting} {c.config.whom}")
 
-    made = Collection("theirs", greet)
+    @invoke_task
+    def part(c):
+        world.asked.append("bye")
+
+    made = Collection("theirs", greet, part)
     made.configure({"greeting": "hello", "whom": "you"})
     return Collection("others", made)
 
@@ -162,7 +166,9 @@ def test_check_reaches_every_dependency_and_exits_3(run, world: World, capsys) -
     assert run("everything", "--check") == 3
     assert world.asked == ["first", "second", "other"]
     assert world.values == {}
-    assert "nothing was changed" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "nothing was changed" in out
+    assert "lunch" not in out
 
 
 def test_invokes_own_dry_run_means_check(run, world: World) -> None:
@@ -480,8 +486,8 @@ def test_what_is_to_be_typed_next_is_not_said_after_the_proof(run, world: World,
 
 
 def test_tasks_are_named_as_they_were_typed_and_a_default_one_by_its_collection(run, capsys) -> None:
-    assert run("proof", "--json", "foreign-with-ours", "others.theirs.greet", "others.theirs") == 0
-    assert json.loads(capsys.readouterr().out)["task"] == "proof foreign-with-ours others.theirs others.theirs"
+    assert run("proof", "--json", "foreign-with-ours", "others.theirs.greet", "others.theirs.part") == 0
+    assert json.loads(capsys.readouterr().out)["task"] == "proof foreign-with-ours others.theirs others.theirs.part"
 
 
 def test_a_json_flag_of_somebody_elses_task_is_no_flag_of_ours(run, capsys) -> None:

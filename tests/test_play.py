@@ -201,6 +201,15 @@ def test_every_target_of_a_step_is_planned_from_the_plays_site_and_made_under_it
     assert {site.settings for site in sites} == {play.settings}
 
 
+def test_targets_that_cannot_be_told_fail_the_step_by_its_name(project: Path) -> None:
+    def plans(site: Site) -> dict[str, Callable[[], Plan]]:
+        raise TaskError("the journal is damaged")
+
+    play = play_of(project)
+    play.converge_each("both", plans, lambda site, done: Plan())
+    assert [(result.step, result.status) for result in play.results] == [("both", "failed")]
+
+
 def test_a_preview_says_what_tasks_would_do_does_nothing_and_counts_none_of_them_as_run(project: Path) -> None:
     world = Values()
 

@@ -135,7 +135,8 @@ def test_each_runtime_that_ran_before_us_is_started_again(
 ) -> None:
     for name in both:
         receipts.record(state, Started(name, running=True))
-    _, embedded = start.undo_restart(here(settings, state))
+    docker, embedded = start.undo_restart(here(settings, state))
+    assert docker.name == "Airflow (docker), started again"
     embedded.plan().needed[0].apply()
     assert (both["docker"].starts, both["embedded"].starts) == ([], [True])
 

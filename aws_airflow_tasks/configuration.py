@@ -98,8 +98,9 @@ def of_project(folder: Path) -> Layer:
     return own(layer(path, found._project), folder)
 
 
-def layer(origin: str, level: Mapping[str, Any]) -> Layer:
-    """Our section of what a file says; raises UsageError where it is no mapping, or its name is misspelt."""
+def layer(origin: str, level: Mapping[str, Any] | None) -> Layer:
+    """Our section of what a file says, None if nothing; raises UsageError if it is no mapping, or its name misspelt."""
+    level = level or {}
     section = level.get(SECTION) or {}
     if not isinstance(section, Mapping):
         raise UsageError(f"{SECTION} is not a mapping (from {origin})", hint="aws_airflow:\n  profile: dev")

@@ -71,7 +71,8 @@ def helper(closed_world: Path) -> Helper:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setattr(Site, "running", ())  # nothing: this machine's own engine is not to be asked
     (tmp_path / "dwh").mkdir()
     state.make(tmp_path / "dwh")
     return Settings(project=tmp_path / "dwh", endpoint_url="http://127.0.0.1:9")

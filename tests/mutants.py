@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import click
 from mutmut import __main__ as mutmut
-from mutmut.configuration import config
+from mutmut.configuration import ProcessIsolation, config
 from mutmut.mutation.file_mutation import mutate_file_contents
 from mutmut.mutation.mutators import mutation_operators, operator_string
 from mutmut.runners.harness import PytestRunner
@@ -50,6 +50,7 @@ PytestRunner.run_tests = file_by_file  # type: ignore[method-assign]
 @click.option("--max-children", type=int)
 def sample(count: int, seed: int, max_children: int | None) -> None:
     """Test COUNT mutants of the runtimes and backends, taken at random."""
+    config().process_isolation = ProcessIsolation.FORKSERVER  # their tests leave processes, which are nobody's mutants
     config().only_mutate[:], config().pytest_add_cli_args_test_selection[:] = SAMPLED, THEIR_TESTS
     names = [
         get_mutant_name(path, name)

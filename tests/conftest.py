@@ -23,13 +23,17 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 USER_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 #: variables that would lead a test into the person's own world
 FOREIGN = ("AIRFLOW_", "ASTRO", "AWS_", "INVOKE_", "XDG_")
+#: the sockets of this machine's Docker engine
+ENGINES = ("/var/run/docker.sock", "/run/docker.sock")
 #: hosts that a test gives a name: by name the port on 127.0.0.1; every other name leads to a port where nobody answers
 HOSTS: dict[str, int] = {}
 
 
 @pytest.fixture(autouse=True)
-def closed_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A HOME of the test's own, no host but this one, and no external command."""
+def closed_world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A HOME of the test's own, no host but this one, no engine that it has not asked for, and no external command."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
         if name.startswith(FOREIGN):
@@ -40,8 +44,9 @@ def closed_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setattr(cli, "spawn", _unprepared)
     monkeypatch.setattr(socket, "getaddrinfo", _here(socket.getaddrinfo))
-    monkeypatch.setattr(socket.socket, "connect", _loopback_only(socket.socket.connect))
-    monkeypatch.setattr(socket.socket, "connect_ex", _loopback_only(socket.socket.connect_ex))
+    allowed = ENGINES if "engine" in request.fixturenames else ()
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, _loopback_only(getattr(socket.socket, name), allowed))
     return home
 
 
@@ -69,8 +74,11 @@ def _here(look_up: Any) -> Any:
     return guarded
 
 
-def _loopback_only(connect: Any) -> Any:
+def _loopback_only(connect: Any, engines: Sequence[str]) -> Any:
     def guarded(self: socket.socket, address: Any) -> Any:
+        if address in ENGINES and address not in engines:
+            self.close()  # the SDK would leave it to the garbage collector
+            raise ConnectionRefusedError("this test has not asked for the engine of this machine")
         host = address[0] if isinstance(address, tuple) else ""
         if isinstance(address, tuple) and not (host.startswith("127.") or host in ("localhost", "::1")):
             raise AssertionError(f"a test tried to reach {host}")

@@ -271,7 +271,7 @@ def test_dotenv_bare_key_and_empty_value_come_back() -> None:
 
 def test_dotenv_line_that_was_taken_out_comes_back() -> None:
     """Wherever the file was edited since; not beside another assignment of that key."""
-    done = set_in(b"K=\r\nA=1", {"K": None}, satisfied=lambda *_: False)
+    done = set_in(b"K=\r\nA=1", {"K": None}, objection=lambda *_: "no")
     assert done.after == b"A=1"
     assert done.back(done.after).after == b"K=\r\nA=1"
     assert done.back(b"A=2").after == b"A=2\nK="
@@ -288,7 +288,7 @@ ASSIGNED = st.lists(
 def test_dotenv_lines_taken_out_all_come_back(lines: list[str], ending: str, closed: bool, added: bytes) -> None:
     """To the byte where nothing else changed; else with the value that they gave, and everything else as it is."""
     before = (ending.join(lines) + ending * (closed and bool(lines))).encode()
-    patch = dotenv.plan(before, {"K": None}, override=True, satisfied=lambda *_: False)
+    patch = dotenv.plan(before, {"K": None}, override=True, objection=lambda *_: "no")
     assume(patch.outcome == "edits")
     done = Done(before, patch.edits, dotenv.written(patch, {"K": None}))
     assert "K" not in dotenv.read(done.after, "compose")

@@ -275,7 +275,7 @@ def test_env_holds_this_hosts_paths(project: Path, tmp_path: Path) -> None:
     source = tmp_path / ".aws"
     known = type("Known", (), {
         "region": "eu-west-1", "directory": source, "profile": "default", "source": "static", "staged": False,
-        "config_file": source / "config", "credentials_file": source / "credentials",
+        "config_file": source / "config", "credentials_file": source / "credentials", "endpoints": {}, "outside": {},
     })  # fmt: skip
     here = site(Settings(project=project), delivered=known)
     assert env.wanted(here)["AWS_CONFIG_FILE"] == str(source / "config")

@@ -145,9 +145,7 @@ class Executor(invoke.executor.Executor):
     def _run(self, play: Play, calls: Sequence[Call]) -> None:
         own = _own(calls)
         if not hasattr(os, "setsid") and any("check" in call.kwargs for call in filter(_is_ours, calls)):
-            from aws_airflow_tasks import runtimes
-
-            runtimes.choose(play.settings, play.state)  # on Windows not every one can, which is said at once
+            _ = play.site.runtime  # on Windows not every one can, which is said at once
         for call in calls:
             if _is_ours(call):
                 with _compiled():

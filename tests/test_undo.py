@@ -251,9 +251,9 @@ def test_receipts_of_version_0_1_0_one_for_all_runtimes_stop_all_of_them(
 def test_what_ran_before_us_runs_again_with_its_files_back(in_docker: Path, airflow: StandInAirflow, run: Run) -> None:
     airflow.environment = {}
     assert run("start").code == 0
-    assert airflow.started == ["start"]
+    assert airflow.started == ["restart"]
     assert run("undo").code == 0
-    assert (airflow.started, airflow.environment) == (["start", "restart"], {})
+    assert (airflow.started, airflow.environment) == (["restart", "restart"], {})
 
 
 def test_a_renamed_service_loses_our_volume_too(in_docker: Path, run: Run) -> None:

@@ -201,6 +201,35 @@ def test_every_target_of_a_step_is_planned_from_the_plays_site_and_made_under_it
     assert {site.settings for site in sites} == {play.settings}
 
 
+def test_in_check_mode_what_is_taken_back_is_known_after_what_is_only_planned_and_all_else_after_that(
+    project: Path,
+) -> None:
+    def unasked(*_: object) -> Plan:
+        raise AssertionError("its facts await an earlier change")
+
+    world, play = Values(), play_of(project, check=True)
+    for name in "ab":
+        play.converge(name, lambda site, name=name: world.plan(name))  # type: ignore[misc]
+    play.converge_each("undo", unasked, unasked)  # type: ignore[arg-type]
+    play.converge("c", lambda site: Plan())
+    assert [(result.step, result.status, result.reason) for result in play.results][2:] == [
+        ("undo", "changed", "known after b"),
+        ("c", "changed", "known after undo"),
+    ]
+
+
+@pytest.mark.parametrize(("check", "left", "status"), [(True, "ab", "changed"), (True, "", "ok"), (False, "ab", "ok")])
+def test_what_comes_after_taking_back_awaits_it_only_where_it_was_planned_and_not_done(
+    project: Path, check: bool, left: str, status: str
+) -> None:
+    world, play = Values(), play_of(project, check=check)
+    plans = {name: functools.partial(world.plan, name) for name in left}
+    play.converge_each("undo", lambda site: plans, lambda site, done: Plan())
+    play.converge("c", lambda site: Plan())
+    assert (play.results[-1].step, play.results[-1].status) == ("c", status)
+    play.finish()
+
+
 def test_targets_that_cannot_be_told_fail_the_step_by_its_name(project: Path) -> None:
     def plans(site: Site) -> dict[str, Callable[[], Plan]]:
         raise TaskError("the journal is damaged")

@@ -86,6 +86,10 @@ def test_a_run_that_printed_our_values_is_the_proof(monkeypatch: pytest.MonkeyPa
     assert check == Check("dag-run", "ok", "printed: variable aws_airflow_check = the nonce")
 
 
+def test_without_a_backend_a_green_run_is_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dag_run(monkeypatch, "success", "", backend="none") == Check("dag-run", "ok", "manual__1")
+
+
 @pytest.mark.parametrize("log", [GOOD.replace("the nonce", "a stale value"), GOOD.replace("the-host", "h"), ""])
 def test_a_green_run_that_printed_another_value_does_not_pass(monkeypatch: pytest.MonkeyPatch, log: str) -> None:
     check = dag_run(monkeypatch, "success", log)
@@ -251,6 +255,27 @@ def test_a_layer_that_cannot_be_probed_fails_with_why_and_all_are_told_layer_by_
     ]
 
 
+def test_what_beats_a_line_of_ours_is_looked_for_in_the_environment_of_the_service_that_was_probed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    services = (Service("scheduler", True, {"A": "1"}), Service("triggerer", True, {"A": "2"}))
+    here = site(Settings(), runtime=Runtime(), running=services)
+    found = [Check("environment", "ok", "as in .env"), Check("files-readable", "ok", "")]
+    monkeypatch.setattr(verify, "service_checks", lambda *_: found)
+
+    def beaten(asked: Site, check: Check, variables: Any, ours: Ours) -> Check:
+        assert (asked, check, ours) == (here, found[0], OURS)
+        return check._replace(status="failed", detail=f"A is {variables['A']}")
+
+    monkeypatch.setattr(verify, "beaten", beaten)
+    for name, said in (("scheduler", "A is 1"), ("triggerer", "A is 2")):
+        assert verify._probed(here, [name], replace(EXPECTED, ours=OURS)) == [
+            Check("environment", "failed", said, "", name),
+            Check("files-readable", "ok", "", "", name),
+        ]
+    assert verify._probed(here, ["scheduler"], replace(EXPECTED, ours=None))[0].status == "ok"
+
+
 # -- every layer by itself, from facts that are given ---------------------------------------------------------
 
 
@@ -340,10 +365,12 @@ OURS = Ours({"A": "1", "B": None, "C": ""}, bool, frozenset())  # type: ignore[d
 
 
 def expected(monkeypatch: pytest.MonkeyPatch, backend: Backend | None) -> Expected:
-    monkeypatch.setattr(verify.env, "wanted", lambda asked: {"A": "1", "B": None, "C": ""})
-    monkeypatch.setattr(verify.env, "ours", lambda asked, lines: OURS._replace(lines=lines))
+    lines = {"A": "1", "B": None, "C": ""}
     known = type("Known", (), {"identity": EXPECTED.identity})
-    return verify._expected(site(Settings(), identity=known, backend=backend, account="the account"))
+    here = site(Settings(), identity=known, backend=backend, account="the account")
+    monkeypatch.setattr(verify.env, "wanted", lambda asked: lines if asked is here else {})
+    monkeypatch.setattr(verify.env, "ours", lambda asked, lines: OURS._replace(lines=lines) if asked is here else None)
+    return verify._expected(here)
 
 
 def test_expected_are_the_identity_the_lines_of_ours_and_the_two_values_of_the_backend(
@@ -486,12 +513,9 @@ def test_what_the_services_must_see_is_what_this_host_reads_from_the_backend(her
     assert None not in expected.environment.values()
 
 
-def test_without_a_backend_no_value_is_expected_and_a_green_run_is_the_proof(
-    here: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_backend_no_value_is_expected(here: Settings) -> None:
     without = verify._expected(Site(replace(here, backend="none")))
     assert (without.variable, without.host) == ("", "")
-    assert dag_run(monkeypatch, "success", "", backend="none") == Check("dag-run", "ok", "manual__1")
 
 
 SCHEDULER = Service("scheduler", True, {}, "1", {"/home/astro/.aws": ("/staged", True)})

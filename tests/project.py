@@ -16,8 +16,9 @@ from botocore.configprovider import ConfiguredEndpointProvider
 
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.program import program
-from aws_airflow_tasks.runtimes.protocol import Outcome, Service
+from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.world.airflow_api import Login
+from aws_airflow_tasks.world.cli import Completed
 from tests.conftest import HOSTS
 from tests.world.server import Embedded, embedded
 
@@ -78,7 +79,7 @@ class StandInAirflow:
     def discard(self) -> None:
         self.stop()
 
-    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
+    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Completed:
         raise AssertionError("nothing is executed in here")
 
     def login(self) -> Login:

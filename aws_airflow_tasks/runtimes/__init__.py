@@ -7,12 +7,12 @@ from pathlib import Path
 from aws_airflow_tasks.runtimes import astro
 from aws_airflow_tasks.runtimes.docker import Docker
 from aws_airflow_tasks.runtimes.embedded import Embedded
-from aws_airflow_tasks.runtimes.protocol import Outcome, Runtime, Service
+from aws_airflow_tasks.runtimes.protocol import Runtime, Service
 from aws_airflow_tasks.runtimes.standalone import Standalone
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world.processes import on_unix
 
-__all__ = ["ALL", "Outcome", "Runtime", "Service", "choose"]
+__all__ = ["ALL", "Runtime", "Service", "choose"]
 
 ALL: dict[str, type[Runtime]] = {runtime.name: runtime for runtime in (Docker, Standalone, Embedded)}
 

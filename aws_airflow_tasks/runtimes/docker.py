@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.runtimes import astro, dockerfile, image
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES, WEB
-from aws_airflow_tasks.runtimes.protocol import Outcome, Service
+from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.runtimes.watching import RESTARTS, Watch
 from aws_airflow_tasks.world import airflow_api, cli, containers, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
@@ -150,14 +150,14 @@ class Docker:
         with containers.engine() as client:
             containers.remove(client, containers.of_project(client, self.project))
 
-    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
+    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> cli.Completed:
         """Run ``argv`` in the service's container, as its user.
 
         Raises:
             TaskError: it has no container that runs, or it takes longer than ``timeout`` seconds.
         """
         with containers.engine(timeout) as client:
-            return Outcome(*containers.run(self._one(client, service), argv, stdin=stdin, timeout=timeout))
+            return cli.Completed(*containers.run(self._one(client, service), argv, stdin=stdin, timeout=timeout))
 
     def login(self) -> Login:
         """The API of the web service, on the port that is really published; Astro's defaults log in as admin.

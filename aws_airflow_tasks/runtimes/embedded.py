@@ -13,7 +13,7 @@ from typing import Literal
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.runtimes import airflow_config, dockerfile, venv
 from aws_airflow_tasks.runtimes.airflow_config import Place
-from aws_airflow_tasks.runtimes.protocol import Outcome, Service
+from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
@@ -172,7 +172,7 @@ class Embedded:
         """The same as stopping it."""
         self.stop()
 
-    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
+    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> cli.Completed:
         """Run ``argv`` with the environment of the running ``service``; `python` and `airflow` are Airflow's own.
 
         Raises:
@@ -182,8 +182,7 @@ class Embedded:
         variables = processes.environ(process) if process else {}
         if not variables:
             raise TaskError(f"{service} does not run", hint="invoke start")
-        done = cli.run(self._argv(argv), env=variables, cwd=self.project, input=stdin, timeout=timeout)
-        return Outcome(done.code, done.stdout, done.stderr)
+        return cli.run(self._argv(argv), env=variables, cwd=self.project, input=stdin, timeout=timeout)
 
     def login(self) -> Login:
         """The API of the web service, and the password of its only user."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol, Self
 
 from aws_airflow_tasks.world.airflow_api import Login
+from aws_airflow_tasks.world.cli import Completed
 
 
 class Service(NamedTuple):
@@ -28,14 +29,6 @@ class Service(NamedTuple):
     identity: str = ""
     mounts: Mapping[str, tuple[str, bool]] = MappingProxyType({})
     crashes: bool = False
-
-
-class Outcome(NamedTuple):
-    """How a command run inside a service ended; ``stdout`` and ``stderr`` are text."""
-
-    code: int
-    stdout: str
-    stderr: str
 
 
 class Runtime(Protocol):
@@ -103,7 +96,7 @@ class Runtime(Protocol):
     def discard(self) -> None:
         """Stop Airflow and remove what its start made, but for its data."""
 
-    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
+    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Completed:
         """Run ``argv`` where ``service`` runs, with the environment it has; a leading ``python`` is Airflow's own."""
 
     def login(self) -> Login:

@@ -16,7 +16,7 @@ from typing import Literal
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.runtimes import astro, dockerfile, image
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES
-from aws_airflow_tasks.runtimes.protocol import Outcome, Service
+from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
 
@@ -153,7 +153,7 @@ class Standalone:
         """The same as stopping it."""
         self.stop()
 
-    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
+    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> cli.Completed:
         """Run ``argv`` with the environment of the running Airflow; its PATH begins with the project's venv.
 
         Raises:
@@ -165,8 +165,7 @@ class Standalone:
         program = self.project / ".venv" / "bin" / argv[0]
         words = [str(program) if program.exists() else argv[0], *argv[1:]]
         variables = processes.environ(process)
-        done = cli.run(words, env=variables, cwd=self.project, input=stdin, timeout=timeout)
-        return Outcome(done.code, done.stdout, done.stderr)
+        return cli.run(words, env=variables, cwd=self.project, input=stdin, timeout=timeout)
 
     def login(self) -> Login:
         """The API: in Airflow 3 everybody is an admin, Airflow 2 writes the admin's password into a file.

@@ -69,7 +69,6 @@ class Patience(NamedTuple):
 class DagRun(NamedTuple):
     """One run of a DAG: its id, and its last known state, such as ``success`` or ``failed``."""
 
-    dag_id: str
     run_id: str
     state: str
 
@@ -311,7 +310,7 @@ def run(api: Api, dag_id: str) -> DagRun:
         if not api.patience.more():
             waited = f"after {api.patience.wait:g} seconds"
             raise TaskError(f"the DAG run {run_id} of {dag_id} is still {state} {waited}", hint=sh("open {}", api.url))
-    return DagRun(dag_id, run_id, state)
+    return DagRun(run_id, state)
 
 
 def _await_dag(api: Api, dag_id: str) -> None:

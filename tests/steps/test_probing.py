@@ -16,12 +16,12 @@ import pytest
 
 from aws_airflow_tasks.core import Check, TaskError, digest
 from aws_airflow_tasks.runtimes.precedence import Ours
-from aws_airflow_tasks.runtimes.protocol import Outcome
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import probing
 from aws_airflow_tasks.steps.probing import Expected, backend_check, beaten, service_checks
 from aws_airflow_tasks.world.aws import Identity
+from aws_airflow_tasks.world.cli import Completed
 from tests import facts
 from tests.world.server import Embedded, embedded
 
@@ -38,11 +38,11 @@ class Service:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = dict(environment)
 
-    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
+    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Completed:
         command = [sys.executable, *argv[1:]]
         base = {name: os.environ[name] for name in ("PATH", "HOME")}
         done = subprocess.run(command, input=stdin, env=base | self.environment, capture_output=True, text=True)
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        return Completed(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_a_file_that_the_services_user_cannot_read_is_named_with_mode_and_uid(
     environment: dict[str, str], expected: Expected, embedded: Embedded, tmp_path: Path
 ) -> None:
     class AnotherUser(Service):
-        def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Outcome:
+        def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Completed:
             question = json.loads(argv[2])
             code = (
                 "import hashlib, json, os, sys; os.setgroups([]); os.setgid(50000); os.setuid(50000);"
@@ -148,7 +148,7 @@ def test_a_file_that_the_services_user_cannot_read_is_named_with_mode_and_uid(
             )
             command = [sys.executable, "-B", "-c", code, json.dumps(question | {"files": [str(secret), str(secret)]})]
             done = subprocess.run(command, input=stdin, env=self.environment, capture_output=True, text=True)
-            return Outcome(done.returncode, done.stdout, done.stderr)
+            return Completed(done.returncode, done.stdout, done.stderr)
 
     secret = Path("/tmp") / f"aws-airflow-test-{os.getpid()}"
     secret.write_text("x")
@@ -167,10 +167,10 @@ class Answering(Service):
 
     def __init__(self, stdout: str, stderr: str = "") -> None:
         super().__init__({})
-        self.outcome = Outcome(0, stdout, stderr)
+        self.outcome = Completed(0, stdout, stderr)
         self.limits: list[int] = []
 
-    def exec(self, *_: Any, timeout: int, **__: Any) -> Outcome:
+    def exec(self, *_: Any, timeout: int, **__: Any) -> Completed:
         self.limits.append(timeout)
         return self.outcome
 

@@ -17,7 +17,7 @@ import pytest
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Check, Plan, TaskError
 from aws_airflow_tasks.runtimes.precedence import Ours
-from aws_airflow_tasks.runtimes.protocol import Outcome, Service
+from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import dag, verify
@@ -25,6 +25,7 @@ from aws_airflow_tasks.steps.probing import Expected
 from aws_airflow_tasks.world import airflow_api, identity
 from aws_airflow_tasks.world.airflow_api import DagRun
 from aws_airflow_tasks.world.aws import Account, Identity
+from aws_airflow_tasks.world.cli import Completed
 from tests.facts import site
 from tests.project import airflow, astro_project, embedded, run
 from tests.test_setup import CONNECTION, VARIABLE, Run, project, secrets
@@ -51,9 +52,9 @@ class Runtime:
     def login(self) -> Any:
         return type("Login", (), {"url": "http://127.0.0.1:1", "major": 3})()
 
-    def exec(self, *_: Any, **__: Any) -> Outcome:
+    def exec(self, *_: Any, **__: Any) -> Completed:
         assert self.hooks is not None, "the scheduler is asked only where the log does not say it"
-        return Outcome(0, json.dumps(self.hooks), "")
+        return Completed(0, json.dumps(self.hooks), "")
 
 
 def proven(
@@ -68,7 +69,7 @@ def proven(
 
     def run(asked: Any, dag_id: str) -> DagRun:
         assert (asked, dag_id) == (api, dag.DAG_ID)
-        return DagRun(dag_id, "manual__1", state)
+        return DagRun("manual__1", state)
 
     logs = {(dag.DAG_ID, "manual__1", dag.TASK_ID): log}
     api: Any = type("Api", (), {"log": lambda self, *task: logs[task]})()

@@ -23,7 +23,7 @@ BASE = "FROM astrocrpublic.azurecr.io/runtime:3.1-12\n"
         ("RUN apt-get update && \\\n    # why\n    pip install \\\n      x \\\n      y", [["x", "y"]]),
         ("RUN pip install x; pip install -r more.txt || true", [["x"], ["-r", "more.txt"]]),
         ("RUN (pip install x)", [["x"]]),
-        ("RUN --mount=type=cache,target=/root/.cache pip install x", [["x"]]),
+        ("RUN --mount=type=cache,target=/var/cache/pip pip install x", [["x"]]),
         ("RUN PIP_INDEX_URL=https://x.example sudo pip install x", [["x"]]),
         ("RUN pip install x > /dev/null 2>&1", [["x"]]),
         ("RUN pip install x # why", [["x"]]),

@@ -128,7 +128,7 @@ EDITS: dict[str, Edit] = {
     "a service renamed": lambda text: text.replace("  triggerer:", "  worker:"),
     "a service copied": copied,
     "an entry doubled, one of them broken": doubled,
-    "another target": lambda text: text.replace("target: /home/astro/.aws", "target: /root/.aws", 1),
+    "another target": lambda text: text.replace("target: /home/astro/.aws", "target: /home/dbt/.aws", 1),
     "an extension field": lambda text: "x-a: &a\n  - ~/.local/state/aws-airflow/other/aws:/a\n" + text,
     "an alias": aliased,
     "Windows line ends": lambda text: text.replace("\n", "\r\n"),
@@ -233,7 +233,7 @@ def test_a_mount_of_the_persons_own_directory_elsewhere_in_a_service_of_theirs_s
     settings: Settings, state: Path
 ) -> None:
     mounted(settings, state, live())
-    theirs = "  dbt:\n    image: x\n    volumes:\n      - ~/.aws:/root/.aws\n"
+    theirs = "  dbt:\n    image: x\n    volumes:\n      - ~/.aws:/home/dbt/.aws\n"
     override(settings).write_text(override(settings).read_text() + theirs)
     assert undone(settings, state).endswith("services:\n" + theirs)
 

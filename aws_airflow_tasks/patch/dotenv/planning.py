@@ -219,7 +219,7 @@ class _Todo(NamedTuple):
             for key, s in current.items()
             if key in wanted and (s.value is None or objection(key, s.value, wanted[key]))
         ]
-        clashing = [s for s in (*differing, *gone) if not is_ours(s) and s.value != ""]
+        clashing = [s for s in (*differing, *gone) if not is_ours(s) and not _placeholder(text, s)]
         clashes = [_clash(s, want[s.key], unwelcome.get(s.key, ""), objection) for s in clashing]
         leans = leaning(text, found, [*gone, *differing])
         return cls(
@@ -254,6 +254,11 @@ class _Todo(NamedTuple):
             "removes": [key for key in changed if changed[key] is None],
         }
         return "; ".join(f"{verb} {', '.join(keys)}" for verb, keys in parts.items() if keys)
+
+
+def _placeholder(text: str, statement: Statement) -> bool:
+    """Whether nothing is assigned: no value, and no variable that has none here."""
+    return statement.value == "" and not text[statement.value_start : statement.value_end].strip("'\" \t")
 
 
 def _clash(statement: Statement, wanted: str | None, why: str, objection: Objection) -> str:

@@ -89,6 +89,12 @@ def test_an_empty_value_is_a_placeholder_that_is_filled_or_taken_out(before: byt
     assert dotenv.read(patch.after or b"", "compose") == {"A": "1", "K": "new"}
 
 
+def test_a_variable_that_has_no_value_here_is_no_placeholder() -> None:
+    """Somebody meant another value, which another shell may have."""
+    for before in (b"K=$UNSET_HERE\n", b'K="${UNSET_HERE}"\n', b"K=${UNSET_HERE:-}\n"):
+        assert plan(before, {"K": "new"}).outcome == "conflict"
+
+
 def test_someones_own_line_that_will_not_do_goes_only_on_demand_and_every_one_of_it() -> None:
     """What is wanted is no such line, or one that will do: nothing that is hidden comes to light by it."""
 

@@ -66,9 +66,10 @@ class Watch:
 
     def _crashed(self, container: Container) -> str:
         code = containers.exit_code(container)
-        if code and containers.identity(container) not in self._starts:
-            return f"exited with code {code}"
         again = containers.restarts(container) - self._restarts.get(container.id, 0)
+        theirs = again and not self.is_new(container)  # the engine goes on with one of before, until it is replaced
+        if code and not theirs and containers.identity(container) not in self._starts:
+            return f"exited with code {code}"
         return f"was started {again} times again and ends every time" if again >= RESTARTS else ""
 
     def failure(self, name: str, how: str, found: Sequence[Container]) -> TaskError:

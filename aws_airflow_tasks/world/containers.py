@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -196,9 +197,9 @@ def healthy(container: Container) -> bool:
 
 
 def exit_code(container: Container) -> int:
-    """The code that a container ended with; 0 while it runs, and when it ended well."""
+    """The code that a container ended with; 0 while it runs, when it ended well, and when it is being removed."""
     found = container.attrs["State"]
-    return int(found.get("ExitCode") or 0) if found.get("Status") in ("exited", "dead") else 0
+    return int(found.get("ExitCode") or 0) if found.get("Status") == "exited" else 0
 
 
 def restarts(container: Container) -> int:
@@ -235,8 +236,15 @@ def image_labels(client: DockerClient, name: str) -> dict[str, str]:
 
 
 def log(container: Container, lines: int = 15) -> str:
-    """The last lines that a container wrote."""
-    return bytes(container.logs(tail=lines)).decode(errors="replace")
+    """The last lines that a container wrote; nothing of one that is gone, or is being removed."""
+    from docker.errors import APIError
+
+    try:
+        return bytes(container.logs(tail=lines)).decode(errors="replace")
+    except APIError as error:
+        if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+            raise
+        return ""
 
 
 def run(container: Container, argv: Sequence[str], *, stdin: str = "", timeout: float = 120) -> tuple[int, str, str]:

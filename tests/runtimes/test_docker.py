@@ -174,6 +174,28 @@ def test_a_container_that_the_engine_starts_over_and_over_is_a_crash(project: Pa
             watch.look()
 
 
+def test_one_of_before_that_the_engine_started_again_meanwhile_is_no_crash_of_this_start(
+    project: Path, container: Start
+) -> None:
+    made = container(project, "scheduler", "sh", "-c", "sleep 0.3; exit 1", restart_policy={"Name": "always"})
+    watch = Watch(project, {})
+    before = containers.identity(made)
+    while containers.identity(made) == before:
+        made.reload()
+    made.stop(timeout=1)
+    made.reload()
+    assert containers.exit_code(made)
+    watch.look()
+
+
+def test_a_container_that_is_gone_says_nothing_any_more(project: Path, container: Start) -> None:
+    made = container(project, "scheduler", "sh", "-c", "echo here; exit 1")
+    made.wait()
+    assert containers.log(made) == "here\n"
+    made.remove()
+    assert containers.log(made) == ""
+
+
 def test_removing_leaves_the_other_projects_containers_and_networks(
     runtime: Docker, project: Path, tmp_path: Path, container: Start, small: DockerClient
 ) -> None:

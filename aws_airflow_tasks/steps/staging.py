@@ -10,8 +10,9 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.world import identity, staging
+from aws_airflow_tasks.world import identity, profile_settings, staging
 from aws_airflow_tasks.world.delivery import source
+from aws_airflow_tasks.world.profile_settings import Along
 from aws_airflow_tasks.world.staging import Staged
 
 
@@ -34,7 +35,7 @@ def changes(site: Site, *, renew_before: float = 0) -> tuple[Change, ...]:
 
 
 def _staging(site: Site, found: Staged | None, seen_at: str, reason: str) -> Change:
-    staging.along(site.account, mounts=site.runtime.mounts)  # a refusal comes before anything is done
+    _along(site)  # a refusal comes before anything is done
     return Change(
         target=_target(site),
         action="refresh" if found else "create",
@@ -43,6 +44,12 @@ def _staging(site: Site, found: Staged | None, seen_at: str, reason: str) -> Cha
         apply=lambda: _stage(site, seen_at),
         reason=reason,
     )
+
+
+def _along(site: Site) -> Along:
+    account = site.account
+    profile = account.credentials.profile
+    return profile_settings.along(profile, account.profiles.get(profile, {}), mounts=site.runtime.mounts)
 
 
 def _removal(site: Site) -> Change:
@@ -60,7 +67,7 @@ def stale(site: Site) -> Collection[str]:
         return _running(site) if site.settings.check else ()
     if site.settings.check and found.definition != _defined(site):
         with contextlib.suppress(TaskError):
-            keys, along = staging.at_hand(site.account), staging.along(site.account, mounts=site.runtime.mounts)
+            keys, along = staging.at_hand(site.account), _along(site)
             if staging.whose(site.account.credentials, keys, lambda: _arn(site), along) != found.whose:
                 return _running(site)
     return found.stale
@@ -113,7 +120,7 @@ def _described(found: Staged) -> str:
 def _stage(site: Site, seen_at: str) -> None:
     settings, found = site.settings, site.staged
     same_source = found and found.definition == _defined(site)
-    along = staging.along(site.account, mounts=site.runtime.mounts)
+    along = _along(site)
     # before the export: a change meanwhile makes it void
     defined = identity.definition(settings, os.environ, along.copied.values())
     credentials, keys = staging.export(settings)

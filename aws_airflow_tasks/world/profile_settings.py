@@ -9,10 +9,11 @@ first, so what is staged is what holds on this host, in this shell. Endpoints ha
 from __future__ import annotations
 
 import errno
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.text.hints import profile_option
@@ -78,6 +79,43 @@ _PLACES = FILES | {name: variable for name, (variable, _) in REFUSED.items()}
 VARIABLES = tuple(filter(None, (CARRIED | _PLACES).values()))
 
 
+class Along(NamedTuple):
+    """What comes along with the keys.
+
+    Attributes:
+        settings: the profile's, by name; its sections are mappings.
+        copied: the files of this host that are copied, by the name that each gets.
+        texts: what they hold.
+    """
+
+    settings: Mapping[str, Any]
+    copied: Mapping[str, str]
+    texts: Mapping[str, str]
+
+
+#: nothing does
+ALONE = Along({}, {}, {})
+
+
+def along(profile: str, values: Mapping[str, Any], *, mounts: bool) -> Along:
+    """What comes along with a profile's keys, as it holds on this host now.
+
+    Args:
+        profile: its name.
+        values: what it says, as botocore reads it.
+        mounts: whether Airflow runs in containers.
+
+    Raises:
+        TaskError: something cannot come along.
+    """
+    settings = in_effect(values, os.environ)
+    if mounts:
+        _refuse(settings, profile, os.environ)
+    files = {name: settings[name] for name in FILES if settings.get(name)}
+    copied = {f"{name}.pem": str(Path(path).absolute()) for name, path in files.items()}
+    return Along(settings, copied, {f"{name}.pem": _certificates(name, path) for name, path in files.items()})
+
+
 def in_effect(values: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     """What holds on this host of all that is carried, copied or refused, by name; sections are mappings.
 
@@ -123,7 +161,7 @@ def only_here(values: Mapping[str, Any], environ: Mapping[str, str], endpoint_ur
     return "the profile ignores every endpoint_url" if endpoint_url and endpoints.ignored(values, {}) else ""
 
 
-def refuse(found: Mapping[str, Any], profile: str, environ: Mapping[str, str]) -> None:
+def _refuse(found: Mapping[str, Any], profile: str, environ: Mapping[str, str]) -> None:
     """Raise TaskError where something of :func:`in_effect` cannot come along to a container."""
     for name, (variable, why) in REFUSED.items():
         if found.get(name):
@@ -134,7 +172,7 @@ def refuse(found: Mapping[str, Any], profile: str, environ: Mapping[str, str]) -
             )
 
 
-def certificates(name: str, path: str) -> str:
+def _certificates(name: str, path: str) -> str:
     """What a file of certificates holds, but for a private key, which may stand beside them.
 
     Args:

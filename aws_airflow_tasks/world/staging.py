@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.world import aws, cli, endpoints, files, profile_settings, profiles, sessions
+from aws_airflow_tasks.world import aws, cli, endpoints, files, profiles, sessions
+from aws_airflow_tasks.world.profile_settings import ALONE, Along
 from aws_airflow_tasks.world.profiles import Credentials
 
 #: in the state directory: what is mounted, and what we know of it
@@ -51,24 +52,6 @@ class Keys(NamedTuple):
     def __repr__(self) -> str:
         """Without the keys."""
         return f"Keys(expiry={self.expiry!r})"
-
-
-class Along(NamedTuple):
-    """What comes along with the keys.
-
-    Attributes:
-        settings: the profile's, by name; its sections are mappings.
-        copied: the files of this host that are copied, by the name that each gets.
-        texts: what they hold.
-    """
-
-    settings: Mapping[str, Any]
-    copied: Mapping[str, str]
-    texts: Mapping[str, str]
-
-
-#: nothing does
-ALONE = Along({}, {}, {})
 
 
 class Staged(NamedTuple):
@@ -154,25 +137,6 @@ def whose(credentials: Credentials, keys: Keys | None, arn: Callable[[], str], a
     whom = keys.access_key if keys and lasting else aws.principal(arn())
     besides = {**along.settings, **_own(credentials)}
     return digest(json.dumps([credentials.profile, credentials.region, whom, *([besides] if besides else [])]))
-
-
-def along(account: aws.Account, *, mounts: bool) -> Along:
-    """What comes along with the keys, as it holds on this host now.
-
-    Args:
-        account: gives access to the profile.
-        mounts: whether Airflow runs in containers.
-
-    Raises:
-        TaskError: something cannot come along.
-    """
-    name = account.credentials.profile
-    settings = profile_settings.in_effect(account.profiles.get(name, {}), os.environ)
-    if mounts:
-        profile_settings.refuse(settings, name, os.environ)
-    copied = {name: settings[name] for name in profile_settings.FILES if settings.get(name)}
-    texts = {f"{name}.pem": profile_settings.certificates(name, path) for name, path in copied.items()}
-    return Along(settings, {f"{name}.pem": str(Path(path).absolute()) for name, path in copied.items()}, texts)
 
 
 def export(settings: Settings) -> tuple[Credentials, Keys]:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import aws, identity, profile_settings, staging
-from aws_airflow_tasks.world.profile_settings import CARRIED, FILES, LEFT, REFUSED
+from aws_airflow_tasks.world.profile_settings import CARRIED, FILES, LEFT, REFUSED, Along
 
 KEYS = staging.Keys("AKIAEXAMPLE", "canary-secret", "", None)
 #: what each carried setting is set to, unlike its default
@@ -40,6 +40,11 @@ OTHER = dict.fromkeys(CARRIED, "true") | {
     "request_checksum_calculation": "when_required",
     "response_checksum_validation": "when_required",
 }
+
+
+def along_with(account: aws.Account, *, mounts: bool) -> Along:
+    profile = account.credentials.profile
+    return profile_settings.along(profile, account.profiles.get(profile, {}), mounts=mounts)
 
 
 def rows(table: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -73,7 +78,7 @@ def at(path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def staged(path: Path) -> Path:
     """The files that are staged for the profile in effect, in ``path``."""
     account = aws.connect(Settings())
-    texts = staging.contents(account.credentials, KEYS, str(path), staging.along(account, mounts=False))
+    texts = staging.contents(account.credentials, KEYS, str(path), along_with(account, mounts=False))
     path.mkdir()
     for name, text in texts.items():
         (path / name).write_text(text)
@@ -123,7 +128,7 @@ def test_no_value_says_more_than_its_own_setting(values: dict[str, str]) -> None
     named = {CARRIED[name]: value for name, value in values.items() if CARRIED[name]}
     found = profile_settings.in_effect({}, named)
     of = aws.profiles.Credentials("default", "static", "static", "eu-west-1", "", "", (), Path("c"), Path("s"))
-    along = staging.Along(found, {}, {})
+    along = Along(found, {}, {})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config"
         path.write_text(staging.contents(of, KEYS, "/seen", along)["config"], newline="")
@@ -149,7 +154,7 @@ def test_the_file_of_a_ca_bundle_comes_along_without_a_private_key(
     if way != "profile":
         monkeypatch.setenv(way, str(bundle))
     account = aws.connect(Settings())
-    along = staging.along(account, mounts=True)
+    along = along_with(account, mounts=True)
     texts = staging.contents(account.credentials, KEYS, "/home/astro/.aws", along)
     assert texts["ca_bundle.pem"] == f"# mine\n{PEM}{PEM}"
     assert "ca_bundle = /home/astro/.aws/ca_bundle.pem\n" in texts["config"]
@@ -161,7 +166,7 @@ def test_a_ca_bundle_that_cannot_be_read_is_named(value: str, closed_world: Path
     (closed_world / ".aws").mkdir()
     (closed_world / ".aws" / "config").write_text(f"[default]\nca_bundle = {value.format(home=closed_world)}\n")
     with pytest.raises(TaskError, match=r"ca_bundle .* cannot be read") as caught:
-        staging.along(aws.connect(Settings()), mounts=True)
+        along_with(aws.connect(Settings()), mounts=True)
     assert caught.value.hint.startswith("ls -l ")
 
 
@@ -173,9 +178,9 @@ def test_what_cannot_come_along_to_a_container_is_refused_there_and_comes_along_
     (closed_world / ".aws" / "config").write_text(f"[profile dev]\n{name} = /a/place\n")
     account = aws.connect(Settings(profile="dev"))
     with pytest.raises(TaskError, match=f"{name} of profile dev cannot come along to Airflow's containers") as caught:
-        staging.along(account, mounts=True)
+        along_with(account, mounts=True)
     assert caught.value.hint.startswith(f"aws configure set {name} '' --profile dev")
-    assert staging.along(account, mounts=False).settings[name] == "/a/place"
+    assert along_with(account, mounts=False).settings[name] == "/a/place"
 
 
 def test_what_only_a_variable_says_is_hinted_at_by_its_name(
@@ -183,7 +188,7 @@ def test_what_only_a_variable_says_is_hinted_at_by_its_name(
 ) -> None:
     monkeypatch.setenv("AWS_DATA_PATH", "/a/place")
     with pytest.raises(TaskError) as caught:
-        staging.along(aws.connect(Settings()), mounts=True)
+        along_with(aws.connect(Settings()), mounts=True)
     assert caught.value.hint == "unset AWS_DATA_PATH"
 
 

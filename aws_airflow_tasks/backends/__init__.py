@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from aws_airflow_tasks.backends import secrets_manager
+from aws_airflow_tasks.backends.many import Many
 from aws_airflow_tasks.backends.protocol import Backend, Entry
 
-__all__ = ["ALL", "Backend", "Entry", "choose"]
+__all__ = ["ALL", "MANY", "Backend", "Entry", "Many", "choose"]
 
 ALL: dict[str, Backend] = {backend.NAME: backend for backend in (secrets_manager,)}
+
+#: those that keep a person's own entries as well
+MANY: dict[str, Many] = {backend.NAME: backend for backend in (secrets_manager,)}
 
 
 def choose(name: str) -> Backend | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from aws_airflow_tasks.backends.many import Listed, Overtaken, Value, Version
 from aws_airflow_tasks.backends.protocol import Entry, Read
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
@@ -24,7 +27,14 @@ ACTIONS = {
     "read": ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"),
     "create": ("secretsmanager:CreateSecret", "secretsmanager:TagResource"),
     "delete": ("secretsmanager:DeleteSecret",),
+    "batch": ("secretsmanager:BatchGetSecretValue",),
+    "list": ("secretsmanager:ListSecrets",),
+    "history": ("secretsmanager:ListSecretVersionIds",),
+    "replace": ("secretsmanager:PutSecretValue",),
+    "restore": ("secretsmanager:RestoreSecret",),
 }
+BATCH = 20
+RESTORES = True
 
 
 def kwargs(settings: Settings, known: Credentials) -> dict[str, str]:
@@ -114,6 +124,196 @@ def scheduled(account: Account, name: str) -> TaskError:
     options = profiles.options(account.credentials, account.settings)
     hint = sh("aws secretsmanager restore-secret --secret-id {}", name) + options
     return TaskError(f"secret {name} is scheduled for deletion", hint=hint)
+
+
+def writes(settings: Settings) -> float:
+    """AWS allows 50 a second for an account and region, which others write to as well ("Quotas" of its manual)."""
+    return 45.0
+
+
+def refusal(settings: Settings, name: str, text: str) -> str:
+    """Names and sizes as ``CreateSecret`` has them in AWS's API reference."""
+    if not re.fullmatch(r"[A-Za-z0-9/_+=.@-]{1,512}", name):
+        return "a secret's name may have letters, digits and /_+=.@- only, 512 at most"
+    if name.lower().startswith("aws/"):
+        return "names that begin with aws/ are AWS's own"
+    size = len(text.encode("utf-8", "surrogatepass"))
+    return "" if 0 < size <= 65_536 else f"a secret holds 1 to 65536 bytes, this would be {size}"
+
+
+def values(account: Account, names: Sequence[str]) -> dict[str, Value | TaskError]:
+    """``BatchGetSecretValue``; who may not call that, or what it could not give, is asked for one by one."""
+    client, found, rest = _client(account), dict[str, Value | TaskError](), list(names)
+    try:
+        asked = {"SecretIdList": list(names)}
+        while rest and asked:
+            page = client.batch_get_secret_value(**asked)  # type: ignore[arg-type]
+            found |= {each["Name"]: Value(each["VersionId"], each.get("SecretString")) for each in page["SecretValues"]}
+            gone = {each["SecretId"] for each in page.get("Errors", ()) if _is_gone(each.get("ErrorCode", ""))}
+            rest = [name for name in rest if name not in found and name not in gone]
+            asked = {**asked, "NextToken": page["NextToken"]} if page.get("NextToken") else {}  # type: ignore[dict-item]
+    except client.exceptions.ClientError as error:
+        if not _is_denied(error.response["Error"].get("Code", "")):
+            with _explained(account, "*"):
+                raise
+    for name in rest:
+        if (value := _single(account, name)) is not None:
+            found[name] = value
+    return found
+
+
+def _is_gone(code: str) -> bool:
+    return code.startswith("ResourceNotFound")
+
+
+def _is_denied(code: str) -> bool:
+    return code.startswith("AccessDenied")
+
+
+def _single(account: Account, name: str) -> Value | TaskError | None:
+    """What one entry holds; None: there is none."""
+    client = _client(account)
+    try:
+        with _explained(account, name):
+            try:
+                found = client.get_secret_value(SecretId=name)
+                return Value(found["VersionId"], found.get("SecretString"))
+            except client.exceptions.ResourceNotFoundException:
+                return None
+            except client.exceptions.InvalidRequestException as error:
+                if "delet" in str(error):
+                    return Value("", None, pending_deletion=True)
+                raise
+    except TaskError as error:
+        return error
+
+
+def listed(account: Account, prefix: str) -> Iterator[Listed]:
+    """``ListSecrets``, 100 a page, filtered by the beginning of names."""
+    client, more = _client(account), dict[str, str]()
+    wanted = {"Filters": [{"Key": "name", "Values": [prefix]}]} if prefix else {}
+    while True:
+        with _explained(account, "*"):
+            page = client.list_secrets(MaxResults=100, IncludePlannedDeletion=True, **wanted, **more)  # type: ignore[arg-type]
+        for each in page["SecretList"]:
+            if each["Name"].startswith(prefix):
+                tags = {tag["Key"]: tag["Value"] for tag in each.get("Tags", ())}
+                changed, accessed = _seconds(each.get("LastChangedDate")), _seconds(each.get("LastAccessedDate"))
+                yield Listed(each["ARN"], each["Name"], tags, changed, accessed, bool(each.get("DeletedDate")))
+        if not page.get("NextToken"):
+            return
+        more = {"NextToken": page["NextToken"]}
+
+
+def _seconds(when: datetime | None) -> float | None:
+    return when.timestamp() if when else None
+
+
+def versions(account: Account, name: str) -> list[Version]:
+    """``ListSecretVersionIds``, those without a label included (AWS keeps up to 100 of a day)."""
+    client, found, more = _client(account), list[Version](), dict[str, str]()
+    with _explained(account, name):
+        try:
+            while True:
+                page = client.list_secret_version_ids(SecretId=name, IncludeDeprecated=True, **more)  # type: ignore[arg-type]
+                for each in page["Versions"]:
+                    labels = tuple(each.get("VersionStages", ()))
+                    found.append(Version(each["VersionId"], _seconds(each.get("CreatedDate")), labels))
+                if not page.get("NextToken"):
+                    break
+                more = {"NextToken": page["NextToken"]}
+        except client.exceptions.ResourceNotFoundException:
+            return []
+    return sorted(found, key=lambda each: ("AWSCURRENT" in each.labels, each.changed or 0.0), reverse=True)
+
+
+def value_of(account: Account, name: str, version: str) -> str | None:
+    """``GetSecretValue`` of a version."""
+    client = _client(account)
+    with _explained(account, name), _scheduled(account, name):
+        try:
+            return client.get_secret_value(SecretId=name, VersionId=version).get("SecretString")
+        except client.exceptions.ResourceNotFoundException:
+            return None
+
+
+def make(account: Account, name: str, text: str, tags: Mapping[str, str], token: str) -> str:
+    """``CreateSecret``, whose token becomes the version."""
+    client = _client(account)
+    with _explained(account, name), _scheduled(account, name):
+        try:
+            given = [{"Key": key, "Value": value} for key, value in tags.items()]
+            client.create_secret(Name=name, SecretString=text, Tags=given, ClientRequestToken=token)  # type: ignore[arg-type]
+        except client.exceptions.ResourceExistsException:
+            if _stages(account, name).get("AWSCURRENT") != token:  # else the answer of a first attempt was lost
+                raise Overtaken(*_made_meanwhile(name).args) from None
+    return token
+
+
+def replace(account: Account, name: str, text: str, over: str, token: str) -> str:
+    """``PutSecretValue``, whose token becomes the version, between two ``DescribeSecret``."""
+    client = _client(account)
+    _at(account, name, over)
+    with _explained(account, name), _scheduled(account, name):
+        client.put_secret_value(SecretId=name, SecretString=text, ClientRequestToken=token)
+    after = _stages(account, name)
+    if after.get("AWSCURRENT") != token:
+        raise Overtaken(
+            f"secret {name} was given version {after.get('AWSCURRENT')} by somebody else after ours, {token}",
+            hint=sh("aws secretsmanager list-secret-version-ids --include-deprecated --secret-id {}", name)
+            + profiles.options(account.credentials, account.settings),
+        )
+    if after.get("AWSPREVIOUS") != over:
+        other = after.get("AWSPREVIOUS", "")
+        move = "aws secretsmanager update-secret-version-stage --version-stage AWSCURRENT --secret-id {} "
+        raise Overtaken(
+            f"secret {name}: somebody wrote version {other} just before ours, {token}, which has replaced it",
+            hint=sh(move + "--move-to-version-id {} --remove-from-version-id {}", name, other, token)
+            + profiles.options(account.credentials, account.settings)
+            + "   # gives the other value back",
+        )
+    return token
+
+
+def take(account: Account, name: str, over: str) -> None:
+    """``DeleteSecret`` with 30 days to restore it."""
+    client = _client(account)
+    found = _stages(account, name)
+    if not found:
+        return
+    _at(account, name, over, found)
+    with _explained(account, name), contextlib.suppress(client.exceptions.ResourceNotFoundException):
+        client.delete_secret(SecretId=name, RecoveryWindowInDays=30)
+
+
+def restore(account: Account, name: str) -> None:
+    """``RestoreSecret``."""
+    with _explained(account, name):
+        _client(account).restore_secret(SecretId=name)
+
+
+def erase(account: Account, name: str) -> None:
+    """``DeleteSecret`` with no time to restore it."""
+    delete(account, name)
+
+
+def _at(account: Account, name: str, over: str, known: Mapping[str, str] | None = None) -> None:
+    """Raise Overtaken unless the version ``over`` stands there."""
+    now = (known or _stages(account, name)).get("AWSCURRENT", "none")
+    if now != over:
+        message = f"secret {name} has been changed meanwhile: version {now} is there, not {over}; it stays"
+        raise Overtaken(message, hint="type the command again: it plans anew")
+
+
+def _stages(account: Account, name: str) -> dict[str, str]:
+    """By label the version that has it; empty where there is no such entry."""
+    client = _client(account)
+    with _explained(account, name):
+        try:
+            found = client.describe_secret(SecretId=name).get("VersionIdsToStages", {})
+        except client.exceptions.ResourceNotFoundException:
+            return {}
+    return {stage: version for version, stages in found.items() for stage in stages}
 
 
 def _client(account: Account) -> SecretsManagerClient:

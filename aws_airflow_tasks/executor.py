@@ -28,6 +28,7 @@ from aws_airflow_tasks.core import TaskError, UsageError, sh
 from aws_airflow_tasks.play import Interrupted, Play, Progress, log, ordered
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Layer, Settings
+from aws_airflow_tasks.world import private, state
 
 NEEDS_EXECUTOR = """\
 error: these tasks run under their own executor, which carries --check and the other flags to every dependency.
@@ -127,6 +128,7 @@ class Executor(invoke.executor.Executor):
         names, screen = " ".join(map(_name, asked)), Screen(json=as_json)
         try:
             play = Play(self._settings(_flags(calls)), names, screen, command=command())
+            _check_places(play)
         except TaskError as error:
             return refuse(error, names, screen)
         except OSError as error:
@@ -213,6 +215,14 @@ class Executor(invoke.executor.Executor):
 def command() -> str:
     """What this person types before a task's name."""
     return "aws-airflow" if Path(sys.argv[0]).stem == "aws-airflow" else "invoke"
+
+
+def _check_places(play: Play) -> None:
+    """Raise UsageError where what we keep would be another's to read or to exchange; warn of another's home."""
+    if warning := private.check_home(f"invoke {play.asked}"):
+        play.screen.progress(f"warning  {warning}")
+    for place in (state.root(), play.settings.cache):
+        private.check_way(place)
 
 
 def refuse(error: TaskError, names: str, screen: Screen) -> int:

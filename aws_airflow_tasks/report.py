@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aws_airflow_tasks.core import Check, Result, Status, TaskError
+from aws_airflow_tasks.text.printable import printable
 
 COLOURS = {"ok": "green", "changed": "yellow", "skipped": "cyan", "failed": "red", "warning": "magenta"}
 STATUSES: tuple[Status, ...] = ("ok", "changed", "skipped", "failed")
@@ -20,19 +21,19 @@ def result_lines(result: Result) -> str:
     lines = [_row(result.status, result.step, about + took)]
     lines += [_row("changed", "", result.target)] if result.error and result.changes else []
     lines += [_row("warning", "", warning) for warning in result.warnings]
-    return "\n".join(lines + hint_lines(result.error.hint if result.error else ""))
+    return printable("\n".join(lines + hint_lines(result.error.hint if result.error else "")))
 
 
 def check_lines(alike: Sequence[Check]) -> str:
     """The line of checks that differ in their service only, and under it what to do about it."""
     check, services = alike[0], ", ".join(check.service for check in alike if check.service)
     detail = " -- ".join(filter(None, [check.detail, services]))
-    return "\n".join([_row(check.status, check.check, detail, width=20), *hint_lines(check.hint)])
+    return printable("\n".join([_row(check.status, check.check, detail, width=20), *hint_lines(check.hint)]))
 
 
 def error_lines(error: TaskError) -> str:
     """An error that no step owns."""
-    return "\n".join([f"error: {error.message}", *hint_lines(error.hint)])
+    return printable("\n".join([f"error: {error.message}", *hint_lines(error.hint)]))
 
 
 def hint_lines(hint: str) -> list[str]:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 from aws_airflow_tasks import report
+from aws_airflow_tasks.text.printable import printable
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -103,6 +104,7 @@ def _silence(stream: TextIO) -> None:
 
 
 def _showable(text: str, stream: TextIO) -> str:
+    text = printable(text) if is_terminal(stream) else text  # elsewhere a diff keeps its bytes, for `git apply`
     encoding = stream.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 

@@ -192,3 +192,53 @@ def test_a_question_is_never_asked_on_the_stream_of_the_document(
     assert capsys.readouterr() == ("", "Really? [y/N]\n" * 3)
     monkeypatch.setattr(sys, "stdin", None)
     assert screen("Really?") is None
+
+
+WEAK = {
+    "the state directory's parent": (".local", {}),
+    "a place of the environment's": ("states", {"XDG_STATE_HOME": "states"}),
+    "the cache": ("cache", {"XDG_CACHE_HOME": "cache"}),
+}
+
+
+@pytest.mark.parametrize("case", WEAK)
+@pytest.mark.parametrize("task", ["dag", "dag --check", "status", "undo", "stop"])
+def test_where_others_could_exchange_what_we_keep_nothing_is_done_and_the_chmod_is_named(
+    case: str, task: str, project: Path, closed_world: Path
+) -> None:
+    name, variables = WEAK[case]
+    (closed_world / name).mkdir()
+    (closed_world / name).chmod(0o777)
+    there = {variable: str(closed_world / value) for variable, value in variables.items()}
+    done = shell(f"$A {task}", project, **there)
+    assert (done.returncode, f"-> chmod go-w {closed_world / name}\n" in done.stdout) == (2, True), done
+    assert (made_in(project), list((closed_world / name).iterdir())) == (set(), [])
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can become somebody else")
+def test_sudo_leaves_no_files_of_root_in_the_persons_home(project: Path, closed_world: Path) -> None:
+    os.chown(closed_world, 65534, 65534)
+    done = shell("$A dag", project, SUDO_UID="65534")
+    assert (done.returncode, "-> aws-airflow dag   # without sudo" in done.stdout) == (2, True), done
+    assert (made_in(project), list(closed_world.iterdir())) == (set(), [])
+    done = shell("$A dag --json", project)
+    assert (done.returncode, "warning  your home" in done.stderr) == (0, True), done
+    assert json.loads(done.stdout)["exit_code"] == 0
+
+
+def test_a_terminal_is_shown_what_it_would_obey_and_a_pipe_gets_a_diff_as_it_is(tmp_path: Path) -> None:
+    """The names of a directory, a line of the Dockerfile, and a file whose lines are in a diff."""
+    evil = "\x1b]0;owned\x07\u202e"
+    project = tmp_path / f"here{evil}"
+    (project / ".astro").mkdir(parents=True)
+    (project / ".astro" / "config.yaml").write_text("project: {name: mine}\n")
+    (project / "Dockerfile").write_text(f"FROM astro{evil}crpublic.azurecr.io/runtime:3.1-12\n")
+    (project / "requirements.txt").write_text(f"# {evil}\r\nrequests\r\n")
+    line = "$A provider init-tasks --check --diff --project /nowhere; $A dag provider setup status undo --check --diff"
+    piped = shell(line, project)
+    assert "owned" in piped.stdout
+    told = "".join(line for line in piped.stdout.splitlines(keepends=True) if line[:1] not in "+- ")
+    assert not set("\x1b\x07\u202e") & set(told)
+    shown = shell(f"script -qec '{line}' /dev/null", project, NO_COLOR="1", SHELL="/bin/bash")
+    assert "\\x1b]0;owned\\x07\\u202e" in shown.stdout
+    assert not set("\x1b\x07\u202e") & set(shown.stdout), shown.stdout

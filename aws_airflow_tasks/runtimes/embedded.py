@@ -202,6 +202,7 @@ class Embedded:
 
     def _argv(self, argv: Sequence[str]) -> list[str]:
         """``argv`` with `python` and `airflow` of the virtual environment; anything else as PATH has it."""
+        venv.check(self.place.venv)
         scripts = self.place.venv / "bin"
         known = {"python": [str(scripts / "python")], "airflow": [str(scripts / "python"), str(scripts / "airflow")]}
         return [*known.get(argv[0], [argv[0]]), *argv[1:]]

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.text.telling import telling
-from aws_airflow_tasks.world import cli, lock
+from aws_airflow_tasks.world import cli, files, lock, private
 
 log = logging.getLogger("aws_airflow_tasks")
 
@@ -67,14 +67,24 @@ def ensure(major: int, cache: Path) -> Path:
         cache: this tool's directory in the user's cache; `uv` keeps its downloads beside it, where it always does.
 
     Raises:
+        UsageError: somebody else could decide what it runs.
         TaskError: `uv` or a fitting Python is missing, there is no network, or the disk is full.
     """
     wanted = folder(major, cache)
+    with files.explained("write", cache):
+        private.make(cache)
+    check(wanted)
     if not is_ready(wanted):
         with lock.locked(wanted, wait=PATIENCE, doing=f"the installation of Airflow {version(major)}"):
             if not is_ready(wanted):
                 _install(major, wanted)
     return wanted
+
+
+def check(environment: Path) -> None:
+    """Raise UsageError where somebody else could decide what a virtual environment runs."""
+    with files.explained("read", environment):
+        private.check_way(environment)
 
 
 def _install(major: int, wanted: Path) -> None:

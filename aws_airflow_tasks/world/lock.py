@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.core import TaskError, sh
-from aws_airflow_tasks.world import files
+from aws_airflow_tasks.text.printable import printable
+from aws_airflow_tasks.world import files, private
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 log = logging.getLogger("aws_airflow_tasks")
+
+#: in characters, of a holder's note
+_LONGEST = 10_000
 
 
 @contextlib.contextmanager
@@ -38,12 +42,12 @@ def locked(state: Path, *, wait: float, doing: str, waiting: Callable[[str], Non
     lock = FileLock(state.with_name(f"{state.name}.lock"), mode=0o600)
     holder = state.with_name(f"{state.name}.lock.json")
     with files.explained("lock", Path(lock.lock_file)):
-        state.parent.mkdir(parents=True, exist_ok=True)
+        private.make(state.parent)
         _acquire(lock, holder, wait, waiting)
     try:
         with contextlib.suppress(OSError):  # only ever read to be shown
             signed = {"pid": os.getpid(), "doing": doing, "since": time.time()}
-            holder.write_text(json.dumps(signed), encoding="utf-8")
+            _sign(holder, json.dumps(signed))
         yield
     finally:
         with contextlib.suppress(OSError):
@@ -63,17 +67,25 @@ def _acquire(lock: BaseFileLock, holder: Path, wait: float, waiting: Callable[[s
             waiting(f"waiting for {_named(holder)}")
             lock.acquire(timeout=wait)
     except Timeout:
-        pid = _read(holder).get("pid", "")
+        pid = _read(holder).get("pid")
         raise TaskError(
             f"another run works on this project: {_named(holder)}; waited {wait:g} s",
-            hint=f"ps -fp {pid}" if pid else sh("fuser -v {}", lock.lock_file),
+            hint=f"ps -fp {pid}" if isinstance(pid, int) else sh("fuser -v {}", lock.lock_file),
         ) from None
+
+
+def _sign(holder: Path, text: str) -> None:
+    """Leave a note in a file of our own: whatever else stands there, such as a symlink, goes first."""
+    holder.unlink(missing_ok=True)
+    with os.fdopen(files.opened(holder, os.O_WRONLY | os.O_CREAT | os.O_EXCL, "O_NOFOLLOW"), "w") as note:
+        note.write(text)
 
 
 def _read(holder: Path) -> dict[str, object]:
     try:
-        found = json.loads(holder.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        with os.fdopen(files.opened(holder, os.O_RDONLY, "O_NOFOLLOW", "O_NONBLOCK"), encoding="utf-8") as note:
+            found = json.loads(note.read(_LONGEST))
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -84,5 +96,7 @@ def _named(holder: Path) -> str:
     since = found.get("since")
     if not isinstance(since, int | float):
         return "a run that has not said who it is"
-    clock = time.strftime("%H:%M:%S", time.localtime(since))
-    return f"{found.get('doing')} (pid {found.get('pid')}, since {clock})"
+    with contextlib.suppress(OverflowError, OSError, ValueError):
+        clock = time.strftime("%H:%M:%S", time.localtime(since))
+        return printable(f"{found.get('doing')} (pid {found.get('pid')}, since {clock})")
+    return "a run that signs with an impossible time"

@@ -15,8 +15,7 @@ from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from aws_airflow_tasks.core import Edit, TaskError, Trace, digest, sh
-from aws_airflow_tasks.world import files
-from aws_airflow_tasks.world.state import private
+from aws_airflow_tasks.world import files, private
 
 #: how a receipt is written; version 0.1.0 wrote none, which is 1, with the same fields but those that have a default
 FORMAT = 2
@@ -296,20 +295,17 @@ def _numbers(folder: Path) -> list[int]:
 
 def _folder(state: Path, name: str) -> Path:
     folder = state / name
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise TaskError(f"cannot write {folder}: {error.strerror}", hint=sh("ls -ld {}", state)) from None
+    if not os.path.lexists(folder):
+        with files.explained("write", folder):
+            private.make(folder)
     _private(state, folder)
     return folder
 
 
 def _private(*folders: Path) -> None:
-    try:
-        for folder in folders:
-            private(folder)
-    except OSError as error:
-        raise TaskError(f"cannot read {folder}: {error.strerror}", hint=sh("ls -ld {}", folder)) from None
+    for folder in folders:
+        with files.explained("read", folder):
+            private.check(folder)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.world import aws, cli, endpoints, files, profiles, sessions
+from aws_airflow_tasks.world import aws, cli, endpoints, files, private, profiles, sessions
 from aws_airflow_tasks.world.profile_settings import ALONE, Along
 from aws_airflow_tasks.world.profiles import Credentials
 
@@ -276,9 +276,12 @@ def stage(state: Path, texts: Mapping[str, str], record: Staged) -> None:
         record: what they are.
 
     Raises:
+        UsageError: others can enter the state directory, or exchange it.
         TaskError: something stands in their way, or they cannot be written.
     """
     inner = folder(state)
+    with files.explained("read", state):
+        private.check(state)
     _make(inner)
     for name, text in texts.items():
         _put(inner / name, text, 0o644)

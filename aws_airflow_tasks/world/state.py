@@ -26,14 +26,13 @@ import json
 import os
 import re
 import secrets
-import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from aws_airflow_tasks.core import TaskError, sh
-from aws_airflow_tasks.world import files, inodes
+from aws_airflow_tasks.world import files, inodes, private
 from aws_airflow_tasks.world.lock import locked
 
 #: what a state directory holds that nobody misses
@@ -213,18 +212,19 @@ def make(project: Path) -> Path:
     """Create the state directory (mode 0700) and the project's random id; mend what is half made, update its record.
 
     Raises:
-        TaskError: it cannot be created, is a symlink or is open to others.
+        UsageError: it is open to others, or somebody else could exchange it.
+        TaskError: it cannot be created.
     """
     project = _real(project)
     folder = locate(project)
     if not _whole(folder, project):
         with files.explained("write", folder):
-            root().mkdir(mode=0o700, parents=True, exist_ok=True)
+            private.make(root())
         with locked(root() / ".making", wait=_PATIENCE, doing="making a state directory"):
             folder = locate(project)
             _mend(folder, project)
     with files.explained("read", folder):
-        private(folder)
+        private.check(folder)
     return folder
 
 
@@ -267,8 +267,8 @@ def _mend(folder: Path, project: Path) -> None:
     """Write what is missing, the record last: with it the directory is whole."""
     with files.explained("write", folder):
         if not os.path.lexists(folder):
-            folder.mkdir(mode=0o700)
-        private(folder)
+            private.make(folder)
+        private.check(folder)
     record = _record(folder)
     taken_over = record is not None and _found(project) != folder
     if taken_over or not project_id(folder):
@@ -283,19 +283,6 @@ def _write(path: Path, text: str) -> None:
         with files.explained("write", path):
             path.chmod(0o600)  # version 0.1.0 went by the umask
     files.replace(path, before, text.encode(), mode=0o600)
-
-
-def private(folder: Path) -> None:
-    """Raise TaskError unless ``folder`` is a directory of ours that nobody else can enter."""
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode):
-        raise TaskError(f"{folder} is not a directory but something planted there", hint=sh("ls -ld {}", folder))
-    if hasattr(os, "getuid") and found.st_uid != os.getuid():
-        raise TaskError(f"{folder} belongs to another user", hint=sh("ls -ld {}", folder))
-    if os.name == "posix" and found.st_mode & 0o077:
-        raise TaskError(
-            f"{folder} is open to others (mode {found.st_mode & 0o777:04o})", hint=sh("chmod 700 {}", folder)
-        )
 
 
 def project_id(folder: Path) -> str:

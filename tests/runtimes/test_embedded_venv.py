@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import builtins
+import os
 import re
+import shlex
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, UsageError
 from aws_airflow_tasks.runtimes import venv
+from aws_airflow_tasks.runtimes.embedded import Embedded
 from aws_airflow_tasks.world import cli
 from tests.world.server import REAL_SPAWN
 
@@ -180,3 +184,30 @@ def test_what_uv_says_becomes_a_cause_and_a_command(
     assert re.search(message, error.message)
     assert error.hint.startswith(hint)
     assert "token" not in error.message + error.hint
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_an_environment_that_another_user_planted_is_never_run(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    with tempfile.TemporaryDirectory() as shared:
+        Path(shared).chmod(0o1777)
+        planted = venv.folder(3, Path(shared) / "aws-airflow-tasks")
+        ran = Path(shared, "ran")
+        python = f"#!/bin/sh\necho code of theirs > {ran}\n"
+        script = f"mkdir -p {planted}/bin; echo '{python}' > {planted}/bin/python; chmod 755 {planted}/bin/python"
+        theirs = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c")
+        subprocess.run([*theirs, f"{script}; touch {planted}/{venv.MARKER}"], check=True)
+        assert venv.is_ready(planted)
+        with pytest.raises(UsageError, match="belongs to another user"):
+            venv.ensure(3, planted.parent)
+        runtime = Embedded(cache, cache, planted.parent, 3)
+        with pytest.raises(UsageError, match="belongs to another user"):
+            subprocess.run(runtime._argv(["python", "-c", "0"]), check=True)
+        assert not ran.exists()
+
+
+def test_a_cache_that_others_can_write_is_refused_with_the_chmod(cache: Path) -> None:
+    venv.ensure(3, cache)
+    cache.parent.chmod(0o777)
+    with pytest.raises(UsageError) as caught:
+        venv.ensure(3, cache)
+    assert shlex.split(caught.value.hint) == ["chmod", "go-w", str(cache.parent)]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.world import lock
 from aws_airflow_tasks.world.lock import locked
 
 HOLD = """
@@ -124,3 +125,35 @@ def test_a_holder_of_a_project_with_a_quote_in_its_name(tmp_path: Path) -> None:
         script += "except TaskError as error: print(error.hint)"
         said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert shlex.split(said) == ["fuser", "-v", f"{state}.lock"]
+
+
+def test_a_link_in_the_place_of_the_note_is_not_followed(state: Path) -> None:
+    """Nothing that a planted link leads to is written or shown; the lock works, and the note is a file of ours."""
+    theirs = state.parent.parent / "theirs"
+    theirs.write_text('{"doing": "what they keep secret", "since": 1}')
+    note = state.with_name("project.lock.json")
+    note.symlink_to(theirs)
+    assert lock._named(note) == "a run that has not said who it is"
+    with locked(state, wait=0, doing="invoke setup"):
+        assert not note.is_symlink()
+        assert lock._named(note).startswith("invoke setup (pid ")
+    assert theirs.read_text() == '{"doing": "what they keep secret", "since": 1}'
+
+
+def test_a_note_is_shown_without_what_a_terminal_obeys(state: Path) -> None:
+    """What others have written into it is text, a number of a process is a number, and no note is an error."""
+    note = state.with_name("project.lock.json")
+    with locked(state, wait=0, doing="x"):
+        for text in (
+            '{"doing": "\\u001b]0;owned\\u0007", "pid": "1; touch x", "since": 1}',
+            "[" * 9_000,
+            '{"since": 1e999}',
+        ):
+            note.write_text(text)
+            code = f"with locked(Path({str(state)!r}), wait=0, doing='x'): pass"
+            script = f"from pathlib import Path\nfrom aws_airflow_tasks.world.lock import *\ntry:\n    {code}\n"
+            script += "except TaskError as error: print(ascii(error.message + error.hint))"
+            said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+            assert "another run works on this project" in said
+            assert "\\x1b]0" not in said.replace("\\\\x1b", "")
+            assert said.rstrip("'\n").endswith(f"fuser -v {state}.lock")

@@ -1,0 +1,13 @@
+"""Text of somebody else's, such as a directory's name, that a terminal shows and does not obey."""
+
+from __future__ import annotations
+
+import re
+
+#: control characters but for tab and the ends of lines, and those that turn the direction of what follows them
+_OBEYED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|\r(?!\n|\Z)")
+
+
+def printable(text: str) -> str:
+    """The text with every character that a terminal obeys written as an escape, such as ``\\x1b``."""
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

@@ -28,7 +28,7 @@ from aws_airflow_tasks.core import TaskError, UsageError, sh
 from aws_airflow_tasks.play import Interrupted, Play, Progress, log, ordered
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Layer, Settings
-from aws_airflow_tasks.world import private, state
+from aws_airflow_tasks.world import helpers, private, state
 
 NEEDS_EXECUTOR = """\
 error: these tasks run under their own executor, which carries --check and the other flags to every dependency.
@@ -135,7 +135,8 @@ class Executor(invoke.executor.Executor):
             return refuse(unreadable(error), names, screen)
         self._configure_logging(play)
         try:
-            self._run(play, calls)
+            with helpers.asked_once():
+                self._run(play, calls)
         except Interrupted:
             return play.finish(code=130)
         except KeyboardInterrupt:

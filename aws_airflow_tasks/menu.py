@@ -65,6 +65,7 @@ def secrets(play: Play) -> None:
     """
     from aws_airflow_tasks.steps.secrets import plan
 
+    play.release()  # what it asks needs keys, and a credential helper may take its time
     play.converge("secrets", plan)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from aws_airflow_tasks.core import Plan, TaskError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import staging
+from aws_airflow_tasks.world import helpers
 from aws_airflow_tasks.world.causes import LoginNeeded
 from aws_airflow_tasks.world.lock import locked
 from aws_airflow_tasks.world.staging import Staged
@@ -72,7 +73,8 @@ def watch(
     while True:
         if time.time() >= next_try:
             try:
-                line, failures = _renew(look), 0
+                with helpers.asked_once():  # per look, not for as long as this command line lasts
+                    line, failures = _renew(look), 0
             except TaskError as error:
                 failures += 1
                 next_try = time.time() + _delay(error, failures)

@@ -36,6 +36,9 @@ def changes(site: Site, *, renew_before: float = 0) -> tuple[Change, ...]:
 
 def _staging(site: Site, found: Staged | None, seen_at: str, reason: str) -> Change:
     _along(site)  # a refusal comes before anything is done
+    if site.credentials.source == "process" and not site.settings.check:
+        with site.account.explained():  # before the project's lock is taken: a helper may ask, and take its time
+            site.account.session.get_credentials()
     return Change(
         target=_target(site),
         action="refresh" if found else "create",

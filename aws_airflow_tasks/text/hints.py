@@ -18,3 +18,8 @@ def endpoint_option(url: str) -> str:
 def profile_option(profile: str) -> str:
     """`` --profile dev`` for a command line of `aws`; nothing for the default profile."""
     return "" if profile == "default" else sh(" --profile {}", profile)
+
+
+def by_hand(profile: str) -> str:
+    """What runs a profile's credential helper in a shell, where it can show and ask, without showing keys."""
+    return f'sh -c "$(aws configure get credential_process{profile_option(profile)})" > /dev/null'

@@ -139,11 +139,11 @@ class Cause(NamedTuple):
     kind: str = ""
 
 
-_WRONG_KEYS = Cause("AWS does not know the access key of profile {profile}", "aws configure{option}")
+_WRONG_KEYS = Cause("AWS does not know the access key of profile {profile}", "{renew}")
 _EXPIRED = Cause("the credentials of profile {profile} have expired", "{renew}", "login")
 _SIGNATURE = Cause(
     "the secret access key of profile {profile} does not fit its access key (or this machine's clock is wrong)",
-    "aws configure{option}",
+    "{renew}",
 )
 _CLOCK = Cause("AWS refuses the request's time: this machine's clock is wrong", "sudo timedatectl set-ntp true")
 _DENIED = Cause(

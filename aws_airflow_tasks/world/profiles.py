@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings, not_a_url, shown
-from aws_airflow_tasks.text.hints import endpoint_option, profile_option
+from aws_airflow_tasks.text.hints import by_hand, endpoint_option, profile_option
 from aws_airflow_tasks.world import endpoints, profile_settings
 from aws_airflow_tasks.world.causes import Subject, explained
 from aws_airflow_tasks.world.sessions import locations, profile_name, shared
@@ -239,4 +239,6 @@ def _renew(credentials: Credentials) -> str:
         return "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN   # or set fresh ones"
     if credentials.source == "session":
         return f"put fresh keys into {credentials.credentials_file}, section [{credentials.chain[-1]}]"
+    if credentials.source == "process":
+        return by_hand(credentials.chain[-1])
     return f"aws configure{profile_option(credentials.chain[-1])}"

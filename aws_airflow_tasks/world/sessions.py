@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.hints import profile_option
-from aws_airflow_tasks.world import cli, endpoints, state
+from aws_airflow_tasks.world import cli, endpoints, helpers, state
 from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained
 
 if TYPE_CHECKING:
@@ -174,20 +174,39 @@ def _resolve_quietly(made: Session, name: str) -> None:
     assume_role._prompter = lambda _: _mfa(name)
     sso: Any = resolver.get_provider("sso")
     _read_only(sso._token_provider)
+    _asked_by_us(resolver.get_provider("custom-process"))
     _wrap_sources(assume_role._profile_provider_builder)
     made.register_component("credential_provider", resolver)
 
 
 def _wrap_sources(builder: Any) -> None:
-    """The same for a role's source profile, whose provider is made when it is needed."""
-    create = builder._create_sso_provider
+    """The same for a role's source profile, whose providers are made when they are needed."""
+    create_sso, create_process = builder._create_sso_provider, builder._create_process_provider
 
     def create_sso_provider(name: str) -> Any:
-        provider = create(name)
+        provider = create_sso(name)
         _read_only(provider._token_provider)
         return provider
 
+    def create_process_provider(name: str) -> Any:
+        return _asked_by_us(create_process(name))
+
     builder._create_sso_provider = create_sso_provider
+    builder._create_process_provider = create_process_provider
+
+
+def _asked_by_us(provider: Any) -> Any:
+    """Have the profile's credential helper run with bounds (:mod:`.helpers`)."""
+    from botocore.compat import compat_shell_split
+    from botocore.utils import parse_timestamp
+
+    def retrieve(command: str) -> dict[str, Any]:
+        helper = helpers.of(provider._profile_name, command, compat_shell_split)
+        found = helpers.credentials(helper, parse_timestamp)
+        return found | {"account_id": found["account_id"] or provider.profile_config.get("aws_account_id")}
+
+    provider._retrieve_credentials_using = retrieve
+    return provider
 
 
 def _read_only(tokens: Any) -> None:

@@ -164,9 +164,12 @@ def _suits_command_line(account: aws.Account) -> bool:
     """Whether to ask `aws`.
 
     Not where another endpoint is named: before 2.13 it knows none, and since then it sends logins to one for everything
-    too (:mod:`.endpoints`). Nor for an MFA code, for which it would prompt.
+    too (:mod:`.endpoints`). Nor for an MFA code, for which it would prompt, nor for a credential helper, which it lets
+    run for as long as it likes.
     """
-    return account.credentials.kind not in (*AT_HAND, "mfa") and not account.elsewhere
+    credentials = account.credentials
+    asks = credentials.kind == "mfa" or credentials.source == "process"
+    return credentials.kind not in AT_HAND and not asks and not account.elsewhere
 
 
 def _from_command_line(account: aws.Account) -> Keys | None:

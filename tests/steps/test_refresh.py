@@ -17,7 +17,7 @@ from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import refresh
-from aws_airflow_tasks.world import staging, state
+from aws_airflow_tasks.world import helpers, staging, state
 from aws_airflow_tasks.world.causes import LoginNeeded
 
 
@@ -206,15 +206,15 @@ def test_after_a_laptops_sleep_the_first_look_finds_that_they_have_ended(
 
 @pytest.fixture
 def tries(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """When it was tried to export, in seconds since the epoch."""
+    """When the helper was asked, in seconds since the epoch."""
     found: list[float] = []
-    export = staging.export
+    ask = helpers._run
 
-    def counted(settings: Settings) -> object:
+    def counted(asked: helpers.Helper) -> bytes:
         found.append(clock.now)
-        return export(settings)
+        return ask(asked)
 
-    monkeypatch.setattr(staging, "export", counted)
+    monkeypatch.setattr(helpers, "_run", counted)
     return found
 
 
@@ -237,7 +237,8 @@ def test_errors_are_said_once_tried_again_ever_more_slowly_and_do_not_end_it(
     said = watch(settings, clock, *[nothing] * 30, lambda: helper.gives("ONE", 60), *[nothing] * 10)
     assert key(settings) == "ONE"
     assert [line.splitlines()[0] for line in said[:1]] == [
-        "the credential helper (credential_process) of profile default gives no credentials; next try follows"
+        f"the credential helper `cat` of profile default ended with exit code 1: cat: {helper.answer}: No such file or"
+        " directory; next try follows"
     ]
     assert len(said) == 2
     assert waits(tries) == [60, 60, 120, 240, 480, 600, 600]

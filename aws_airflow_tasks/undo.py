@@ -17,9 +17,10 @@ from aws_airflow_tasks.steps import dag, env, files, init, mount, provider, secr
 from aws_airflow_tasks.world import receipts
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.receipts import FileRecord
+from aws_airflow_tasks.world.staging import FOLDER
 
-#: in the state directory: what receipts that stay cannot do without
-NEEDED = ("id", "project", "receipts", "replaced")
+#: in the state directory: what receipts that stay cannot do without, and what Airflow that could not be stopped mounts
+NEEDED = ("id", "project", "receipts", "replaced", FOLDER)
 
 
 def plans(site: Site) -> dict[str, Callable[[], Plan]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import os
 import re
 import shutil
 import urllib.request
@@ -16,7 +17,7 @@ import boto3
 import pytest
 
 from aws_airflow_tasks.patch import dotenv
-from aws_airflow_tasks.world import cli, state
+from aws_airflow_tasks.world import cli, staging, state
 from tests.project import Done, StandInAirflow, airflow, astro_project, aws_itself, embedded, run, tree
 from tests.world.server import Embedded, serving
 from tests.world.sso_server import assumed, role
@@ -610,6 +611,40 @@ def test_in_docker_a_copy_that_came_and_went_restarts_what_ran_meanwhile(
     assert run("setup", "--json").document["recap"]["changed"] == 0
 
 
+def test_in_docker_a_command_for_another_runtime_in_between_leaves_what_is_mounted_in_its_place(
+    in_docker: Path, airflow: StandInAirflow, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    """What runs holds on to the directory that it mounts, not to its name: another in its place stays empty for it."""
+    assert run("setup").code == 0
+    mounted = state.locate(in_docker) / "aws"
+    handle = os.open(mounted, os.O_RDONLY)  # as a mount has it
+    with monkeypatch.context() as between:
+        between.setenv("INVOKE_AWS_AIRFLOW_CREDENTIALS", "live")
+        assert run("creds").code == 0
+    assert os.listdir(handle) == []  # noqa: PTH208  # by its descriptor
+    assert run("setup", "--check", "--json").statuses()["start"] == "ok"
+    done = run("setup", "--json")
+    assert (done.code, done.statuses()["creds"], done.statuses()["start"]) == (0, "changed", "ok")
+    assert set(os.listdir(handle)) == {"config", "credentials"}  # noqa: PTH208
+    os.close(handle)
+
+
+def test_in_docker_stop_takes_the_keys_away_and_start_exports_them_again(
+    in_docker: Path, airflow: StandInAirflow, run: Run
+) -> None:
+    assert run("setup").code == 0
+    assert run("stop", "--check").code == 3
+    assert staging.holds(state.locate(in_docker))
+    assert run("stop").code == 0
+    assert not staging.holds(state.locate(in_docker))
+    assert run("stop", "--json").statuses() == {"stop": "ok"}
+    assert run("start", "--json").statuses()["creds"] == "changed"
+    assert staging.staged(state.locate(in_docker))
+    airflow.stop()
+    assert run("stop", "--json").statuses() == {"stop": "changed"}  # what a crash has left
+    assert not staging.holds(state.locate(in_docker))
+
+
 def test_in_docker_a_touched_configuration_and_renewed_keys_restart_nothing(
     in_docker: Path, airflow: StandInAirflow, closed_world: Path, run: Run
 ) -> None:
@@ -635,7 +670,7 @@ def test_in_docker_a_compose_file_that_cannot_be_proven_is_refused_with_the_line
     assert (in_docker / "docker-compose.override.yml").read_text() == refused
 
 
-def test_in_docker_switching_to_live_replaces_the_mount_and_removes_the_copy(in_docker: Path, run: Run) -> None:
+def test_in_docker_switching_to_live_replaces_the_mount_and_empties_the_copy(in_docker: Path, run: Run) -> None:
     run("mount")
     assert run("mount", "env", "--json").document["recap"]["changed"] == 1
     environment = {"INVOKE_AWS_AIRFLOW_CREDENTIALS": "live"}
@@ -645,7 +680,7 @@ def test_in_docker_switching_to_live_replaces_the_mount_and_removes_the_copy(in_
         done = run("mount", "env", "--json")
     assert done.code == 0
     assert "~/.aws:/home/astro/.aws:ro" in (in_docker / "docker-compose.override.yml").read_text()
-    assert not (state.locate(in_docker) / "aws").exists()
+    assert not staging.holds(state.locate(in_docker))
 
 
 def test_in_docker_a_loopback_endpoint_is_an_error_that_names_another(

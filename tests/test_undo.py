@@ -14,7 +14,7 @@ import pytest
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.steps.start import Started
-from aws_airflow_tasks.world import receipts, state
+from aws_airflow_tasks.world import receipts, staging, state
 from tests.conftest import HOSTS
 from tests.project import AWS, StandInAirflow, airflow, astro_project, aws_itself, embedded, run, tree
 from tests.test_setup import CONNECTION, VARIABLE, Run, denying, in_docker, names, project, secrets
@@ -148,7 +148,7 @@ def test_several_that_cannot_be_taken_back_are_all_named_each_with_what_to_do(in
     assert f"; {OVERRIDE}: it was edited since" in error["message"]
     assert f"# {OVERRIDE}\n" in error["hint"]
     assert "# .env\n" in error["hint"]
-    assert not (state.locate(in_docker) / "aws").exists()
+    assert not staging.holds(state.locate(in_docker))
 
 
 # -- every runtime ------------------------------------------------------------------------------------------
@@ -294,7 +294,7 @@ def test_without_aws_everything_else_is_taken_back_and_its_entries_are_named_unt
     assert tree(in_docker) == before
     kept = state.locate(in_docker)
     assert [receipt.kind for receipt in receipts.load(kept)] == ["secret", "secret"]
-    assert not (kept / "aws").exists()
+    assert not staging.holds(kept)
     assert names(secrets) == {VARIABLE, CONNECTION}
     assert run("undo").code == 0
     assert names(secrets) == set()

@@ -1,4 +1,4 @@
-"""The copy of the profile that Airflow is given: made, renewed, and removed where Airflow reads the person's files."""
+"""The copy of the profile that Airflow is given: made, renewed, and emptied where Airflow reads the person's files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def changes(site: Site, *, renew_before: float = 0) -> tuple[Change, ...]:
     if _target(site) in site.planned and not renew_before:
         return ()
     if site.way.name == "live":
-        return (_removal(site),) if staging.folder(site.state).exists() else ()
+        return emptied(site, site.way.reason)
     found, seen_at = site.staged, site.runtime.credentials(staging.folder(site.state))
     why = staging.missing(found, _defined(site), seen_at)
     if not why and found and found.exported < renew_before:
@@ -55,9 +55,11 @@ def _along(site: Site) -> Along:
     return profile_settings.along(profile, account.profiles.get(profile, {}), mounts=site.runtime.mounts)
 
 
-def _removal(site: Site) -> Change:
+def emptied(site: Site, reason: str = "") -> tuple[Change, ...]:
+    """What takes the keys away, and leaves the directory to whatever mounts it; empty when there are none."""
     before = "credentials that were staged earlier\n"
-    return Change(_target(site), "delete", before, None, lambda: staging.remove(site.state), reason=site.way.reason)
+    change = Change(_target(site), "delete", before, None, lambda: staging.empty(site.state), reason=reason)
+    return (change,) if staging.holds(site.state) else ()
 
 
 def stale(site: Site) -> Collection[str]:
@@ -65,10 +67,10 @@ def stale(site: Site) -> Collection[str]:
 
     In check mode those too that would do so once the copy is made.
     """
-    found = site.staged
+    found = site.staged or staging.last(site.state)
     if found is None:
         return _running(site) if site.settings.check else ()
-    if site.settings.check and found.definition != _defined(site):
+    if site.settings.check and (site.staged is None or found.definition != _defined(site)):
         with contextlib.suppress(TaskError):
             keys, along = staging.at_hand(site.account), _along(site)
             if staging.whose(site.account.credentials, keys, lambda: _arn(site), along) != found.whose:
@@ -96,18 +98,13 @@ def _defined(site: Site) -> str:
 
 
 def undo(site: Site) -> list[Target]:
-    """The copy of the person's keys is gone."""
-    folder = staging.folder(site.state)
+    """The copy of the person's keys is gone; its directory goes with the whole state directory."""
     name = _target(site)
 
-    def there() -> bool:
-        return folder.exists() or folder.is_symlink()
-
     def plan() -> Plan:
-        before = "staged credentials\n" if there() else None
-        return Plan((Change(name, "delete", before, None, lambda: staging.remove(site.state)),), target=name)
+        return Plan(emptied(site), target=name)
 
-    return [Target(name, plan, needs=(staging.FOLDER, staging.RECORD))] if there() else []
+    return [Target(name, plan, needs=(staging.RECORD,))] if staging.holds(site.state) else []
 
 
 def _target(site: Site) -> str:
@@ -128,6 +125,7 @@ def _stage(site: Site, seen_at: str) -> None:
     defined = identity.definition(settings, os.environ, along.copied.values())
     credentials, keys = staging.export(settings)
     whose = found.whose if found and same_source else staging.whose(credentials, keys, lambda: _arn(site), along)
-    stale = found.stale if found and found.whose == whose else _running(site)
+    last = staging.last(site.state)
+    stale = last.stale if last and last.whose == whose else _running(site)
     record = Staged(defined, seen_at, time.time(), keys.expiry, whose, stale, along.copied)
     staging.stage(site.state, staging.contents(credentials, keys, seen_at, along), record)

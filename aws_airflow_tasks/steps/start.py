@@ -154,7 +154,7 @@ def _fingerprint(name: str, environment: Mapping[str, str]) -> str:
 
 
 def stop(site: Site) -> Plan:
-    """Airflow is stopped."""
+    """Airflow is stopped, and the keys that were staged for it are gone; the next start has them exported again."""
     running = site.running
     change = Change(
         target=AIRFLOW,
@@ -163,7 +163,7 @@ def stop(site: Site) -> Plan:
         after=None,
         apply=site.runtime.stop,
     )
-    return Plan((change,), target=AIRFLOW, reason="" if running else "not running")
+    return Plan((change, *staging.emptied(site)), target=AIRFLOW, reason="" if running else "not running")
 
 
 def undo(site: Site) -> list[Target]:

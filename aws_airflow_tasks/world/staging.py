@@ -1,8 +1,9 @@
 """A copy of one profile for Airflow: the only credentials it sees, readable whatever its user id is.
 
 The project's state directory keeps other people of this host out (0700); the directory in it that is mounted is open
-(0755, files 0644), since in a container another user id reads it. It is never written by Airflow and always replaced
-whole: a process that has read it reads it again when its keys end, so fresh ones reach what is running.
+(0755, files 0644), since in a container another user id reads it. Its files are never written by Airflow and always
+replaced whole: a process that has read one reads it again when its keys end, so fresh ones reach what is running. The
+directory itself stays where it is: what mounts it would hold on to one that is gone.
 """
 
 from __future__ import annotations
@@ -90,10 +91,26 @@ def folder(state: Path) -> Path:
 
 def staged(state: Path) -> Staged | None:
     """What is staged now; None when nothing is, or not all of it."""
+    found = last(state)
+    with contextlib.suppress(OSError, TypeError):
+        return found if found and _intact(folder(state), found) else None
+    return None
+
+
+def last(state: Path) -> Staged | None:
+    """What was staged last in the directory that is there, even if it was emptied since; None: nothing was."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         found = Staged(**json.loads((state / RECORD).read_text(encoding="utf-8")))
-        return found if _intact(folder(state), found) else None
+        return found if folder(state).is_dir() else None
     return None
+
+
+def holds(state: Path) -> bool:
+    """Whether there is anything to be emptied, or something else in the directory's place."""
+    inner = folder(state)
+    with contextlib.suppress(OSError):
+        return inner.is_symlink() or next(inner.iterdir(), None) is not None
+    return os.path.lexists(inner)
 
 
 def _intact(inner: Path, found: Staged) -> bool:
@@ -314,18 +331,17 @@ def _put(path: Path, text: str, mode: int) -> None:
     path.chmod(mode)
 
 
-def remove(state: Path) -> None:
-    """Remove what is staged; nothing there is fine.
+def empty(state: Path) -> None:
+    """Remove what is staged, but for the directory itself: something may mount it. Nothing there is fine.
 
     Raises:
         TaskError: it cannot be removed.
     """
     inner = folder(state)
+    if inner.is_symlink():
+        raise TaskError(f"{inner} is a symlink that somebody planted there", hint=sh("rm {}", inner))
     try:
-        (state / RECORD).unlink(missing_ok=True)
-        if inner.is_symlink():
-            raise TaskError(f"{inner} is a symlink that somebody planted there", hint=sh("rm {}", inner))
-        if inner.exists():
-            shutil.rmtree(inner)
+        for path in inner.iterdir() if inner.exists() else ():
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     except OSError as error:
-        raise TaskError(f"cannot remove {inner}: {error.strerror}", hint=sh("ls -ld {}", inner)) from None
+        raise TaskError(f"cannot empty {inner}: {error.strerror}", hint=sh("ls -ld {}", inner)) from None

@@ -522,21 +522,36 @@ def test_a_symlink_that_was_planted_is_refused(name: str, tmp_path: Path) -> Non
     assert list(elsewhere.iterdir()) == []
 
 
-def test_removing_leaves_nothing_and_nothing_to_remove_is_fine(tmp_path: Path) -> None:
+def test_emptying_leaves_the_directory_that_something_may_mount_and_nothing_to_empty_is_fine(tmp_path: Path) -> None:
     folder = state.make(tmp_path)
-    staging.remove(folder)
+    staging.empty(folder)
+    assert not staging.holds(folder)
     staging.stage(folder, TEXTS, a_record(None))
-    staging.remove(folder)
-    assert not (folder / "aws").exists()
-    assert not (folder / "staged.json").exists()
+    mounted = (folder / "aws").stat().st_ino
+    (folder / "aws" / "further").mkdir()
+    assert staging.holds(folder)
+    staging.empty(folder)
+    assert (list((folder / "aws").iterdir()), (folder / "aws").stat().st_ino) == ([], mounted)
+    assert (staging.holds(folder), staging.staged(folder)) == (False, None)
+    assert staging.last(folder) is not None
+    staging.stage(folder, TEXTS, a_record(None))
+    assert staging.staged(folder) is not None
+    assert (folder / "aws").stat().st_ino == mounted
 
 
-def test_removing_never_follows_a_symlink(tmp_path: Path) -> None:
+def test_what_was_staged_in_a_directory_that_is_gone_is_not_what_was_staged_last(tmp_path: Path) -> None:
+    folder = state.make(tmp_path)
+    staging.stage(folder, TEXTS, a_record(None))
+    shutil.rmtree(folder / "aws")
+    assert staging.last(folder) is None
+
+
+def test_emptying_never_follows_a_symlink(tmp_path: Path) -> None:
     folder, elsewhere = state.make(tmp_path), tmp_path / "elsewhere"
     elsewhere.mkdir()
     (folder / "aws").symlink_to(elsewhere)
     with pytest.raises(TaskError, match="planted there"):
-        staging.remove(folder)
+        staging.empty(folder)
     assert elsewhere.exists()
 
 

@@ -3,6 +3,9 @@
 ``from aws_airflow_tasks import ns`` in a ``tasks.py`` gives the tasks to ``invoke``; ``aws-airflow`` needs none.
 """
 
-from aws_airflow_tasks.menu import ns
+from aws_airflow_tasks import bytecode
+
+with bytecode.kept():
+    from aws_airflow_tasks.menu import ns
 
 __all__ = ["ns"]

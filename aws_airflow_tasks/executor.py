@@ -6,7 +6,6 @@ Invoke's ``pre=`` tasks do not inherit flags; an executor of our own is where th
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import logging
@@ -22,7 +21,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import Call, Task
 from platformdirs import user_cache_path
 
-from aws_airflow_tasks import configuration
+from aws_airflow_tasks import bytecode, configuration
 from aws_airflow_tasks import settings as settings_
 from aws_airflow_tasks.core import TaskError, UsageError, sh
 from aws_airflow_tasks.play import Interrupted, Play, Progress, log, ordered
@@ -151,7 +150,7 @@ class Executor(invoke.executor.Executor):
             _ = play.site.runtime  # on Windows not every one can, which is said at once
         for call in calls:
             if _is_ours(call):
-                with _compiled():
+                with bytecode.kept():
                     play.run(call.task, **own[call.task])
             elif not play.skips(call.task):
                 self._foreign(play, call)
@@ -229,20 +228,6 @@ def _check_places(play: Play) -> None:
 def refuse(error: TaskError, names: str, screen: Screen) -> int:
     """Say why nothing was started; returns the exit code."""
     return Play(Settings(), names, screen, command=command()).finish(error=error, code=error.exit_code)
-
-
-@contextlib.contextmanager
-def _compiled() -> Iterator[None]:
-    """Let Python keep the bytecode of what a task of ours loads: of boto3 alone, compiling takes half a second a run.
-
-    Invoke turns that off in its process, for the sake of the person's tasks.py, and has it off again afterwards.
-    """
-    before = sys.dont_write_bytecode
-    sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = before
 
 
 def _own(calls: Sequence[Call]) -> dict[Any, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,18 @@ def test_importing_the_tasks_changes_nothing_of_the_process() -> None:
         "print(world() == before, len(ns.tasks) > 5)"
     )
     assert run_python(code).split() == ["True", "True"]
+
+
+def test_our_modules_are_compiled_once_and_no_module_of_the_person_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "tasks.py").write_text("from aws_airflow_tasks import ns\n")
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environ["PYTHONPYCACHEPREFIX"] = str(tmp_path / "kept")
+    subprocess.run(
+        [sys.executable, "-m", "invoke", "--list"], cwd=tmp_path, env=environ, stdout=subprocess.DEVNULL, check=True
+    )
+    kept = [path.relative_to(tmp_path / "kept") for path in (tmp_path / "kept").rglob("*.pyc")]
+    assert {"menu", "executor", "play", "core"} <= {path.name.partition(".")[0] for path in kept}
+    assert [path for path in kept if tmp_path.name in path.parts] == []
 
 
 def test_env_example_is_exactly_the_lines_that_env_maintains(

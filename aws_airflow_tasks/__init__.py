@@ -3,9 +3,9 @@
 ``from aws_airflow_tasks import ns`` in a ``tasks.py`` gives the tasks to ``invoke``; ``aws-airflow`` needs none.
 """
 
-from aws_airflow_tasks import bytecode
+from aws_airflow_tasks import process
 
-with bytecode.kept():
+with process.keeping_bytecode():
     from aws_airflow_tasks.menu import ns
 
 __all__ = ["ns"]

@@ -21,7 +21,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import Call, Task
 from platformdirs import user_cache_path
 
-from aws_airflow_tasks import bytecode, configuration
+from aws_airflow_tasks import configuration, process
 from aws_airflow_tasks import settings as settings_
 from aws_airflow_tasks.core import TaskError, UsageError, sh
 from aws_airflow_tasks.play import Interrupted, Play, Progress, log, ordered
@@ -120,6 +120,8 @@ class Executor(invoke.executor.Executor):
         calls = self._without_repeats([call if isinstance(call, Call) else Call(call) for call in ordered(asked)])
         if not any(map(_is_ours, calls)):
             return super().execute(*tasks)
+        if all(map(_is_ours, calls)):
+            process.collect_no_garbage()
         raise Exit(code=self._play(asked, calls))
 
     def _play(self, asked: Sequence[Call], calls: Sequence[Call]) -> int:
@@ -150,7 +152,7 @@ class Executor(invoke.executor.Executor):
             _ = play.site.runtime  # on Windows not every one can, which is said at once
         for call in calls:
             if _is_ours(call):
-                with bytecode.kept():
+                with process.keeping_bytecode():
                     play.run(call.task, **own[call.task])
             elif not play.skips(call.task):
                 self._foreign(play, call)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -13,7 +11,7 @@ from io import TextIOWrapper
 from invoke.collection import Collection
 from invoke.program import Program
 
-from aws_airflow_tasks import executor, screen
+from aws_airflow_tasks import executor, process, screen
 from aws_airflow_tasks.configuration import Configuration
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.executor import Executor
@@ -81,9 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _own_the_process() -> None:
     """What only a program may do to its process, and no module that a person's ``tasks.py`` imports."""
-    # a command lives shortly: looking for garbage, often or once more at the end, costs more than it frees
-    gc.set_threshold(50_000)
-    atexit.register(gc.freeze)
+    process.collect_no_garbage()
     for number in range(3):  # a file that is opened must not become a standard stream that was closed
         try:
             os.fstat(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import sys
@@ -160,6 +161,17 @@ def test_dependencies_run_first_and_once(run, world: World, capsys) -> None:
     assert run("everything", "second") == 0
     assert list(world.values) == ["first", "second", "other"]
     assert "recap: ok=0 changed=3 skipped=0 failed=0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("words", "ours_alone"), [(["second"], True), (["second", "foreign"], False)])
+def test_python_hardly_looks_for_garbage_where_nothing_runs_but_what_is_ours(
+    words: list[str], ours_alone: bool, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thresholds, at_exit = [], []
+    monkeypatch.setattr("gc.set_threshold", thresholds.append)
+    monkeypatch.setattr("atexit.register", at_exit.append)
+    run(*words)
+    assert (thresholds > [10_000], gc.freeze in at_exit) == (ours_alone, ours_alone)
 
 
 def test_check_reaches_every_dependency_and_exits_3(run, world: World, capsys) -> None:

@@ -6,11 +6,14 @@ What a task does is loaded when it runs: listing the tasks loads none of it.
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
 
-from aws_airflow_tasks.executor import task
-from aws_airflow_tasks.play import Play
+from aws_airflow_tasks.tasks import task
+
+if TYPE_CHECKING:
+    from aws_airflow_tasks.play import Play
 
 
 @task(sso="Where there are no credentials at all: set up IAM Identity Center, not access keys.")

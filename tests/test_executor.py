@@ -18,9 +18,10 @@ from invoke.program import Program
 
 from aws_airflow_tasks import settings
 from aws_airflow_tasks.core import Change, Check, CheckStatus, Plan, TaskError, UsageError
-from aws_airflow_tasks.executor import COMMON, Executor, task
+from aws_airflow_tasks.executor import Executor
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.screen import Screen
+from aws_airflow_tasks.tasks import COMMON, task
 from aws_airflow_tasks.world import state
 from aws_airflow_tasks.world.lock import locked
 

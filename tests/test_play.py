@@ -15,11 +15,11 @@ import pytest
 
 from aws_airflow_tasks import holding
 from aws_airflow_tasks.core import Change, Check, Plan, TaskError
-from aws_airflow_tasks.executor import task
 from aws_airflow_tasks.play import Play, Progress
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.tasks import task
 from aws_airflow_tasks.world import receipts, state
 from aws_airflow_tasks.world.lock import locked
 

@@ -1,0 +1,95 @@
+"""What makes a function of a play a task for invoke, with the flags that every task of ours takes.
+
+With no more than this all of them are listed; what runs them is loaded when one is to run.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from invoke.exceptions import Exit
+from invoke.tasks import Task
+
+NEEDS_EXECUTOR = """\
+error: these tasks run under their own executor, which carries --check and the other flags to every dependency.
+-> put these lines into invoke.yaml beside tasks.py:
+   tasks:
+     executor_class: aws_airflow_tasks.executor.Executor
+-> or use the console script instead: aws-airflow TASK"""
+
+#: the flags that every task takes, with their help: name -> (default, help)
+EVERYWHERE: dict[str, tuple[str | bool, str]] = {
+    "project": ("", "The Astro project directory (default: the nearest one upwards, else here)."),
+    "profile": ("", "The AWS profile whose identity Airflow gets (default: as the AWS CLI resolves it)."),
+    "region": ("", "The region of the secrets backend (default: the profile's)."),
+    "runtime": ("", "How Airflow runs: auto, docker, standalone or embedded."),
+    "json": (False, "Print one JSON document on stdout, and nothing else there."),
+    "fresh": (False, "Ask STS for the identity now, whatever was cached."),
+    "diff": (False, "Show unified diffs of what changes (secrets redacted)."),
+}
+#: the flags of the tasks that change things
+CHANGING: dict[str, tuple[str | bool, str]] = {
+    "check": (False, "Change nothing, say what would change; exit code 3 if anything would."),
+    "yes": (False, "Never ask; answer yes to every question."),
+    "override": (False, "Replace differing values of yours too; undo gives them back."),
+}
+
+
+COMMON = EVERYWHERE | CHANGING
+
+
+class PlayTask(Task[Any]):
+    """A task of ours: ``run`` takes a :class:`Play`; its body as invoke knows it only refuses.
+
+    It never changes, so that invoke's deep copies of a namespace need not copy it.
+    """
+
+    run: Callable[..., None]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PlayTask:
+        """Itself."""
+        return self
+
+
+def task(
+    *pre: Task[Any], default: bool = False, changes: bool = True, **own: str
+) -> Callable[[Callable[..., None]], PlayTask]:
+    """Make a function of a :class:`Play` a task of ours: the common flags, its dependencies, the guard.
+
+    Args:
+        pre: the tasks it depends on.
+        default: whether it is its collection's default task.
+        changes: whether it changes things, and so takes ``--check``, ``--yes`` and ``--override``.
+        own: help for parameters of its own.
+    """
+    common = EVERYWHERE | (CHANGING if changes else {})
+
+    def decorate(function: Callable[..., None]) -> PlayTask:
+        @functools.wraps(function)
+        def guard(*_: Any, **__: Any) -> None:
+            raise Exit(NEEDS_EXECUTOR, code=2)
+
+        guard.__doc__ = _documented(function, pre)
+        guard.__signature__ = _signature(function, common)  # type: ignore[attr-defined]
+        helps = {name: text for name, (_, text) in common.items()} | own
+        made = PlayTask(guard, pre=list(pre), help=helps, default=default, auto_shortflags=False)  # type: ignore[arg-type]
+        made.run = function
+        return made
+
+    return decorate
+
+
+def _documented(function: Callable[..., None], pre: Sequence[Task[Any]]) -> str:
+    """The docstring with the dependencies, which invoke's own help does not show."""
+    text = inspect.getdoc(function) or ""
+    return f"{text}\n\nRuns first: {', '.join(task.name for task in pre)}." if pre else text
+
+
+def _signature(function: Callable[..., None], common: Mapping[str, tuple[str | bool, str]]) -> inspect.Signature:
+    own = list(inspect.signature(function).parameters.values())
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    flags = [inspect.Parameter(name, kind, default=default) for name, (default, _) in common.items()]
+    return inspect.Signature([own[0], *own[1:], *flags])

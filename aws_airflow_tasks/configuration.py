@@ -95,7 +95,7 @@ def of_project(folder: Path) -> Layer:
     found = Configuration(project_location=folder, lazy=True)
     found.load_project(merge=False)
     path = str(found._project_path or folder)
-    return own(layer(path, found._project), folder)
+    return own(layer(path, found._project), folder)._replace(brought=True)
 
 
 def layer(origin: str, level: Mapping[str, Any] | None) -> Layer:

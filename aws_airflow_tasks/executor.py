@@ -10,7 +10,7 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +23,7 @@ from platformdirs import user_cache_path
 from aws_airflow_tasks import process
 
 with process.keeping_bytecode():  # invoke imports this module
-    from aws_airflow_tasks import configuration
+    from aws_airflow_tasks import configuration, consent
     from aws_airflow_tasks import settings as settings_
     from aws_airflow_tasks.core import TaskError, UsageError, sh
     from aws_airflow_tasks.play import Interrupted, Play, Progress, log, ordered
@@ -50,7 +50,7 @@ class Executor(invoke.executor.Executor):
         as_json = any(call.kwargs.get("json") for call in filter(_is_ours, asked))
         names, screen = " ".join(map(_name, asked)), Screen(json=as_json)
         try:
-            play = Play(self._settings(_flags(calls)), names, screen, command=command())
+            play = Play(self._settings(calls, screen), names, screen, command=command())
             _check_places(play)
         except TaskError as error:
             return refuse(error, names, screen)
@@ -83,7 +83,8 @@ class Executor(invoke.executor.Executor):
         """As invoke leaves them out: equal calls, unless ``--no-dedupe``; ours run once each in any case."""
         return self.dedupe(calls) if self.config.tasks.dedupe else calls
 
-    def _settings(self, flags: Mapping[str, str | bool]) -> Settings:
+    def _settings(self, calls: Sequence[Call], screen: Screen) -> Settings:
+        flags = _flags(calls)
         switches = {key: bool(flags.get(key)) for key in settings_.FLAGS}
         switches["check"] |= bool(self.core and self.core[0].args.dry.value)
         chosen = Layer("the command line", {k: v for k, v in flags.items() if k in settings_.KEYS and v})
@@ -92,12 +93,14 @@ class Executor(invoke.executor.Executor):
         project = settings_.project([*weak, *strong], cwd=cwd)
         layers = [*weak, *self._own(project), *strong]
         cache = user_cache_path("aws-airflow-tasks", appauthor=False)
-        return replace(settings_.load(layers, cwd=cwd, **switches), cache=cache)
+        given = replace(settings_.load(layers, cwd=cwd, **switches), cache=cache)
+        return consent.settled(given, [cast(PlayTask, call.task).heeds for call in filter(_is_ours, calls)], screen)
 
     def _files(self) -> Iterator[Layer]:
         """Invoke's levels below the project's own, weakest first; ``project`` is of the directory of a tasks.py."""
         for level in ("system", "user", "project"):
-            yield configuration.layer(str(getattr(self.config, f"_{level}_path")), getattr(self.config, f"_{level}"))
+            path, values = (getattr(self.config, f"_{level}{what}") for what in ("_path", ""))
+            yield configuration.layer(str(path), values)._replace(brought=level == "project")
 
     def _own(self, project: Path) -> Iterator[Layer]:
         """What the project's own file says, unless invoke has read it as the one beside its tasks.py."""

@@ -125,7 +125,7 @@ def setup(play: Play) -> None:
     play.note("next: invoke verify")
 
 
-@task()
+@task(heeds="nothing")
 def init_tasks(play: Play) -> None:
     """Write a tasks.py and invoke.yaml for people who like `invoke` (this script needs neither)."""
     from aws_airflow_tasks.steps.init_tasks import plan
@@ -133,7 +133,7 @@ def init_tasks(play: Play) -> None:
     play.converge("init-tasks", plan)
 
 
-@task(changes=False)
+@task(changes=False, heeds="looks")
 def status(play: Play) -> None:
     """Show what each step would do now; change nothing."""
     play.preview(setup)
@@ -155,7 +155,7 @@ def refresh(play: Play, force: bool = False, watch: bool = False) -> None:
     play.watch(refresh.watch, watch)
 
 
-@task()
+@task(heeds="answers")
 def stop(play: Play) -> None:
     """Stop Airflow."""
     from aws_airflow_tasks.steps.start import stop
@@ -163,7 +163,7 @@ def stop(play: Play) -> None:
     play.converge("stop", stop)
 
 
-@task()
+@task(heeds="answers")
 def undo(play: Play) -> None:
     """Take it all back: every file to its bytes before.
 
@@ -175,7 +175,22 @@ def undo(play: Play) -> None:
     play.converge_each("undo", undo.plans, undo.rest)
 
 
-@task(default=True, airflow="Airflow's major version: 3 or 2.")
+@task(
+    heeds="nothing",
+    list="List what you have agreed to, of every project.",
+    revoke="Take back what you have agreed to for this project.",
+)
+def trust(play: Play, list: bool = False, revoke: bool = False) -> None:
+    """Agree to what the project's files ask for.
+
+    Settings that reach beyond the project's directory count once you have agreed to them, and until they change.
+    """
+    from aws_airflow_tasks import consent
+
+    consent.run(play, listed=list, revoked=revoke)
+
+
+@task(default=True, heeds="nothing", airflow="Airflow's major version: 3 or 2.")
 def up(play: Play, airflow: str = "3") -> None:
     """See it all work without Docker, Astro or AWS.
 
@@ -186,7 +201,7 @@ def up(play: Play, airflow: str = "3") -> None:
     run(play, airflow, setup, verify)
 
 
-@task()
+@task(heeds="nothing")
 def down(play: Play) -> None:
     """Stop the sandbox's Airflow and AWS."""
     from aws_airflow_tasks.sandbox import stop
@@ -194,7 +209,7 @@ def down(play: Play) -> None:
     stop(play)
 
 
-@task()
+@task(heeds="nothing")
 def clean(play: Play) -> None:
     """Stop the sandbox and remove .sandbox/ whole."""
     from aws_airflow_tasks.sandbox import clean
@@ -202,7 +217,9 @@ def clean(play: Play) -> None:
     clean(play)
 
 
-ns = Collection(creds, init, mount, env, secrets, provider, dag, start, verify, setup, status, refresh, stop, undo)
+ns = Collection(creds, init, mount, env, secrets, provider, dag, start, verify, setup)
+for one in (status, trust, refresh, stop, undo):
+    ns.add_task(one)
 sandbox = Collection("sandbox", up, clean)
 sandbox.add_task(down, name="stop")
 ns.add_collection(sandbox)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -32,6 +32,7 @@ class Settings:
         check: change nothing, say what would change.
         override: replace values of the person's.
         fresh: ask STS whatever the cache says.
+        layers: what was given, and where, from the weakest to the strongest; no setting of the table.
     """
 
     project: Path = Path()
@@ -58,17 +59,30 @@ class Settings:
     override: bool = False
     fresh: bool = False
 
+    layers: tuple[Layer, ...] = field(default=(), compare=False, repr=False)
 
-#: the settings of the table; the flags are not settings
-FLAGS = ("check", "diff", "json", "yes", "override", "fresh")
-KEYS = tuple(f.name for f in fields(Settings) if f.name not in (*FLAGS, "cache"))
+    def origin(self, key: str) -> str:
+        """Where the value of a setting came from; empty: it is the default."""
+        return next((layer.origin for layer in reversed(self.layers) if layer.values.get(key) is not None), "")
 
 
 class Layer(NamedTuple):
-    """Values from one place, such as ``invoke.yaml``; later layers win."""
+    """Values from one place, such as ``invoke.yaml``; later layers win.
+
+    Attributes:
+        origin: the place, for messages; of a file its path.
+        values: by setting.
+        brought: whether a project brings them, which its author wrote and the person has to agree to.
+    """
 
     origin: str
     values: Mapping[str, Any]
+    brought: bool = False
+
+
+#: the settings of the table; the flags are not settings
+FLAGS = ("check", "diff", "json", "yes", "override", "fresh")
+KEYS = tuple(f.name for f in fields(Settings) if f.name not in (*FLAGS, "cache", "layers"))
 
 
 def environment_layer(environ: Mapping[str, str]) -> Layer:
@@ -95,6 +109,7 @@ def load(layers: Iterable[Layer], *, cwd: Path, **flags: bool) -> Settings:
         UsageError: an unknown key or a bad value; it names the key, the value, where it came from and what is allowed.
     """
     chosen: dict[str, Any] = {}
+    layers = tuple(layers)
     for layer in layers:
         for key, value in layer.values.items():
             if key not in KEYS:
@@ -104,7 +119,7 @@ def load(layers: Iterable[Layer], *, cwd: Path, **flags: bool) -> Settings:
             if value is not None:  # `profile:` with nothing behind it
                 chosen[key] = _validated(key, value, layer.origin)
     asked = chosen.pop("project", "")
-    return Settings(project=_project(asked, cwd), **chosen, **flags)  # type: ignore[arg-type]
+    return Settings(project=_project(asked, cwd), layers=layers, **chosen, **flags)  # type: ignore[arg-type]
 
 
 def project(layers: Iterable[Layer], *, cwd: Path) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from invoke.exceptions import Exit
 from invoke.tasks import Task
@@ -40,6 +40,10 @@ CHANGING: dict[str, tuple[str | bool, str]] = {
 
 COMMON = EVERYWHERE | CHANGING
 
+#: what a task goes by of what the project asks for: all of it, once the person has agreed, who is asked now, or is not
+#: (``looks``); what was agreed to last, as it acts on receipts; or nothing
+Heeds = Literal["asks", "looks", "answers", "nothing"]
+
 
 class PlayTask(Task[Any]):
     """A task of ours: ``run`` takes a :class:`Play`; its body as invoke knows it only refuses.
@@ -48,6 +52,7 @@ class PlayTask(Task[Any]):
     """
 
     run: Callable[..., None]
+    heeds: Heeds
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PlayTask:
         """Itself."""
@@ -55,7 +60,7 @@ class PlayTask(Task[Any]):
 
 
 def task(
-    *pre: Task[Any], default: bool = False, changes: bool = True, **own: str
+    *pre: Task[Any], default: bool = False, changes: bool = True, heeds: Heeds = "asks", **own: str
 ) -> Callable[[Callable[..., None]], PlayTask]:
     """Make a function of a :class:`Play` a task of ours: the common flags, its dependencies, the guard.
 
@@ -63,6 +68,7 @@ def task(
         pre: the tasks it depends on.
         default: whether it is its collection's default task.
         changes: whether it changes things, and so takes ``--check``, ``--yes`` and ``--override``.
+        heeds: what of the project's own settings it goes by.
         own: help for parameters of its own.
     """
     common = EVERYWHERE | (CHANGING if changes else {})
@@ -76,7 +82,7 @@ def task(
         guard.__signature__ = _signature(function, common)  # type: ignore[attr-defined]
         helps = {name: text for name, (_, text) in common.items()} | own
         made = PlayTask(guard, pre=list(pre), help=helps, default=default, auto_shortflags=False)  # type: ignore[arg-type]
-        made.run = function
+        made.run, made.heeds = function, heeds
         return made
 
     return decorate

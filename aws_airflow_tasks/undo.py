@@ -20,7 +20,7 @@ from aws_airflow_tasks.world.receipts import FileRecord
 from aws_airflow_tasks.world.staging import FOLDER
 
 #: in the state directory: what receipts that stay cannot do without, and what Airflow that could not be stopped mounts
-NEEDED = ("id", "project", "receipts", "replaced", FOLDER)
+NEEDED = ("id", "project", "receipts", "replaced", FOLDER, states.ANSWERS)
 
 
 def plans(site: Site) -> dict[str, Callable[[], Plan]]:

@@ -9,11 +9,12 @@ import os
 import shlex
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Plan, TaskError, sh
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import LOGIN, Site
-from aws_airflow_tasks.steps import staging
+from aws_airflow_tasks.steps import init, staging
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import cli, delivery, identity, sessions
 from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable
@@ -46,13 +47,43 @@ def plan(site: Site, *, sso: bool = False) -> Plan:
             raise needed from None
         return Plan((_login(needed, site),))
     checked = identity.age(time.time() - known.checked)
-    credentials, who = known.credentials, f"{known.identity.arn} in {known.credentials.region or 'no region'}"
+    who, origins = f"{known.identity.arn} in {known.credentials.region or 'no region'}", _origins(site)
     return Plan(
-        _changes(site, known),
-        target=f"profile {credentials.profile}",
-        reason=f"{who}, identity checked {checked}; {site.way.reason}",
+        _telling(_changes(site, known), who, origins),
+        target=f"profile {known.credentials.profile}",
+        reason=f"{who}, identity checked {checked}; {site.way.reason}; {origins}",
         warnings=_warnings(site),
     )
+
+
+def _telling(changes: tuple[Change, ...], who: str, origins: str) -> tuple[Change, ...]:
+    """The changes, of which the first says what the line of an unchanged step would: who we are, by whose word."""
+    return tuple(
+        change._replace(reason="; ".join([who, change.reason, origins]) if not number else change.reason)
+        for number, change in enumerate(changes)
+    )
+
+
+def _origins(site: Site) -> str:
+    """Where profile and region come from, and what else says otherwise, in clauses."""
+    said = [f"profile {site.credentials.profile}{_whence(site)}"]
+    if site.credentials.region:
+        said.append(f"region from {site.credentials.region_origin}")
+    if site.settings.runtime == "auto" and site.runtime.name == "standalone":
+        said.append("Airflow on this host, not in containers (dev.mode: standalone in .astro/config.yaml)")
+    return "; ".join(said)
+
+
+def _whence(site: Site) -> str:
+    """Where the profile comes from; the environment has two variables for it, in botocore's order, and keys."""
+    asked, origin = site.settings.profile, site.settings.origin("profile")
+    named = {name: value for name in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE") if (value := os.environ.get(name))}
+    if not asked:
+        by = "AWS_ACCESS_KEY_ID" if site.credentials.kind == "environment" else next(iter(named), "")
+        return f" from {by}" if by else ", as nothing names one"
+    others = [f"{value} of {name}" for name, value in named.items() if value != asked]
+    others += ["the keys of AWS_ACCESS_KEY_ID"] if os.environ.get("AWS_ACCESS_KEY_ID") else []
+    return f" from {init.shown(Path(origin))}" + "".join(f", not {other}" for other in others)
 
 
 def _changes(site: Site, known: Known) -> tuple[Change, ...]:
@@ -66,7 +97,7 @@ def _changes(site: Site, known: Known) -> tuple[Change, ...]:
         before=f"{before}\n",
         after=f"{now}\n",
         apply=lambda: identity.use(site.state, now),
-        reason=f"{known.identity.arn}; last time it was {before}",
+        reason=f"last time it was {before}",
     )
     return (switch, *staging.changes(site))
 
@@ -76,9 +107,9 @@ def _unchecked(site: Site, error: Unreachable) -> Plan:
     stages = site.credentials.kind in AT_HAND and not site.settings.account
     unknown = "" if stages or site.way.name == "live" else ", and nothing is staged"
     return Plan(
-        staging.changes(site) if stages else (),
+        _telling(staging.changes(site), "not checked", _origins(site)) if stages else (),
         target=f"profile {site.credentials.profile}",
-        reason="not checked",
+        reason=f"not checked; {_origins(site)}",
         warnings=(f"{error.message}; steps that need only files go on{unknown}", *_warnings(site)),
     )
 
@@ -108,7 +139,7 @@ def _login(needed: LoginNeeded, site: Site) -> Change:
         before=None,
         after="a working identity\n",
         apply=lambda: _log_in(needed, site.settings),
-        reason=f"{needed.message}: {shlex.join(needed.command)}",
+        reason=f"{needed.message}: {shlex.join(needed.command)}; {_origins(site)}",
     )
 
 

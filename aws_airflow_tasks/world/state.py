@@ -37,8 +37,10 @@ from aws_airflow_tasks.world.lock import locked
 
 #: what a state directory holds that nobody misses
 _WORTHLESS = ("project", "id", "identity.json")
+#: in it: what the person has agreed to of what the project asks for
+ANSWERS = "trust.json"
 #: what it holds before anything names it
-_EARLY = {*_WORTHLESS, "receipts", "replaced", "aws", "staged.json"}
+_EARLY = {*_WORTHLESS, "receipts", "replaced", "aws", "staged.json", ANSWERS}
 #: what :func:`inodes.at` says where there is no directory, or no number of it
 _UNKNOWN = (None, (0, 0))
 #: what is a file's name everywhere, and needs no quotes in a compose file
@@ -126,6 +128,11 @@ def _folders() -> list[Path]:
     with contextlib.suppress(OSError):
         return sorted(path for path in root().iterdir() if path.is_dir() and not path.is_symlink())
     return []
+
+
+def recorded() -> list[tuple[Path, str]]:
+    """Every state directory that says whose it is, with the project's path."""
+    return [(folder, record.path) for folder in _folders() if (record := _record(folder))]
 
 
 def _real(project: Path) -> Path:

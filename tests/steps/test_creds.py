@@ -13,7 +13,7 @@ import pytest
 
 from aws_airflow_tasks.convergence import converge
 from aws_airflow_tasks.core import Result, TaskError
-from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.settings import Layer, Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import creds, staging
 from aws_airflow_tasks.world import cli, identity, state
@@ -22,6 +22,7 @@ from tests.world.server import REAL_SPAWN, Embedded, embedded
 
 __all__ = ["embedded"]
 
+ORIGINS = "profile default, as nothing names one; region from the profile"
 USER = "arn:aws:iam::123456789012:user/airflow-sandbox"
 
 
@@ -82,7 +83,9 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[str, ...]
 def test_a_working_profile_is_named_with_its_identity_and_region(settings: Settings, keys: Path) -> None:
     result = run(settings)
     assert (result.status, result.target, result.warnings) == ("ok", "profile default", ())
-    assert result.reason == f"{USER} in eu-west-1, identity checked just now; live: Airflow runs on this host"
+    assert result.reason == (
+        f"{USER} in eu-west-1, identity checked just now; live: Airflow runs on this host; {ORIGINS}"
+    )
 
 
 def test_nothing_is_written_to_the_persons_files(settings: Settings, keys: Path) -> None:
@@ -128,7 +131,8 @@ def test_without_credentials_aws_configure_is_handed_the_terminal(
     asked = typed(lambda: written(closed_world, embedded))
     result = run(replace(settings, runtime=runtime))
     assert asked == [("aws", "configure")]
-    assert (result.status, result.reason) == ("changed", "profile default has no credentials: aws configure")
+    said = "profile default has no credentials: aws configure; profile default, as nothing names one"
+    assert (result.status, result.reason) == ("changed", said)
     assert (state.locate(settings.project) / "aws").exists() == (runtime == "docker")
     assert run(replace(settings, runtime=runtime)).status == "ok"
 
@@ -201,7 +205,7 @@ def test_when_aws_cannot_be_reached_it_warns_and_the_file_steps_have_their_facts
 ) -> None:
     silent = replace(settings, endpoint_url="http://127.0.0.1:9")
     result = run(silent)
-    assert (result.status, result.target, result.reason) == ("ok", "profile default", "not checked")
+    assert (result.status, result.target, result.reason) == ("ok", "profile default", f"not checked; {ORIGINS}")
     assert result.warnings == (
         "AWS cannot be reached: no answer from http://127.0.0.1:9/; steps that need only files go on",
     )
@@ -329,7 +333,8 @@ def test_a_switch_of_the_profile_since_last_time_is_said_once(settings: Settings
         for _ in range(2):
             result = run(replace(chosen, check=True))
             assert (result.status, result.target) == ("changed", f"profile {chosen.profile or 'default'}")
-            assert result.reason == f"{USER}; last time it was profile {before} of account 123456789012"
+            assert result.reason.startswith(f"{USER} in ")
+            assert f"; last time it was profile {before} of account 123456789012; profile " in result.reason
         assert run(chosen).reason == result.reason
         assert run(chosen).status == run(replace(chosen, check=True)).status == "ok"
 
@@ -366,3 +371,70 @@ def test_a_switch_by_a_login_is_noted_with_it(
     typed(lambda: written(closed_world, embedded))
     assert run(settings).status == "changed"
     assert identity.used(state.locate(settings.project)) == identity.Used("default", "123456789012")
+
+
+def with_profiles(keys: Path, *names: str) -> None:
+    """Profiles of these names as well, all with the same keys."""
+    text = (keys / "credentials").read_text()
+    (keys / "credentials").write_text(text + "".join(text.replace("[default]", f"[{name}]") for name in names))
+
+
+#: by what the environment names, what is said of a profile that a file, or a flag, chose
+CHOSEN = {
+    "": "",
+    "AWS_PROFILE=dev": "",
+    "AWS_PROFILE=shell": ", not shell of AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE=shell AWS_PROFILE=dev": ", not shell of AWS_DEFAULT_PROFILE",
+    "AWS_ACCESS_KEY_ID=AKIA": ", not the keys of AWS_ACCESS_KEY_ID",
+}
+
+
+@pytest.mark.parametrize("variables", CHOSEN)
+@pytest.mark.parametrize("runtime", ["embedded", "docker"])
+def test_a_profile_that_was_chosen_wins_over_the_shells_and_both_are_said_with_where_each_came_from(
+    variables: str, runtime: str, settings: Settings, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_profiles(keys, "dev", "shell")
+    for name, value in (word.split("=") for word in variables.split()):
+        monkeypatch.setenv(name, value)
+    layers = (Layer("~/.invoke.yaml", {"profile": "other"}), Layer("/p/invoke.yaml", {"profile": "dev"}, True))
+    result = run(replace(settings, profile="dev", region="eu-west-1", layers=layers, runtime=runtime))
+    assert result.status == ("changed" if runtime == "docker" else "ok")
+    assert result.reason.startswith(f"{USER} in eu-west-1")
+    assert result.reason.endswith(f"; profile dev from /p/invoke.yaml{CHOSEN[variables]}; region from the settings")
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ("", "default, as nothing names one"),
+        ("AWS_PROFILE=shell", "shell from AWS_PROFILE"),
+        ("AWS_DEFAULT_PROFILE=dev AWS_PROFILE=shell", "dev from AWS_DEFAULT_PROFILE"),
+    ],
+)
+def test_a_profile_that_no_setting_chose_is_said_with_the_variable_that_did(
+    variables: str, said: str, settings: Settings, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_profiles(keys, "dev", "shell")
+    for name, value in (word.split("=") for word in variables.split()):
+        monkeypatch.setenv(name, value)
+    assert f"; profile {said}" in run(settings).reason
+
+
+def test_keys_of_the_shell_are_said_to_be_its_keys(
+    settings: Settings, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for line in (keys / "credentials").read_text().splitlines()[1:]:
+        name, _, value = line.partition(" = ")
+        monkeypatch.setenv(name.upper(), value)
+    assert "; profile default from AWS_ACCESS_KEY_ID" in run(settings).reason
+
+
+def test_where_airflow_runs_without_containers_by_the_projects_word_alone_that_is_said(
+    settings: Settings, keys: Path
+) -> None:
+    (settings.project / ".astro").mkdir()
+    (settings.project / ".astro" / "config.yaml").write_text("dev:\n  mode: standalone\n")
+    said = "on this host, not in containers (dev.mode: standalone in .astro/config.yaml)"
+    assert said in run(replace(settings, runtime="auto")).reason
+    assert said not in run(settings).reason

@@ -45,7 +45,7 @@ def settled(settings: Settings, heeds: Collection[Heeds], screen: Screen) -> Set
     if trust.holds(wanted, found):
         return settings
     if set(heeds) <= {"answers", "nothing"}:
-        return _as_agreed(settings, found[-1].asked if found else Asked({}), screen)
+        return _as_agreed(settings, found[-1].asked if found else Asked(), screen)
     if settings.check or "asks" not in heeds or not screen.ask(_question(settings, wanted, found)):
         raise _not_agreed(settings, wanted, screen)
     trust.agree(settings.project, wanted)
@@ -54,7 +54,8 @@ def settled(settings: Settings, heeds: Collection[Heeds], screen: Screen) -> Set
 
 def _as_agreed(settings: Settings, agreed: Asked, screen: Screen) -> Settings:
     """The settings of which the project's go no further than what was agreed to last."""
-    wanted, project = trust.asked(settings.project, settings.layers), settings.project
+    project = settings.project
+    wanted = trust.asked(project, settings.layers)._replace(links={})  # whoever writes through one looks at it
     left_out = [line for line in wanted.lines if line not in agreed.lines]
     screen.say(f"warning: left out, as you have not agreed to it: {'; '.join(left_out)}" if left_out else "")
     flags = {name: getattr(settings, name) for name in settings_.FLAGS}

@@ -8,6 +8,7 @@ it on the command line acts on the person's project as ever.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from typing import Any
 from aws_airflow_tasks.core import Change, Plan, TaskError, UsageError, sh
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.runtimes import airflow_config, venv
-from aws_airflow_tasks.settings import KEYS, Settings
+from aws_airflow_tasks.settings import KEYS, Settings, shown
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.world import moto, processes, sessions
 
@@ -81,8 +82,18 @@ def clean(play: Play) -> None:
 
 
 def _root(asked: Settings) -> Path:
+    """The sandbox's directory; raises UsageError where a symlink, which a repository may bring, leads out of it."""
     processes.on_unix("the sandbox")
-    return asked.project / ".sandbox"
+    root = asked.project / ".sandbox"
+    real = Path(os.path.realpath(asked.project)) / root.name
+    below = (Path(folder, name) for folder, *names in os.walk(root) for name in itertools.chain(*names))
+    for path in itertools.chain([root], below):
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(real):
+            raise UsageError(
+                f"{path} is a symlink to {shown(str(path.readlink()))}, and the sandbox writes nothing outside of it",
+                hint=sh("rm {}", path),
+            )
+    return root
 
 
 def _settings(asked: Settings, project: Path) -> Settings:

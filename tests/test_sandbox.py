@@ -122,3 +122,60 @@ def test_check_in_the_sandbox_reaches_no_further_than_what_is_there(project: Pat
     before = tree(project)
     assert run("sandbox", "--check").code == 3
     assert tree(project) == before
+
+
+#: what a repository may bring as a symlink, and how deep the sandbox would write below it
+BROUGHT = (
+    ".sandbox",
+    ".sandbox/home",
+    ".sandbox/home/.aws",
+    ".sandbox/home/.aws/credentials",
+    ".sandbox/home/.local",
+    ".sandbox/aws",
+    ".sandbox/airflow-2",
+    ".sandbox/airflow-3",
+    ".sandbox/airflow-3/dags",
+    ".sandbox/airflow-3/.env",
+    ".sandbox/.gitignore",
+)
+
+
+@pytest.mark.parametrize("words", [["sandbox"], ["sandbox", "--yes"], ["sandbox.stop"], ["sandbox.clean"]])
+@pytest.mark.parametrize("name", BROUGHT)
+def test_a_symlink_that_leads_out_of_the_sandbox_is_refused_with_its_name_and_nothing_is_written_or_read_through_it(
+    name: str, words: list[str], project: Path, closed_world: Path, run: Run
+) -> None:
+    target = closed_world / ".aws"
+    if "credentials" in name or name.endswith((".env", ".gitignore")):
+        target /= "credentials"
+    (project / name).parent.mkdir(parents=True, exist_ok=True)
+    (project / name).symlink_to(target)
+    before = tree(project, closed_world)
+    done = run(*words)
+    assert (done.code, f"{project / name} is a symlink to '{target}'" in done.out) == (2, True), done
+    assert f"-> rm '{project / name}'" in done.out
+    assert tree(project, closed_world) == before
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_symlink_that_stays_in_the_sandbox_as_airflow_makes_one_of_its_logs_is_no_hindrance(
+    project: Path, run: Run
+) -> None:
+    assert "changed  project" in run("sandbox").out
+    logs = project / ".sandbox" / "home" / "logs"
+    (logs / "today").mkdir(parents=True)
+    (logs / "latest").symlink_to("today")
+    (logs / "gone").symlink_to("yesterday")
+    assert "ok       project" in run("sandbox").out
+    assert run("sandbox.clean").code == 0
+    assert not (project / ".sandbox").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_sandbox_needs_no_answer_to_what_the_persons_project_asks_for(project: Path, run: Run) -> None:
+    (project / "invoke.yaml").write_text("aws_airflow: {profile: prod, endpoint_url: 'http://elsewhere.example'}\n")
+    (project / ".env").unlink()
+    (project / ".env").symlink_to("/etc/passwd")
+    assert "changed  project" in run("sandbox").out
+    assert run("sandbox.stop").code == run("sandbox.clean").code == 0
+    assert run("sandbox", "setup").code == 2

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,15 +16,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aws_airflow_tasks.patch.requirements import NAME
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import KEYS, Layer
+from aws_airflow_tasks.steps.dag import DAG
+from aws_airflow_tasks.steps.env import ENV
+from aws_airflow_tasks.steps.places import OVERRIDE
 from aws_airflow_tasks.world import state, trust
 from aws_airflow_tasks.world.trust import Asked
 from tests.conftest import HOSTS
-from tests.project import Done, StandInAirflow, airflow, astro_project, embedded, run, tree
+from tests.project import Done, StandInAirflow, airflow, astro_project, aws_itself, embedded, run, tree
+from tests.world.server import Embedded
 from tests.world.test_endpoints import Listener, listener
 
-__all__ = ["airflow", "astro_project", "embedded", "listener", "run"]
+__all__ = ["airflow", "astro_project", "aws_itself", "embedded", "listener", "run"]
 
 Run = Callable[..., Done]
 #: a setting that moves trust, and what is said of it
@@ -304,3 +311,147 @@ def test_under_invoke_it_is_the_same_for_the_file_beside_tasks_py_too(project: P
     assert str(project) in invoke("trust", "--list").stdout
     assert invoke("trust", "--revoke", "--json").returncode == 0
     assert invoke("status").returncode == 2
+
+
+# -- symlinks that the repository brings -------------------------------------------------------------------------------
+
+LINKS = {
+    ".env": "a file",
+    "docker-compose.override.yml": "a file",
+    "requirements.txt": "a file",
+    "dags": "a directory",
+    "dags/example_secrets_dag.py": "a file",
+    ".astro": "a directory",
+}
+
+
+@pytest.fixture
+def mine(
+    astro_project: Path,
+    airflow: StandInAirflow,
+    aws_itself: Embedded,
+    closed_world: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """What a person has in the home directory, for symlinks of an Astro project, whose Airflow is in containers."""
+    airflow.name, airflow.mounts = "docker", True
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_RUNTIME", "docker")
+    monkeypatch.delenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL")
+    made = closed_world / "mine"
+    made.mkdir()
+    (made / "a directory").mkdir()
+    (made / "a directory" / "config.yaml").write_text("project: {name: mine}\n")
+    (made / "a file").write_text("")
+    return made
+
+
+def link(path: Path, target: Path | str) -> None:
+    """What git makes of a symlink that a repository has."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
+
+
+STEPS = ("mount", "env", "provider", "dag")
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_a_symlink_out_of_the_project_is_named_with_where_it_leads_and_nothing_is_written_through_it(
+    name: str, astro_project: Path, mine: Path, run: Run
+) -> None:
+    link(astro_project / name, mine / LINKS[name])
+    before = tree(mine, astro_project)
+    for words in (["status"], ["setup", "--check"], [*STEPS, "--yes"]):
+        done = run(*words)
+        assert (done.code, f"{name} is a symlink to '{mine / LINKS[name]}'" in done.out) == (2, True), done
+    assert tree(mine, astro_project) == before
+
+
+@pytest.mark.parametrize("name", [name for name in LINKS if name != ".astro"])
+def test_a_symlink_that_was_agreed_to_is_written_through_undone_and_asked_about_again_where_it_leads_elsewhere(
+    name: str, astro_project: Path, mine: Path, run: Run
+) -> None:
+    before = tree(mine)
+    link(astro_project / name, mine / LINKS[name])
+    assert run("trust", "--yes").code == 0
+    done = run(*STEPS, "--override")  # an empty file is no DAG of ours
+    assert (done.code, tree(mine) != before) == (0, True), done
+    other = mine / "other"
+    (shutil.copytree if LINKS[name] == "a directory" else shutil.copyfile)(mine / LINKS[name], other)
+    link(astro_project / name, other)
+    assert run("status").code == 2
+    copied = tree(other) or other.read_bytes()
+    done = run("undo")
+    assert (done.code, "leads out of the project, to" in done.out) == (1, True), done
+    assert (tree(other) or other.read_bytes()) == copied
+    link(astro_project / name, mine / LINKS[name])
+    assert run("undo").code == 0
+    (shutil.rmtree if other.is_dir() else Path.unlink)(other)
+    assert tree(mine) == before
+
+
+def test_a_symlink_that_stays_in_the_project_asks_for_nothing(astro_project: Path, mine: Path, run: Run) -> None:
+    (astro_project / "shared").mkdir()
+    (astro_project / "shared" / "env").write_text("")
+    link(astro_project / ".env", "shared/env")
+    link(astro_project / "dags", astro_project / "shared")
+    assert run(*STEPS).code == 0
+    assert "AIRFLOW__SECRETS__BACKEND" in (astro_project / "shared" / "env").read_text()
+
+
+def test_a_project_that_is_reached_through_a_symlink_is_where_it_is(
+    astro_project: Path, mine: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link(mine / "link", astro_project)
+    monkeypatch.chdir(mine / "link")
+    assert run("dag", "--project", str(mine / "link")).code == 0
+
+
+def test_of_settings_and_symlinks_each_is_shown_and_one_answer_is_for_both(project: Path, mine: Path, run: Run) -> None:
+    run("trust", "--yes")
+    link(project / ".env", mine / "a file")
+    done = run("trust", "--check")
+    assert (done.code, "+ .env is a symlink to" in done.out, "+ profile" in done.out) == (3, True, False), done
+    assert run("trust", "--yes").code == 0
+    assert run("env").code == 0
+
+
+def test_a_symlink_that_comes_after_the_question_is_not_written_through(
+    astro_project: Path, mine: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.setattr(trust, "links", lambda project: {})
+    link(astro_project / "dags", mine / "a directory")
+    before = tree(mine)
+    done = run("dag")
+    assert (done.code, "dags/example_secrets_dag.py leads out of the project" in done.out) == (1, True), done
+    assert tree(mine) == before
+
+
+def test_where_astro_dev_init_would_write_a_symlink_out_is_asked_about_until_it_has(tmp_path: Path, mine: Path) -> None:
+    names = {*stand_in_files(), ".astro/config.yaml", "Dockerfile", "dags/exampledag.py"}
+    for name in names:
+        for above in (name, *(str(folder) for folder in Path(name).parents[:-1])):
+            made = tmp_path / "each" / above.replace("/", "_") / name.replace("/", "_")
+            link(made / above, mine / "nothing yet")
+            assert trust.links(made) == {above: str(mine / "nothing yet")}
+            if above not in (*LINKS, "Dockerfile", ".astro/config.yaml"):
+                for there in (".astro/config.yaml", "Dockerfile"):
+                    (made / there).parent.mkdir(exist_ok=True)
+                    (made / there).write_text("")
+                assert trust.links(made) == {}
+
+
+def stand_in_files() -> dict[str, str]:
+    text = (Path(__file__).parent / "bin" / "astro").read_text()
+    (found,) = (
+        node.value
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FILES"
+    )
+    return dict(ast.literal_eval(found))
+
+
+def test_what_is_written_in_a_project_is_what_symlinks_are_looked_for_at() -> None:
+    assert {ENV, OVERRIDE, NAME, DAG} <= {*trust.WRITTEN}

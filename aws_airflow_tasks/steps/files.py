@@ -11,7 +11,7 @@ from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest, sh
 from aws_airflow_tasks.patch import Patch
 from aws_airflow_tasks.patch.reverse import no_objection, reverse
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.world import files, receipts
+from aws_airflow_tasks.world import files, receipts, trust
 from aws_airflow_tasks.world.receipts import FileRecord, Kept
 
 
@@ -39,8 +39,10 @@ def plan(
         receipt: what else ``undo`` needs to know.
 
     Raises:
-        TaskError: a conflict or a refusal; the hint has the lines to change by hand.
+        TaskError: a conflict or a refusal; the hint has the lines to change by hand. Or a symlink leads out of the
+            project, which nobody has agreed to.
     """
+    trust.keep_inside(project, name)
     if patch.outcome == "conflict":
         ways = [f"invoke {task} --override   # replaces it, and `invoke undo` gives it back"]
         ways += [f"{agreeing}   # agrees with it"] if agreeing else []
@@ -96,6 +98,7 @@ def undo(
     kept = receipts.of_file(site.receipts, name)
 
     def plan() -> Plan:
+        trust.keep_inside(site.project, name)
         now = files.read(site.project / name)
         data, warnings = _restored(site, name, kept, now, objection, without)
         folders = [Path(os.path.normpath(site.project / folder)) for folder in kept[0].record.folders]

@@ -13,10 +13,11 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from aws_airflow_tasks.core import digest
+from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.settings import Layer, shown
 from aws_airflow_tasks.world import files, private, state
 
@@ -46,26 +47,41 @@ FREE: Mapping[str, Callable[[str], bool]] = {
 }
 
 
+#: what we, or `astro dev start`, write in a project, and where `astro dev init` does; directories come first
+WRITTEN = (
+    ".astro", "dags", ".env", "docker-compose.override.yml", "requirements.txt", "dags/example_secrets_dag.py",
+)  # fmt: skip
+INIT = (
+    "include", "plugins", "tests", "tests/dags", ".astro/config.yaml", ".astro/dag_integrity_exceptions.txt",
+    ".astro/test_dag_integrity_default.py", ".dockerignore", ".gitignore", "Dockerfile", "README.md",
+    "airflow_settings.yaml", "dags/.airflowignore", "dags/exampledag.py", "include/.keep", "packages.txt",
+    "plugins/.keep", "tests/dags/test_dag_example.py",
+)  # fmt: skip
+
+
 class Asked(NamedTuple):
     """What a project asks for.
 
     Attributes:
         settings: by file, relative to the project, the values that it sets.
+        links: by name in the project, of what is written there, the place outside of it that a symlink leads to.
     """
 
-    settings: Mapping[str, Mapping[str, str]]
+    settings: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+    links: Mapping[str, str] = MappingProxyType({})
 
     @property
     def lines(self) -> tuple[str, ...]:
         """One for each thing, in words for a person; a value may hold anything, and is shown as Python writes it."""
-        return tuple(
+        found = [
             f"{key}: {shown(value)} ({file})" for file, values in self.settings.items() for key, value in values.items()
-        )
+        ]
+        return (*found, *(f"{name} is a symlink to {shown(target)}" for name, target in self.links.items()))
 
     @property
     def sha256(self) -> str:
         """By which its content is known again, in hex."""
-        return digest(json.dumps(self, sort_keys=True))
+        return digest(json.dumps([dict(self.settings), dict(self.links)], sort_keys=True))
 
 
 class Answer(NamedTuple):
@@ -76,14 +92,41 @@ class Answer(NamedTuple):
 
 
 def asked(project: Path, layers: Iterable[Layer]) -> Asked:
-    """What the files that a project brings ask for.
+    """What the files and the symlinks that a project brings ask for.
 
     Args:
         project: its directory.
         layers: all that was given; their values are valid.
     """
     found = {_relative(layer.origin, project): dict(_of(layer)) for layer in layers if layer.brought}
-    return Asked({file: values for file, values in sorted(found.items()) if values})
+    return Asked({file: values for file, values in sorted(found.items()) if values}, links(project))
+
+
+def links(project: Path) -> dict[str, str]:
+    """By name what is written in a project and would be written outside of it, and where."""
+    made = all((project / name).is_file() for name in (".astro/config.yaml", "Dockerfile"))
+    found: dict[str, str] = {}
+    for name in WRITTEN if made else WRITTEN + INIT:
+        if (target := _outside(project, name)) and not any(name.startswith(f"{known}/") for known in found):
+            found[name] = target
+    return found
+
+
+def _outside(project: Path, name: str) -> str:
+    """Where a name in the project leads; empty: not out of it."""
+    target = os.path.realpath(project / name)
+    return "" if Path(target).is_relative_to(os.path.realpath(project)) else target
+
+
+def keep_inside(project: Path, name: str) -> None:
+    """Raise TaskError where a name in the project leads out of it, and the person has not agreed to that."""
+    if target := _outside(project, name):
+        agreed = [to for answer in answers(project) for to in answer.asked.links.values()]
+        if not any(Path(target).is_relative_to(to) for to in agreed):
+            raise TaskError(
+                f"{name} leads out of the project, to {shown(target)}, which you have not agreed to",
+                hint=sh("ls -ld {}   # if that is meant: invoke trust", project / name),
+            )
 
 
 def _of(layer: Layer) -> Iterator[tuple[str, str]]:
@@ -160,6 +203,10 @@ def revoke(project: Path) -> None:
 
 
 def _write(folder: Path, found: Sequence[Answer]) -> None:
-    path = folder / state.ANSWERS
-    stored: list[Any] = [{"sha256": each.asked.sha256, "asked": each.asked._asdict(), "at": each.at} for each in found]
+    path, stored = folder / state.ANSWERS, [_stored(answer) for answer in found]
     files.replace(path, files.read(path), json.dumps(stored, indent=1).encode() if stored else None, mode=0o600)
+
+
+def _stored(answer: Answer) -> dict[str, Any]:
+    agreed = {name: dict(found) for name, found in answer.asked._asdict().items()}
+    return {"sha256": answer.asked.sha256, "asked": agreed, "at": answer.at}

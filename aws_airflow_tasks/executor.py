@@ -30,7 +30,7 @@ with process.keeping_bytecode():  # invoke imports this module
     from aws_airflow_tasks.screen import Screen
     from aws_airflow_tasks.settings import Layer, Settings
     from aws_airflow_tasks.tasks import COMMON, PlayTask
-    from aws_airflow_tasks.world import helpers, private, state
+    from aws_airflow_tasks.world import helpers, private, signals, state, waits
 
 
 class Executor(invoke.executor.Executor):
@@ -44,7 +44,10 @@ class Executor(invoke.executor.Executor):
             return super().execute(*tasks)
         if all(map(_is_ours, calls)):
             process.collect_no_garbage()
-        raise Exit(code=self._play(asked, calls))
+        waits.forget()
+        with signals.as_interrupts():
+            code = self._play(asked, calls)
+        raise Exit(code=code)
 
     def _play(self, asked: Sequence[Call], calls: Sequence[Call]) -> int:
         as_json = any(call.kwargs.get("json") for call in filter(_is_ours, asked))

@@ -20,7 +20,7 @@ from aws_airflow_tasks.convergence import converge, converge_each
 from aws_airflow_tasks.core import Change, Check, Pending, Plan, Result, Stopwatch, TaskError
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.world import receipts, state
+from aws_airflow_tasks.world import receipts, state, waits
 
 if TYPE_CHECKING:
     from aws_airflow_tasks.site import Site
@@ -293,7 +293,8 @@ class Play:
         self._agreed(change.ask, self._ask)
         if change.receipt:
             receipts.record(self.state, change.receipt)
-        change.apply()
+        with waits.told(f"{change.target} ({change.action})"):
+            change.apply()
 
     def _answerable(self, planned: Plan) -> Plan:
         """In check mode: raise TaskError where the run would ask a question and nobody were there to answer."""
@@ -324,7 +325,7 @@ def ordered(calls: Iterable[Any]) -> Iterator[Any]:
 
 
 class Progress(logging.Handler):
-    """What the lower rooms log: progress (INFO) on a terminal, command lines (DEBUG) under ``--echo``."""
+    """What the lower rooms log: progress (INFO) on a terminal, long waits (WARNING), under ``--echo`` commands."""
 
     def __init__(self, play: Play) -> None:
         super().__init__()
@@ -332,5 +333,5 @@ class Progress(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record with the elapsed time, unless nobody is looking."""
-        if record.levelno == logging.DEBUG or self.play.screen.watched:
+        if record.levelno != logging.INFO or self.play.screen.watched:
             self.play.screen.progress(f"   {self.play.clock.seconds:5.1f}s  {record.getMessage()}")

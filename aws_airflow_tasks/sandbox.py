@@ -22,7 +22,7 @@ from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.runtimes import airflow_config, venv
 from aws_airflow_tasks.settings import KEYS, Settings, shown
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.world import moto, processes, sessions
+from aws_airflow_tasks.world import cli, moto, processes, sessions
 
 #: the base images that the Astro CLI would write into the Dockerfile
 IMAGES = {2: "quay.io/astronomer/astro-runtime:13.2.0", 3: "astrocrpublic.azurecr.io/runtime:3.1-12"}
@@ -55,7 +55,7 @@ def run(play: Play, airflow: str, *tasks: Any) -> None:
 
 def _made(play: Play, settings: Settings, root: Path, major: int) -> bool:
     """Make all that ``tasks`` need; returns whether it is there, and not only would be."""
-    with play.another(settings) as there, ThreadPoolExecutor(max_workers=1) as pool:
+    with play.another(settings) as there, ThreadPoolExecutor(max_workers=1) as pool, _nothing_left():
         # the longest step goes on beside the others; nothing that it makes depends on them
         wanted = not settings.check and not venv.is_ready(venv.folder(major, settings.cache))
         built = [pool.submit(venv.ensure, major, settings.cache)] if wanted else []
@@ -64,6 +64,16 @@ def _made(play: Play, settings: Settings, root: Path, major: int) -> bool:
         there.converge("airflow", lambda site: _airflow(site.settings, major, built))
     pending = settings.check and any(result.status == "changed" for result in there.results)
     return not (there.failed or pending)
+
+
+@contextlib.contextmanager
+def _nothing_left() -> Iterator[None]:
+    """Who interrupts the body does not wait for what other threads have started."""
+    try:
+        yield
+    except BaseException:
+        cli.stop_running()
+        raise
 
 
 def stop(play: Play) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import pytest
 from hypothesis import HealthCheck, settings
 
-from aws_airflow_tasks.world import cli
+from aws_airflow_tasks.world import cli, waits
 
 _COMMON: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
 settings.register_profile("dev", max_examples=200, **_COMMON)
@@ -43,6 +43,7 @@ def closed_world(
         monkeypatch.setattr(f"botocore.{owner}._SSO_TOKEN_CACHE_DIR", str(home / ".aws" / "sso" / "cache"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setattr(cli, "spawn", _unprepared)
+    waits.forget()
     monkeypatch.setattr(socket, "getaddrinfo", _here(socket.getaddrinfo))
     allowed = ENGINES if "engine" in request.fixturenames else ()
     for name in ("connect", "connect_ex"):

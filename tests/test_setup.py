@@ -691,3 +691,21 @@ def test_in_docker_a_loopback_endpoint_is_an_error_that_names_another(
     assert done.code == 1
     assert "host.docker.internal" in done.out
     assert (in_docker / ".env").read_bytes() == b""
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o027, 0o000])
+def test_what_containers_read_is_readable_to_their_user_whatever_the_umask(
+    in_docker: Path, run: Run, umask: int
+) -> None:
+    """As the user of an image is another one: the directory that is mounted, and the files in it."""
+    (in_docker / "dags" / ".airflowignore").unlink()
+    (in_docker / "dags").rmdir()
+    before = os.umask(umask)
+    try:
+        assert run("mount", "provider", "dag").code == 0
+    finally:
+        os.umask(before)
+    made = ("docker-compose.override.yml", "requirements.txt", "dags/example_secrets_dag.py")
+    modes = {name: oct((in_docker / name).stat().st_mode & 0o777) for name in made}
+    assert modes == dict.fromkeys(made, "0o644")
+    assert (in_docker / "dags").stat().st_mode & 0o055 == 0o055

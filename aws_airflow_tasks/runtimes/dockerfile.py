@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from aws_airflow_tasks.core import Pending, TaskError, sh
+from aws_airflow_tasks.core import Pending
+from aws_airflow_tasks.world import files
 
 #: the label by which the Astro CLI itself tells the version of a built image
 RUNTIME_LABEL = "io.astronomer.docker.runtime.version"
@@ -49,15 +50,12 @@ def text(project: Path) -> str:
 
     Raises:
         Pending: there is none yet.
+        TaskError: it cannot be read.
     """
-    try:
-        return (project / "Dockerfile").read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        raise Pending("init") from None
-    except OSError as error:
-        raise TaskError(
-            f"cannot read Dockerfile: {error.strerror}", hint=sh("ls -l {}", project / "Dockerfile")
-        ) from None
+    data = files.read(project / "Dockerfile")
+    if data is None:
+        raise Pending("init")
+    return data.decode("utf-8", errors="replace")
 
 
 def declared_major(project: Path) -> int | None:

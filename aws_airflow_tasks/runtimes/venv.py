@@ -129,7 +129,7 @@ def _uv(cache: Path, *arguments: str) -> None:
     """Run uv in ``cache``, where no project's configuration of it lies."""
     environment = _environment(cache)
     argv = [find_uv(), "--quiet", "--no-progress", *arguments]
-    done = cli.run(argv, env=environment, cwd=cache, timeout=PATIENCE)
+    done = cli.run(argv, env=environment, cwd=cache, timeout=PATIENCE, umask=0o022)
     if done.code:
         raise explain(done.stderr, arguments, pythons=environment["UV_PYTHON_INSTALL_DIR"])
 

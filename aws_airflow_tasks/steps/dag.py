@@ -34,7 +34,7 @@ def plan(site: Site) -> Plan:
         patch = Patch("satisfied", data, data, reason="edited by you, kept as it is")
     else:
         raise TaskError(f"{DAG} exists and is not ours", hint=f"mv {DAG} dags/mine.py   # or: invoke dag --override")
-    return files.plan("dag", site.project, DAG, patch)
+    return files.plan("dag", site.project, DAG, patch, mode=files.SHARED)
 
 
 def undo(site: Site) -> list[Target]:

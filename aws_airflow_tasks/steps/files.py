@@ -14,6 +14,9 @@ from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.world import files, receipts, trust
 from aws_airflow_tasks.world.receipts import FileRecord, Kept
 
+#: the mode of a file of the project that another user id reads in a container, or in an image
+SHARED = 0o644
+
 
 def plan(
     task: str,
@@ -33,7 +36,7 @@ def plan(
         project: the project directory.
         name: the file's path in it.
         patch: what the patcher says.
-        mode: the mode of a file that is created.
+        mode: the mode of a file that is created; None: by the umask.
         shown: redacts the file's text for the diff.
         agreeing: the command that agrees with what a conflict is about; empty: there is none.
         receipt: what else ``undo`` needs to know.

@@ -16,6 +16,8 @@ from aws_airflow_tasks.world import cli, files, receipts
 _OFFLINE = r"updates\.astronomer\.io|no such host|dial (tcp|udp)|failure in name resolution|server misbehaving"
 #: the command that need not ask, as it is told the version
 _INIT_OFFLINE = "astro dev init --runtime-version 3.1-12"
+#: seconds that `astro dev init` may take: it asks for the newest version and writes some files
+_PATIENCE = 120
 #: where `astro dev init` puts files; nothing else is looked at
 FOLDERS = (".astro", "dags", "include", "plugins", "tests")
 
@@ -126,9 +128,9 @@ def _init(project: Path, state: Path) -> None:
     had = _files(project)
     try:
         # older CLIs ask instead of knowing --force, and a telemetry notice must not count as a failure
-        done = cli.run(["astro", "dev", "init", "--force"], cwd=project)
+        done = _astro(project, "--force")
         if not is_project(project):
-            done = cli.run(["astro", "dev", "init"], cwd=project, input="y\n")
+            done = _astro(project, input="y\n")
     finally:
         made = {path: digest for path, digest in _files(project).items() if path not in had}
         if made:
@@ -139,6 +141,20 @@ def _init(project: Path, state: Path) -> None:
         raise TaskError(f"`astro dev init` made no project: {cli.said(done)}", hint=hint)
 
 
+def _astro(project: Path, *flags: str, input: str = "") -> cli.Completed:
+    """`astro dev init`; what it makes is for containers, whose user is another one, to read.
+
+    Raises:
+        TaskError: it hangs, before it has made a project.
+    """
+    try:
+        return cli.run(["astro", "dev", "init", *flags], cwd=project, input=input, timeout=_PATIENCE, umask=0o022)
+    except cli.TimedOut as error:
+        if not is_project(project):
+            raise TaskError(error.message, hint=f"{_INIT_OFFLINE}   # needs no network") from None
+        return cli.Completed(0, "", "")
+
+
 def _files(project: Path) -> dict[str, str]:
     """The files where init may put some, with their SHA-256; directories end in a slash and have none."""
     found: dict[str, str] = {}
@@ -147,7 +163,7 @@ def _files(project: Path) -> dict[str, str]:
             for folder, _, names in os.walk(top):
                 found[f"{Path(folder).relative_to(project).as_posix()}/"] = ""
                 paths = [Path(folder, name) for name in names]
-                found |= {_name(project, path): digest(path.read_bytes()) for path in paths}
+                found |= {_name(project, path): digest(path.read_bytes()) for path in paths if path.is_file()}
         elif top.is_file() and not top.is_symlink():
             found[top.name] = digest(top.read_bytes())
     return found

@@ -50,7 +50,7 @@ def plan(site: Site) -> Plan:
     )
     _refuse_env_files(site, data)
     more = _before_us(site, data, str(known.directory)) if patch.outcome == "edits" else {}
-    planned = files.plan("mount", site.project, OVERRIDE, patch, source=str(known.directory), **more)
+    planned = files.plan("mount", site.project, OVERRIDE, patch, mode=files.SHARED, source=str(known.directory), **more)
     warnings = (*_unread(site), *_unseen(site), *(_unlike_teammates(site) if planned.needed else ()))
     return planned._replace(warnings=(*planned.warnings, *warnings))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from aws_airflow_tasks.core import Plan, TaskError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import staging
-from aws_airflow_tasks.world import helpers
+from aws_airflow_tasks.world import helpers, waits
 from aws_airflow_tasks.world.causes import LoginNeeded
 from aws_airflow_tasks.world.lock import locked
 from aws_airflow_tasks.world.staging import Staged
@@ -87,6 +87,7 @@ def watch(
 
 def _renew(look: Callable[[], Site]) -> str:
     """One look; what came of it, or nothing when there was nothing to do."""
+    waits.forget()
     if not plan(site := look()).needed:
         return ""
     with locked(site.state, wait=site.settings.wait, doing="invoke refresh --watch"):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.world import waits
 
 if TYPE_CHECKING:
     import requests
@@ -94,7 +95,7 @@ def health(url: str, major: int) -> Mapping[str, Any]:
     """
     import requests
 
-    with _session() as session:
+    with _session() as session, waits.told(f"Airflow at {url}"):
         try:
             answer = session.get(url + HEALTH[major], timeout=TIMEOUT / 3)
             found = answer.json() if answer.ok else {}
@@ -182,7 +183,8 @@ def _sent(
     passing = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
     while True:
         try:
-            return session.request(method, login.url + path, timeout=TIMEOUT, **arguments)
+            with waits.told(f"Airflow at {login.url}"):
+                return session.request(method, login.url + path, timeout=TIMEOUT, **arguments)
         except requests.RequestException as error:
             why = type(error).__name__
             if isinstance(error, passing) and patience.more():
@@ -302,15 +304,20 @@ def run(api: Api, dag_id: str) -> DagRun:
     Raises:
         TaskError: the DAG does not appear or cannot be imported, or its run does not end in time.
     """
-    _await_dag(api, dag_id)
-    api.unpause(dag_id)
-    run_id = api.trigger(dag_id)
-    log.info("triggered %s", dag_id)
+    with waits.told(f"a run of the DAG {dag_id} (at most {api.patience.wait:g} s)"):
+        _await_dag(api, dag_id)
+        api.unpause(dag_id)
+        run_id = api.trigger(dag_id)
+        log.info("triggered %s", dag_id)
+        return DagRun(run_id, _await_end(api, dag_id, run_id))
+
+
+def _await_end(api: Api, dag_id: str, run_id: str) -> str:
     while (state := api.state(dag_id, run_id)) not in FINAL:
         if not api.patience.more():
             waited = f"after {api.patience.wait:g} seconds"
             raise TaskError(f"the DAG run {run_id} of {dag_id} is still {state} {waited}", hint=sh("open {}", api.url))
-    return DagRun(run_id, state)
+    return state
 
 
 def _await_dag(api: Api, dag_id: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.hints import no_region
-from aws_airflow_tasks.world import endpoints, profiles, sessions
+from aws_airflow_tasks.world import endpoints, profiles, sessions, waits
 from aws_airflow_tasks.world.causes import Unreachable, explained
 from aws_airflow_tasks.world.profiles import Credentials
 
@@ -104,7 +104,8 @@ class Account:
     @contextmanager
     def explained(self, resource: str = "*") -> Iterator[None]:
         """Turn the errors of a call, about ``resource`` (an ARN or a pattern of it), into :class:`TaskError`."""
-        with explained(profiles.subject(self.credentials, self.settings, resource)):
+        subject = profiles.subject(self.credentials, self.settings, resource)
+        with waits.told(f"AWS, asked with profile {subject.profile}"), explained(subject):
             yield
 
 

@@ -227,6 +227,7 @@ CAUSES: dict[str, Cause] = {
         "AWS cannot be reached: the proxy does not answer", "echo $HTTPS_PROXY", "unreachable"
     ),
     "ConnectionError": _UNREACHABLE,
+    "EndpointSilentError": _UNREACHABLE,
     "HTTPClientError": _UNREACHABLE,
     "ResponseParserError": Cause(
         "what answers{at} does not answer as AWS does",

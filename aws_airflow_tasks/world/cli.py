@@ -1,14 +1,18 @@
 """The external command lines, `aws` and `astro`: found, run captured, or handed the terminal; never through a shell.
 
-No secret ever goes into ``argv``: everyone on the machine can read it there. Secrets go through ``input``.
+What is captured runs in a session of its own, and is stopped with all that it has started. No secret ever goes into
+``argv``: everyone on the machine can read it there. Secrets go through ``input``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -19,6 +23,7 @@ from typing import IO, Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.text.telling import telling
+from aws_airflow_tasks.world import processes, waits
 
 log = logging.getLogger("aws_airflow_tasks")
 
@@ -37,8 +42,18 @@ INSTALL: dict[str, dict[str, str]] = {
     },
     "uv": {"": "pip install uv"},
 }
+#: seconds that a command line may take unless it is known to be slow
+PATIENCE = 120
+#: seconds that a person gets to log in; a code of IAM Identity Center is good for ten minutes
+LOGIN = 900
+#: in characters, of a command line in a sentence
+_LONGEST = 100
 #: seconds that a child gets to end by itself after an interrupt or a timeout
 GRACE = 10
+
+
+class TimedOut(TaskError):  # noqa: N818
+    """A command line took longer than it may."""
 
 
 class Completed(NamedTuple):
@@ -73,37 +88,42 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     input: str = "",
-    timeout: float | None = None,
+    timeout: float = PATIENCE,
     tick: Callable[[], None] | None = None,
     every: float = 1.0,
+    umask: int = -1,
 ) -> Completed:
     """Run a command line to its end with its output captured; a non-zero exit code is not an error here.
+
+    It has no terminal. Whatever cuts it short ends all that it has started, too.
 
     Args:
         argv: the program and its arguments, without secrets.
         env: the whole environment; None: ours.
         cwd: where it runs; None: here.
         input: what it reads on standard input; it never gets the terminal.
-        timeout: seconds it may take; None: as long as it likes.
+        timeout: seconds it may take.
         tick: is called while it runs; an exception of it stops the child and is passed on. Not with ``input``, of
             which ``Popen.communicate`` forgets at a timeout what the child has not read by then.
         every: seconds between two calls of ``tick``.
+        umask: of the command; -1: ours.
 
     Raises:
-        TaskError: the program is not installed, cannot be started or takes longer than ``timeout``.
+        TimedOut: it takes longer than ``timeout``.
+        TaskError: the program is not installed or cannot be started.
         KeyboardInterrupt: passed on once the child is stopped.
     """
     assert not (input and tick)
-    child = _start(argv, env, cwd, subprocess.PIPE)
+    child = _start(argv, env, cwd, subprocess.PIPE, umask)
     _running.add(child)
-    with child:
+    with child, waits.told(f"{_shown(argv)} (at most {timeout:g} s)"):
         try:
             out, err = _communicate(child, input, timeout, tick, every)
         except subprocess.TimeoutExpired:
-            _stop(child)
-            raise TaskError(f"`{_shown(argv)}` did not end within {timeout:g} seconds", hint=shlex.join(argv)) from None
+            _stop_group(child)
+            raise TimedOut(f"{_shown(argv)} did not end within {timeout:g} seconds", hint=shlex.join(argv)) from None
         except BaseException:
-            _stop(child)
+            _stop_group(child)
             raise
         finally:
             _running.discard(child)
@@ -116,21 +136,23 @@ _running: set[subprocess.Popen[str]] = set()
 
 def stop_running() -> None:
     """End the captured command lines that other threads wait for, because nobody wants what they say any more."""
-    for child in list(_running):
-        child.terminate()
+    children = list(_running)
+    for child in children:  # side by side
+        _signal_group(child)
+    for child in children:
+        _stop_group(child)
 
 
 def _communicate(
-    child: subprocess.Popen[str], input: str, timeout: float | None, tick: Callable[[], None] | None, every: float
+    child: subprocess.Popen[str], input: str, timeout: float, tick: Callable[[], None] | None, every: float
 ) -> tuple[str, str]:
     """As ``child.communicate``, with a call of ``tick`` now and then."""
-    deadline = time.monotonic() + timeout if tick and timeout is not None else None
+    deadline = time.monotonic() + timeout
     while tick:
-        left = every if deadline is None else min(every, max(0, deadline - time.monotonic()))
         try:
-            return child.communicate(timeout=left)
+            return child.communicate(timeout=min(every, max(0, deadline - time.monotonic())))
         except subprocess.TimeoutExpired:  # nothing of what was read is lost
-            if deadline is not None and time.monotonic() >= deadline:
+            if time.monotonic() >= deadline:
                 raise
             tick()
     return child.communicate(input, timeout=timeout)
@@ -141,31 +163,46 @@ def said(done: Completed) -> str:
     return telling(f"{done.stdout}\n{done.stderr}", r"(?i)^error\b", first=True)
 
 
-def interactive(argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> int:
+def interactive(
+    argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None, timeout: float = LOGIN
+) -> int:
     """Hand the terminal to a command line and return its exit code.
 
-    Its output goes to our standard error, so that standard output stays what our own results are read from.
+    Its output goes to our standard error, so that standard output stays what our own results are read from. It shares
+    our process group, as only so it can read the terminal.
 
     Raises:
-        TaskError: the program is not installed or cannot be started.
+        TaskError: the program is not installed, cannot be started or takes longer than ``timeout`` seconds.
         KeyboardInterrupt: passed on once the child is stopped.
     """
     child = _start(argv, env, cwd, None)
     with child:
         try:
-            return child.wait()
+            return child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            _stop(child)
+            raise TimedOut(f"{_shown(argv)} did not end within {timeout:g} seconds", hint=shlex.join(argv)) from None
         except BaseException:
             _stop(child)
             raise
 
 
 def _start(
-    argv: Sequence[str], env: Mapping[str, str] | None, cwd: Path | None, streams: int | None
+    argv: Sequence[str], env: Mapping[str, str] | None, cwd: Path | None, streams: int | None, umask: int = -1
 ) -> subprocess.Popen[str]:
     path = find(argv[0])
     log.debug("$ %s", shlex.join(argv))
     try:
-        return spawn([path, *argv[1:]], env=env, cwd=cwd, stdin=streams, stdout=streams or sys.stderr, stderr=streams)
+        return spawn(
+            [path, *argv[1:]],
+            env=env,
+            cwd=cwd,
+            stdin=streams,
+            stdout=streams or sys.stderr,
+            stderr=streams,
+            start_new_session=streams is not None,
+            umask=umask,
+        )
     except OSError as error:
         raise TaskError(f"cannot start `{argv[0]}`: {error.strerror}", hint=shlex.join(argv)) from None
 
@@ -178,11 +215,40 @@ def spawn(
     stdin: int | None,
     stdout: int | IO[Any] | None,
     stderr: int | None,
+    start_new_session: bool,
+    umask: int,
 ) -> subprocess.Popen[str]:
     """The one place where this module starts a process."""
     return subprocess.Popen(
-        argv, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr, encoding="utf-8", errors="replace"
+        argv,
+        env=env,
+        cwd=cwd,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=start_new_session,
+        umask=umask,
+        encoding="utf-8",
+        errors="replace",
     )
+
+
+def _stop_group(child: subprocess.Popen[str]) -> None:
+    """End the child and all that it has started, in the session that it leads."""
+    if not hasattr(os, "killpg"):
+        _stop(child)
+        return
+    processes.stop_group(child.pid, seconds=GRACE)
+    child.wait()
+
+
+def _signal_group(child: subprocess.Popen[str]) -> None:
+    """Ask them to end."""
+    if sys.platform == "win32" or not hasattr(os, "killpg"):
+        child.terminate()
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGTERM)
 
 
 def _stop(child: subprocess.Popen[str]) -> None:
@@ -196,7 +262,9 @@ def _stop(child: subprocess.Popen[str]) -> None:
 
 
 def _shown(argv: Sequence[str]) -> str:
-    return shlex.join([Path(argv[0]).name, *argv[1:]])
+    """A command line in a sentence; of a long one the beginning."""
+    line = shlex.join([Path(argv[0]).name, *argv[1:]])
+    return f"`{line if len(line) <= _LONGEST else line[:_LONGEST] + '…'}`"
 
 
 def terminal() -> bool:

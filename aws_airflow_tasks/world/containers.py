@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.world import waits
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -54,6 +55,8 @@ def engine(timeout: float = TIMEOUT) -> Iterator[DockerClient]:
         logging.getLogger(name).setLevel(logging.WARNING)
     from docker.errors import APIError, DockerException
 
+    if waits.is_silent(_ENGINE):
+        raise cause(_SILENT)
     try:
         with contextlib.closing(_client(timeout)) as client:
             yield client
@@ -67,11 +70,16 @@ def engine(timeout: float = TIMEOUT) -> Iterator[DockerClient]:
         raise cause(str(error)) from error
 
 
+#: who is silent where it is the engine, and what the SDK says then
+_ENGINE, _SILENT = "the Docker engine", "timed out"
+
+
 def _client(timeout: float) -> DockerClient:
     import docker
 
     try:
-        return docker.from_env(timeout=int(timeout), environment=_environment())
+        with waits.told(f"{_ENGINE} (at most {timeout:g} s)"):
+            return docker.from_env(timeout=int(timeout), environment=_environment())
     except OSError as error:
         raise cause(str(error)) from error
 
@@ -95,6 +103,8 @@ def _names_an_engine(environment: Mapping[str, str]) -> bool:
 
 def cause(text: str) -> TaskError:
     """What keeps us from the engine, by what the SDK says, and what to type."""
+    if re.search(_TIMED_OUT, text):
+        waits.note_silence(_ENGINE)
     host = re.sub(r"(?<=://)[^/@]*@", "", os.environ.get("DOCKER_HOST", ""))
     at = f" at {host} (DOCKER_HOST)" if host else ""
     for pattern, message, hint in _CAUSES:
@@ -106,6 +116,8 @@ def cause(text: str) -> TaskError:
     return TaskError(f"no Docker engine answers{at}", hint="docker info" if at else start)
 
 
+#: what the SDK says of silence
+_TIMED_OUT = r"[Tt]imed out"
 #: what the SDK says, what it is, what to type
 _CAUSES = (
     (
@@ -117,7 +129,7 @@ _CAUSES = (
     (r"paramiko", "the Docker engine{at} is reached over ssh, which needs paramiko", "pip install paramiko"),
     (r"TLS|certificate", "the Docker engine{at} wants other certificates", "ls -l ~/.docker   # DOCKER_CERT_PATH"),
     (r"Invalid bind address|Invalid .*host", "there is no address of an engine{at}", "unset DOCKER_HOST"),
-    (r"[Tt]imed out", "the Docker engine{at} does not answer in time", "docker info"),
+    (_TIMED_OUT, "the Docker engine{at} does not answer in time", "docker info"),
 )
 
 
@@ -135,7 +147,9 @@ def of_project(client: DockerClient, project: Path) -> list[Container]:
     from docker.errors import NotFound
 
     wanted, found = os.path.realpath(project), []
-    for each in client.api.containers(all=True, filters={"label": [f"{ASTRO}=true", SERVICE]}):
+    with waits.told(_ENGINE):
+        everything = client.api.containers(all=True, filters={"label": [f"{ASTRO}=true", SERVICE]})
+    for each in everything:
         if os.path.realpath(each["Labels"].get(WORKING_DIR, "")) == wanted:
             with contextlib.suppress(NotFound):  # gone since it was listed
                 found.append(client.containers.get(each["Id"]))
@@ -146,7 +160,7 @@ def stop(found: Sequence[Container]) -> None:
     """Stop containers side by side; each gets the engine's usual time to end by itself."""
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(max_workers=max(1, len(found))) as pool:
+    with ThreadPoolExecutor(max_workers=max(1, len(found))) as pool, waits.told("containers to stop"):
         list(pool.map(lambda container: container.stop(), found))
 
 
@@ -265,7 +279,8 @@ def run(container: Container, argv: Sequence[str], *, stdin: str = "", timeout: 
         raw.settimeout(timeout)
         raw.sendall(stdin.encode())
         raw.shutdown(socket.SHUT_WR)
-        out, err = _frames(raw, time.monotonic() + timeout)
+        with waits.told(f"`{argv[0]}` in {service(container)} (at most {timeout:g} s)"):
+            out, err = _frames(raw, time.monotonic() + timeout)
     except TimeoutError:
         raise TaskError(
             f"`{argv[0]}` in {service(container)} did not end within {timeout:g} seconds",

@@ -89,7 +89,7 @@ def replace(path: Path, before: bytes | None, after: bytes | None, *, mode: int 
     """Make ``after`` the content of ``path``, atomically, provided that it still is ``before``.
 
     A file that is replaced keeps its mode, owner and extended attributes; a symlink stays and its target is replaced.
-    Missing parent directories are made (see :func:`missing_parents`).
+    Missing parent directories are made (see :func:`missing_parents`), open to whoever may read the file.
 
     Args:
         path: the file.
@@ -108,7 +108,7 @@ def replace(path: Path, before: bytes | None, after: bytes | None, *, mode: int 
             return
         target = path.resolve() if path.is_symlink() else path
         _replaceable(path, target)
-        with _parents(target):
+        with _parents(target, readable=bool((mode or 0) & stat.S_IROTH)):
             sweep(target.parent)
             _write(target, before, after, mode)
 
@@ -192,13 +192,15 @@ def _replaceable(path: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _parents(path: Path) -> Iterator[None]:
+def _parents(path: Path, *, readable: bool) -> Iterator[None]:
     """Make the missing parent directories; they go again when the body fails."""
     made = []
     try:
         for folder in missing_parents(path):
             folder.mkdir()
             made.append(folder)
+            if readable:
+                folder.chmod(folder.stat().st_mode | 0o055)
             _sync(folder.parent)
         yield
     except BaseException:

@@ -25,7 +25,7 @@ _LONGEST = 10_000
 
 
 @contextlib.contextmanager
-def locked(state: Path, *, wait: float, doing: str, waiting: Callable[[str], None] = log.info) -> Iterator[None]:
+def locked(state: Path, *, wait: float, doing: str, waiting: Callable[[str], None] = log.warning) -> Iterator[None]:
     """Hold the project's lock. A holder that dies loses it at once: the kernel keeps it, not a file's existence.
 
     Args:

@@ -12,11 +12,12 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.hints import profile_option
-from aws_airflow_tasks.world import cli, endpoints, helpers, state
+from aws_airflow_tasks.world import cli, endpoints, helpers, state, waits
 from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: seconds until a connection must stand, and until it must answer
 CONNECT, ANSWER = 3, 10
+#: seconds that `aws` may take to refresh a login or to export keys
+_HELPFUL = 60
 
 
 def session(settings: Settings) -> Session:
@@ -45,6 +48,7 @@ def session(settings: Settings) -> Session:
         if made.get_config_variable("profile") and name not in made.available_profiles:
             raise _not_found(name, made)
         _bound(made, settings.endpoint_url)  # first: the resolver keeps hold of what makes clients
+        _ask_no_more(made)
         _resolve_quietly(made, name)
     return made
 
@@ -229,8 +233,22 @@ def _ask_command_line(profile: str) -> None:
     What STS answers is of no account, so that it need not be asked at ``endpoint_url``.
     """
     with contextlib.suppress(TaskError):
-        argv = ["aws", "sts", "get-caller-identity", "--profile", profile]
-        cli.run(argv, env=environment(profile), timeout=60)
+        command_line("sts", "get-caller-identity", "--profile", profile, env=environment(profile))
+
+
+def command_line(*words: str, env: Mapping[str, str]) -> cli.Completed:
+    """Run `aws` with its output captured; where it hung once, it is not started again in this command line.
+
+    Raises:
+        TaskError: it is not installed, or hangs.
+    """
+    if waits.is_silent("aws"):
+        raise TaskError("`aws` hangs", hint="aws --version")
+    try:
+        return cli.run(["aws", *words], env=env, timeout=_HELPFUL)
+    except cli.TimedOut:
+        waits.note_silence("aws")
+        raise
 
 
 def _mfa(name: str) -> str:
@@ -244,6 +262,29 @@ def _cli_cache(folder: Path) -> dict[str, Any]:
         with contextlib.suppress(OSError, ValueError):
             cached[path.stem] = json.loads(path.read_text(encoding="utf-8"))
     return cached
+
+
+def _ask_no_more(made: Session) -> None:
+    """Have no client ask again an endpoint that was silent once in this command line: each silence takes its time."""
+    from botocore.exceptions import BotoCoreError, ConnectTimeoutError, ReadTimeoutError
+
+    class EndpointSilentError(BotoCoreError):  # not one of those that botocore tries again
+        fmt = "no answer from {endpoint_url}"
+
+    def note(**event: Any) -> None:
+        if isinstance(event["exception"], ConnectTimeoutError | ReadTimeoutError):
+            waits.note_silence(_host(event["exception"].kwargs["endpoint_url"]))
+
+    def refuse(**event: Any) -> None:
+        if waits.is_silent(_host(event["request"].url)):
+            raise EndpointSilentError(endpoint_url=event["request"].url)
+
+    made.register("after-call-error", note)
+    made.register("before-send", refuse)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
 
 
 def _bound(made: Session, for_everything: str) -> None:

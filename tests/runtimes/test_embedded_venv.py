@@ -211,3 +211,13 @@ def test_a_cache_that_others_can_write_is_refused_with_the_chmod(cache: Path) ->
     with pytest.raises(UsageError) as caught:
         venv.ensure(3, cache)
     assert shlex.split(caught.value.hint) == ["chmod", "go-w", str(cache.parent)]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_uv_runs_with_a_umask_of_its_own_whatever_the_persons_is(cache: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        folder = venv.ensure(3, cache)
+    finally:
+        os.umask(before)
+    assert {oct(path.stat().st_mode & 0o777) for path in (folder, folder / "bin")} == {"0o755"}

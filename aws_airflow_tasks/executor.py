@@ -27,7 +27,7 @@ with process.keeping_bytecode():  # invoke imports this module
     from aws_airflow_tasks import settings as settings_
     from aws_airflow_tasks.core import TaskError, UsageError, sh
     from aws_airflow_tasks.play import Interrupted, Play, Progress, log, ordered
-    from aws_airflow_tasks.screen import Screen
+    from aws_airflow_tasks.screen import CLEANING, Screen
     from aws_airflow_tasks.settings import Layer, Settings
     from aws_airflow_tasks.tasks import COMMON, PlayTask
     from aws_airflow_tasks.world import helpers, private, signals, state, waits
@@ -124,6 +124,8 @@ class Executor(invoke.executor.Executor):
         debug, echo = (bool(core[name].value) if name in core else False for name in ("debug", "echo"))
         for name in ("botocore", "boto3", "urllib3", "docker", "s3transfer"):
             logging.getLogger(name).setLevel(logging.WARNING)  # below that they print secrets and tokens
+        for each in (log, *(logging.getLogger().handlers if debug else ())):
+            each.addFilter(CLEANING)
         if not debug:
             log.addHandler(Progress(play))
             log.setLevel(logging.DEBUG if echo else logging.INFO)

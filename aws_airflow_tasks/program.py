@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ class AwsAirflow(Program):
 
     def run(self, argv: list[str] | None = None, exit: bool = True) -> None:
         """Run a command line; what stands in its way before any task is said as any error of ours."""
+        logging.getLogger("invoke").setLevel(logging.INFO)  # below that it prints all that configuration files say
         try:
             super().run(argv, exit)
         except TaskError as error:

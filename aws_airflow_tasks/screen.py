@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from aws_airflow_tasks import report
 from aws_airflow_tasks.text.printable import printable
+from aws_airflow_tasks.text.redaction import cleaned
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -55,6 +57,21 @@ class Screen:
             return None
         self.say(f"{question} [y/N]")
         return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+class Cleaning(logging.Filter):
+    """Lets every record of a log through, cleaned with its traceback: whatever fails may have quoted a request."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Clean one record; all of them pass."""
+        record.msg, record.args = cleaned(record.getMessage()), ()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = cleaned(logging.Formatter().formatException(record.exc_info))
+        return True
+
+
+#: the one filter, so that a log has it once
+CLEANING = Cleaning()
 
 
 def is_terminal(stream: TextIO | None) -> bool:

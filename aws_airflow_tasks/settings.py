@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from aws_airflow_tasks.core import UsageError, sh
+from aws_airflow_tasks.text.redaction import cleaned
 
 #: where each setting may be given, for messages
 SECTION = "aws_airflow"
@@ -242,6 +243,8 @@ def not_a_url(value: str) -> str | None:
         return wanted
     if not ok or re.search(r"[\s#$'\"\\]", value):
         return wanted
+    if "?" in value:
+        return "a URL without a query"
     return "a URL without a user name and password" if "@" in parts.netloc else None
 
 
@@ -283,5 +286,5 @@ def _validated(key: str, value: Any, origin: str) -> str | int:
 
 
 def shown(text: str) -> str:
-    """The value as it was given; what stands between ``://`` and ``@`` may be a password."""
-    return repr(re.sub(r"(?<=://)[^/@]*@", "***@", text))
+    """The value as it was given, quoted; a URL may have a password, or a token in its query."""
+    return repr(cleaned(text))

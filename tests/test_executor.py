@@ -569,6 +569,14 @@ def test_under_debug_the_log_has_the_traceback_of_a_bug_of_ours(run, world: Worl
     assert (record.getMessage(), record.exc_info[1]) == ("unexpected error in first", world.broken)
 
 
+def test_the_traceback_of_a_bug_repeats_no_secret(run, world: World, loggers, caplog) -> None:
+    caplog.set_level(logging.DEBUG)
+    world.broken = RuntimeError("x-amz-security-token:canary")
+    assert run("--debug", "first") == 1
+    assert "RuntimeError: x-amz-security-token:***" in caplog.text
+    assert "canary" not in caplog.text
+
+
 def test_our_tasks_run_where_nobody_has_parsed_a_command_line(
     namespace: Collection, world: World, loggers, tmp_path: Path, monkeypatch
 ) -> None:

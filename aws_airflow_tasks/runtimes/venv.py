@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, digest, sh
+from aws_airflow_tasks.text.redaction import cleaned
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, files, lock, private
 
@@ -168,7 +169,7 @@ def explain(said: str, arguments: Sequence[str], *, pythons: str) -> TaskError:
         arguments: of the command that failed.
         pythons: the directory where uv keeps the Pythons that it downloads.
     """
-    text = re.sub(r"(?<=://)[^/@\s]*@", "", said)
+    text = cleaned(said)
     last = telling(text, _CAUSE).removeprefix("cause: ")
     if re.search(r"Request failed|error sending request|[Ff]ailed to (fetch|download)|dns error", text):
         host = (re.findall(r"https?://([^/`\s]+)", text) or ["pypi.org"])[0]

@@ -14,7 +14,6 @@ from aws_airflow_tasks.runtimes import precedence
 from aws_airflow_tasks.runtimes.precedence import Ours
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env
-from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import endpoints
 from aws_airflow_tasks.world.aws import Identity, principal
@@ -128,7 +127,7 @@ def beaten(site: Site, check: Check, variables: Mapping[str, str], ours: Ours) -
 
 def _identity(service: str, found: dict[str, Any], expected: Expected) -> Check:
     if "error" in found:
-        return Check("identity-in-service", "failed", found["error"], "invoke creds --fresh", service)
+        return Check("identity-in-service", "failed", _first_line(found["error"]), "invoke creds --fresh", service)
     arn = found["value"]["arn"]
     if stranger := _stranger(arn, expected):
         return Check("identity-in-service", "failed", stranger, "invoke start", service)
@@ -143,7 +142,7 @@ def _stranger(arn: str, expected: Expected) -> str:
 
 def _raw_secret(service: str, found: dict[str, Any], expected: Expected) -> Check:
     if "error" in found:
-        return Check("raw-secret", "failed", found["error"], "invoke secrets", service)
+        return Check("raw-secret", "failed", _first_line(found["error"]), "invoke secrets", service)
     same = found["value"] == digest(expected.variable)
     detail = "the value that this host reads" if same else "another value than this host reads"
     return Check("raw-secret", "ok" if same else "failed", detail, "" if same else "invoke env", service)
@@ -179,7 +178,8 @@ def _not_found(answers: Mapping[str, Any], whose: str, kind: str, name: str, *, 
         detail = f"in multi-team mode Airflow looks for no {kind} with {TEAM} in its name: {name}"
         hint = f"INVOKE_AWS_AIRFLOW_CHECK_{kind.upper()}=another_name invoke secrets dag"
         return Check("backend", "failed", detail, hint, SCHEDULER)
-    seen = answer.get("error") or ("it found none" if answer["value"] is None else "it found another one")
+    told = "it found none" if answer.get("value") is None else "it found another one"
+    seen = _first_line(answer.get("error", "")) or told
     detail = f"{whose}{answers['backend'] or 'no backend'} on {kind} {name}: {seen}"
     return Check("backend", "failed", detail, "invoke env secrets", SCHEDULER)
 
@@ -224,7 +224,7 @@ def _printed(way: str, lines: Sequence[str]) -> str:
 
 def _first_line(error: str) -> str:
     """AWS may quote a whole request, with a session token in it, in the lines below."""
-    return telling(redact_output(error.partition("\n")[0], {})) if error else ""
+    return telling(error.partition("\n")[0]) if error else ""
 
 
 def _place(site: Site, holder: str | None) -> tuple[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from aws_airflow_tasks.text.redaction import cleaned
+
 #: in characters: no error message grows beyond
 MOST = 400
 #: how programs and logs name an error, Python's exceptions among them
@@ -11,7 +13,7 @@ ERROR = r"\b\w*(Error|Exception)\b|\berror\b|\[Errno"
 
 
 def telling(said: str, naming: str = ERROR, *, first: bool = False, otherwise: str = "") -> str:
-    """The line that tells most of what a program or a log said, stripped and cut; redact before, not after.
+    """The line that tells most of what a program or a log said, cleaned, stripped and cut.
 
     Args:
         said: all that it said.
@@ -19,7 +21,7 @@ def telling(said: str, naming: str = ERROR, *, first: bool = False, otherwise: s
         first: of those, the first tells what the others follow from; else the last.
         otherwise: what to say when there is none; empty: the last line of all.
     """
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in cleaned(said).splitlines() if line.strip()]
     named = [line for line in lines if re.search(naming, line)]
     if named:
         return named[0 if first else -1][:MOST]

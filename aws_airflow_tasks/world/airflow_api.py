@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.text.redaction import cleaned
+from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import waits
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ class DagImportError(NamedTuple):
     @property
     def cause(self) -> str:
         """The traceback's last line."""
-        return (self.trace.strip().splitlines() or ["no reason given"])[-1]
+        return telling(self.trace, r"^", otherwise="no reason given")
 
 
 def health(url: str, major: int) -> Mapping[str, Any]:
@@ -205,7 +207,7 @@ def _json(answer: requests.Response, login: Login) -> dict[str, Any]:
 def _refused(answer: requests.Response, login: Login) -> TaskError:
     if answer.status_code in (401, 403):
         return TaskError(f"Airflow's API at {login.url} refuses the user {login.user}", hint=sh("open {}", login.url))
-    said = " ".join(answer.text.split())[:300]
+    said = " ".join(cleaned(answer.text).split())[:300]
     method, path = answer.request.method, answer.request.path_url
     return TaskError(
         f"Airflow's API answered {answer.status_code} to {method} {path}: {said}",

@@ -1,7 +1,7 @@
 """What the errors of AWS and botocore mean: each a cause in one sentence and the command to type, from one table.
 
 Nothing of a request or of credentials gets into a message: AWS quotes signed headers, session token included, when a
-signature does not match, and helpers print what they like.
+signature does not match, helpers print what they like, and an endpoint's URL may have a password.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.text.hints import no_region, profile_option
+from aws_airflow_tasks.text.redaction import cleaned
 
 
 class Unreachable(TaskError):  # noqa: N818
@@ -76,13 +77,13 @@ def explain(error: Exception, subject: Subject) -> TaskError:
         names = ["ResponseParserError"]
     cause = next(CAUSES[name] for name in names if name in CAUSES)
     words = _Words(
-        {str(key): str(value) for key, value in getattr(error, "kwargs", {}).items()}
-        | _allowed(error, said, subject)
-        | {"code": code or type(error).__name__, "said": _harmless(said)}
+        {str(key): cleaned(str(value)) for key, value in getattr(error, "kwargs", {}).items()}
+        | _allowed(error, cleaned(said), subject)
+        | {"code": code or type(error).__name__, "said": _first_sentence(cleaned(said))}
         | {"profile": subject.profile, "region": subject.region, "renew": subject.renew}
         | {"option": profile_option(subject.profile), "no_region": no_region(subject.profile)}
         | {"options": subject.options or profile_option(subject.profile)}
-        | {"at": f" at {subject.endpoint}" if subject.endpoint else ""}
+        | {"at": f" at {cleaned(subject.endpoint)}" if subject.endpoint else ""}
     )
     if re.search(r"Signature (expired|not yet current)", said):
         cause = CAUSES["RequestTimeTooSkewed"]
@@ -118,10 +119,8 @@ def _resource(said: str, known: str) -> str:
     return said if said and (said.startswith("arn:") or known == "*") else known
 
 
-def _harmless(text: str) -> str:
-    """The first sentence, without anything that looks like a key: long words are left out."""
-    first = re.split(r"(?<=[.!?])\s|\n", text.strip(), maxsplit=1)[0][:300]
-    return re.sub(r"\b(?:A[KS]IA\w{8,}|[\w+/=]{40,})", "***", first)
+def _first_sentence(text: str) -> str:
+    return re.split(r"(?<=[.!?])\s|\n", text.strip(), maxsplit=1)[0][:300]
 
 
 class _Words(dict[str, str]):

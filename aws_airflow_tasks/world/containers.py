@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.text.redaction import cleaned
+from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import waits
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ def cause(text: str) -> TaskError:
     """What keeps us from the engine, by what the SDK says, and what to type."""
     if re.search(_TIMED_OUT, text):
         waits.note_silence(_ENGINE)
-    host = re.sub(r"(?<=://)[^/@]*@", "", os.environ.get("DOCKER_HOST", ""))
+    host = cleaned(os.environ.get("DOCKER_HOST", ""))
     at = f" at {host} (DOCKER_HOST)" if host else ""
     for pattern, message, hint in _CAUSES:
         if found := re.search(pattern, text):
@@ -135,8 +137,8 @@ _CAUSES = (
 
 def _refused(said: str) -> TaskError:
     if "too new" in said or "too old" in said:
-        return TaskError(f"the Docker engine's API does not fit: {said}", hint="docker version")
-    return TaskError(f"the Docker engine refused: {said}", hint="docker info")
+        return TaskError(f"the Docker engine's API does not fit: {telling(said)}", hint="docker version")
+    return TaskError(f"the Docker engine refused: {telling(said)}", hint="docker info")
 
 
 def of_project(client: DockerClient, project: Path) -> list[Container]:

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 from aws_airflow_tasks import report
+from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.printable import printable
-from aws_airflow_tasks.text.redaction import cleaned
 
 if TYPE_CHECKING:
     from rich.text import Text

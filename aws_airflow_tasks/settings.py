@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from aws_airflow_tasks.core import UsageError, sh
-from aws_airflow_tasks.text.redaction import cleaned
+from aws_airflow_tasks.text.cleaning import cleaned
 
 #: where each setting may be given, for messages
 SECTION = "aws_airflow"

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from aws_airflow_tasks.backends.protocol import Backend
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.text.redaction import HIDDEN, SECRET_TEXT
+from aws_airflow_tasks.text.cleaning import HIDDEN
+from aws_airflow_tasks.text.redaction import SECRET_TEXT
 
 #: the provider's default prefixes
 PREFIXES = {"variable": "airflow/variables", "connection": "airflow/connections"}

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, digest, sh
-from aws_airflow_tasks.text.redaction import cleaned
+from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, files, lock, private
 
@@ -172,7 +172,7 @@ def explain(said: str, arguments: Sequence[str], *, pythons: str) -> TaskError:
     text = cleaned(said)
     last = telling(text, _CAUSE).removeprefix("cause: ")
     if re.search(r"Request failed|error sending request|[Ff]ailed to (fetch|download)|dns error", text):
-        host = (re.findall(r"https?://([^/`\s]+)", text) or ["pypi.org"])[0]
+        host = (re.findall(r"https?://(?:\*+@)?([^/`\s]+)", text) or ["pypi.org"])[0]
         return TaskError(f"cannot install Airflow: {host}: {last}", hint=sh("curl -sSI {}", f"https://{host}"))
     if "No space left" in text:
         return TaskError("cannot install Airflow: the disk is full", hint=sh("df -h {}", pythons))

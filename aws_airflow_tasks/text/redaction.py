@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-HIDDEN = "***"
+from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
+
 #: the keys that this tool writes; none of them holds a secret, but for members of the last one's JSON
 PLAIN_KEYS = frozenset(
     {
@@ -33,20 +34,6 @@ SECRET_TEXT = re.compile(
     # long and mixed, as AWS's secret keys are, and no path
     r"|(?<![A-Za-z0-9/+])(?=[A-Za-z0-9/+]*[0-9])(?=[A-Za-z0-9/+]*[a-z])(?=[A-Za-z0-9/+]*[A-Z])[A-Za-z0-9+]"
     r"[A-Za-z0-9/+]{31,}"
-)
-_USER_OF_URL = re.compile(r"(?<=://)[^\s\"'<>]+(?=@)")
-#: what :func:`cleaned` hides; of ``kept`` nothing, of ``until`` what follows it
-_IN_TEXT = re.compile(
-    r"(?P<kept>\barn:aws[a-z-]*:[\w-]*:[\w-]*:\d*:[\w/+=.@:*-]+)"  # as long and mixed as a key
-    r"|(?P<until>\bhttps?://[^\s\"'<>?#]+[?#]"  # what a URL asks, and what is named as a secret
-    r"|(?i:security-?token|session_?token|(?:access|refresh|id|bearer)_?token|token(?==|[\"']\s*:)|passw(?:or)?d"
-    r"|secret_?(?:access_?)?key|client_?secret|signature|authorization)(?:[\"']?\s*[:=]\s*|>)(?i:bearer\s+|basic\s+)?)"
-    r"(?:AWS4-.*|\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',;<>}]+)"
-    r"|\bA[KS]IA[A-Z0-9]{12,}|\beyJ[A-Za-z0-9_-]{8,}[\w.-]*"
-    r"|\b(?:xox[abprs]-|gh[pousr]_|github_pat_|sk-)[A-Za-z0-9_-]{8,}"
-    r"|-----BEGIN(?:(?s:.*?)-----END[A-Z ]*-----|.*)"
-    # AWS's secret keys have 40, session tokens some hundred
-    r"|(?<![A-Za-z0-9/+])(?=[A-Za-z0-9/+]*[a-z])(?=[A-Za-z0-9/+]*[A-Z])[A-Za-z0-9+][A-Za-z0-9/+]{38,}=*"
 )
 
 
@@ -79,17 +66,6 @@ def redact_output(text: str, environment: Mapping[str, str], *secrets: str) -> s
     for secret in sorted((value for value in (*secrets, *hidden) if len(value) > 4), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return cleaned(text)
-
-
-def cleaned(text: str) -> str:
-    """A text of somebody else's (AWS, a program, a log, a URL) as it may be quoted; call it before the text is cut.
-
-    Returns:
-        ``text`` with ``***`` for what is named as a secret (AWS quotes a request that it refuses, with its headers),
-        for user, password and query of a URL, and for what looks like a key or token.
-    """
-    text = _USER_OF_URL.sub(HIDDEN, text)
-    return _IN_TEXT.sub(lambda found: found["kept"] or f"{found['until'] or ''}{HIDDEN}", text)
 
 
 def _shown_json(value: str) -> str:

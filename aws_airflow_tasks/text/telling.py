@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from aws_airflow_tasks.text.redaction import cleaned
+from aws_airflow_tasks.text.cleaning import cleaned
 
 #: in characters: no error message grows beyond
 MOST = 400

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.hints import no_region, profile_option
-from aws_airflow_tasks.text.redaction import cleaned
 
 
 class Unreachable(TaskError):  # noqa: N818

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.core import TaskError, sh
-from aws_airflow_tasks.text.redaction import cleaned
+from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import waits
 

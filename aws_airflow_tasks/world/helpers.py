@@ -21,8 +21,9 @@ from pathlib import PurePath
 from typing import IO, Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.cleaning import HIDDEN
 from aws_airflow_tasks.text.hints import by_hand, profile_option
-from aws_airflow_tasks.text.redaction import HIDDEN, SECRET_TEXT, redact_output
+from aws_airflow_tasks.text.redaction import SECRET_TEXT, redact_output
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli
 

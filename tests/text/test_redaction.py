@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aws_airflow_tasks.text.redaction import cleaned, redact_output
+from aws_airflow_tasks.text.cleaning import cleaned
+from aws_airflow_tasks.text.redaction import redact_output
 
 
 def test_output_shows_no_value_of_env_but_the_harmless_ones_and_nothing_that_looks_like_a_secret() -> None:

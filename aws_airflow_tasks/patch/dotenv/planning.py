@@ -24,7 +24,8 @@ from aws_airflow_tasks.patch.dotenv.lines import (
     whole_lines,
 )
 from aws_airflow_tasks.patch.dotenv.readers import BOM, READERS, Statement, View, statements, view, views
-from aws_airflow_tasks.text.redaction import HIDDEN, shown_name, shown_value
+from aws_airflow_tasks.text.cleaning import HIDDEN
+from aws_airflow_tasks.text.redaction import shown_name, shown_value
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOT_PORTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f$']| #|^[#\"]")

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from aws_airflow_tasks.patch.dotenv.readers import BOM, Statement, statements
-from aws_airflow_tasks.text.redaction import HIDDEN, SECRET_TEXT, shown_value
+from aws_airflow_tasks.text.cleaning import HIDDEN
+from aws_airflow_tasks.text.redaction import SECRET_TEXT, shown_value
 
 _COMMENTED_VALUE = re.compile(r"[^=]*=|#+[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*:(?!//)")
 

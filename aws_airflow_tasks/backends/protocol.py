@@ -55,7 +55,7 @@ class Backend(Protocol):
     ENTRY: str
     #: the class that Airflow loads
     CLASS: str
-    #: by what is done the IAM actions that it takes: ``read``, ``create``, ``delete``
+    #: by the function that asks AWS the IAM actions that it takes: ``describe``, ``get``, ``create``, ``delete`` …
     ACTIONS: dict[str, tuple[str, ...]]
 
     def kwargs(self, settings: Settings, known: Credentials) -> dict[str, str]:

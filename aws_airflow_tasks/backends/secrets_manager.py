@@ -24,7 +24,8 @@ NAME = "secrets-manager"
 ENTRY = "secret"
 CLASS = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
 ACTIONS = {
-    "read": ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"),
+    "describe": ("secretsmanager:DescribeSecret",),
+    "get": ("secretsmanager:GetSecretValue",),
     "create": ("secretsmanager:CreateSecret", "secretsmanager:TagResource"),
     "delete": ("secretsmanager:DeleteSecret",),
     "batch": ("secretsmanager:BatchGetSecretValue",),

@@ -15,7 +15,7 @@ from aws_airflow_tasks.runtimes.precedence import Ours
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env
 from aws_airflow_tasks.text.telling import telling
-from aws_airflow_tasks.world import endpoints
+from aws_airflow_tasks.world import endpoints, sessions
 from aws_airflow_tasks.world.aws import Identity, principal
 
 #: what is asked of each service, from the ground up
@@ -77,6 +77,7 @@ def service_checks(site: Site, service: str, expected: Expected) -> Iterator[Che
         "endpoints": {each: endpoints.of(site.credentials.endpoints, each) for each in services},
         "region": wanted["AWS_DEFAULT_REGION"],
         "secret": secret._asdict() if secret else None,
+        "agent": sessions.agent(),
     }
     found = _ask(site, service, "probe", question)
     yield _files_readable(service, found)

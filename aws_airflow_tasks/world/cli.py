@@ -38,7 +38,7 @@ INSTALL: dict[str, dict[str, str]] = {
     "astro": {
         "darwin": "brew install astro",
         "win32": "winget install -e --id Astronomer.Astro",
-        "": "curl -sSL install.astronomer.io | sudo bash -s",
+        "": "curl -sSL https://install.astronomer.io | sudo bash -s",
     },
     "uv": {"": "pip install uv"},
 }

@@ -10,6 +10,7 @@ import logging
 import os
 import stat
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -51,6 +52,11 @@ def session(settings: Settings) -> Session:
         _ask_no_more(made)
         _resolve_quietly(made, name)
     return made
+
+
+def agent() -> str:
+    """What every request of ours has in its user agent, by which CloudTrail tells who asked."""
+    return f"aws-airflow-tasks/{version('aws-airflow-tasks')}"
 
 
 def _session(profile: str) -> Session:
@@ -297,7 +303,8 @@ def _bound(made: Session, for_everything: str) -> None:
     from botocore.config import Config
 
     retries: Any = {"mode": "standard", "total_max_attempts": 2}
-    made.set_default_client_config(Config(connect_timeout=CONNECT, read_timeout=ANSWER, retries=retries))
+    bounds = Config(connect_timeout=CONNECT, read_timeout=ANSWER, retries=retries, user_agent_extra=agent())
+    made.set_default_client_config(bounds)
     no_other = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]  # the stubs do not know it
     create: Any = made.create_client
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 from pathlib import Path
 
@@ -48,3 +49,20 @@ def quoted_by_hand(path: Path) -> list[str]:
 
 def test_no_hint_quotes_by_hand() -> None:
     assert {path.name: found for path in SOURCES if (found := quoted_by_hand(path))} == {}
+
+
+#: hosts that are this machine, or the engine's way to it: nobody stands between
+HERE = {"127.0.0.1", "localhost", "172.17.0.1", "host.docker.internal"}
+
+
+def in_plain_text(path: Path) -> list[str]:
+    """What a module tells a person, or asks itself, to fetch without TLS; a URL that is filled in is another's."""
+    texts = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
+    said = " ".join(text for text in texts if isinstance(text, str))
+    fetched = re.findall(r"\b(?:curl|wget)\s+(?:-\S+\s+)*([^\s{-]\S*)", said)
+    plain = [url for url in fetched if not url.startswith("https://")]
+    return plain + [host for host in re.findall(r"\bhttp://([\w.-]+)", said) if host not in HERE]
+
+
+def test_no_command_in_a_hint_fetches_anything_without_tls() -> None:
+    assert {path.name: found for path in SOURCES if (found := in_plain_text(path))} == {}

@@ -1,0 +1,76 @@
+"""What AWS must allow a person for each task: one table, from which a policy and the documentation are made.
+
+A task's row has what it does itself to entries of the backend, by the names in the backend's ``ACTIONS``; what it runs
+first has rows of its own. A task without a row asks nothing of AWS but who the person is, if it depends on ``creds``.
+That :data:`IDENTITY` needs no permission, unless the profile assumes a role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from aws_airflow_tasks.backends import Backend
+
+#: by task what it does to entries
+TASKS: dict[str, tuple[str, ...]] = {
+    "secrets": ("describe", "create"),
+    "status": ("describe",),
+    "verify": ("get",),
+    "undo": ("describe", "get", "delete"),
+}
+#: allowed to everybody: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+IDENTITY = "sts:GetCallerIdentity"
+#: by the service in an action's name, the ARNs of an entry: AWS judges a secret that is there by the one with six more
+#: characters, and what is asked of one that is not (yet) by its bare name
+_ARN = "arn:{partition}:secretsmanager:{region}:{account}:secret:{name}"
+RESOURCES = {"secretsmanager": (_ARN, f"{_ARN}-??????")}
+#: actions that can be allowed for no single entry (the Service Authorization Reference has no resource type for them)
+FOR_ALL = frozenset({"secretsmanager:BatchGetSecretValue", "secretsmanager:ListSecrets"})
+
+
+def actions(backend: Backend, tasks: Iterable[str]) -> tuple[str, ...]:
+    """The IAM actions that tasks take themselves, sorted, each once."""
+    words = {word for task in tasks for word in TASKS.get(task, ())}
+    return tuple(sorted({action for word in words for action in backend.ACTIONS[word]}))
+
+
+def policy(
+    allowed: Sequence[str],
+    names: Sequence[str],
+    *,
+    partition: str = "aws",
+    region: str = "*",
+    account: str = "*",
+) -> dict[str, Any]:
+    """The smallest IAM policy that allows actions on entries.
+
+    Args:
+        allowed: the actions, all of one service.
+        names: the entries' names, or patterns of them.
+        partition: of the account.
+        region: where the entries are; ``*``: anywhere.
+        account: the account's number; ``*``: whichever the policy is attached in.
+    """
+    where = {"partition": partition, "region": region, "account": account}
+    forms = [form for service in _services(allowed) for form in RESOURCES[service]]
+    arns = [form.format(name=name, **where) for name in names for form in forms]
+    statements = (
+        ([action for action in allowed if action not in FOR_ALL], arns),
+        ([action for action in allowed if action in FOR_ALL], ["*"]),
+    )
+    return {"Version": "2012-10-17", "Statement": [_allow(*each) for each in statements if each[0]]}
+
+
+def _services(allowed: Sequence[str]) -> Iterator[str]:
+    return iter(dict.fromkeys(action.partition(":")[0] for action in allowed))
+
+
+def _allow(allowed: Sequence[str], arns: Sequence[str]) -> Mapping[str, Any]:
+    return {"Effect": "Allow", "Action": list(allowed), "Resource": list(arns)}
+
+
+def table(backend: Backend) -> str:
+    """For people: a row a task, in Markdown."""
+    rows = (f"| `{task}` | {', '.join(f'`{action}`' for action in actions(backend, [task]))} |" for task in TASKS)
+    return "\n".join(["| task | asks |", "|---|---|", *rows])

@@ -1,0 +1,152 @@
+"""What AWS is asked by each task, as who stands before it sees, is what the table says, and SECURITY.md with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from aws_airflow_tasks import backends, ns, runtimes
+from aws_airflow_tasks.backends import permissions
+from aws_airflow_tasks.world import sessions
+from aws_airflow_tasks.world.airflow_api import Login
+from aws_airflow_tasks.world.cli import Completed
+from tests.project import StandInAirflow, airflow, astro_project, embedded, run
+from tests.test_setup import Run, project, secrets
+from tests.world.front import Front, front
+from tests.world.server import Embedded
+
+__all__ = ["airflow", "astro_project", "embedded", "project", "run", "secrets"]
+
+SECURITY = Path(__file__).parent.parent / "SECURITY.md"
+#: allowed with another action, and asked by no request of its own
+WITHIN = {"secretsmanager:TagResource": "secretsmanager:CreateSecret"}
+NAMES = ("airflow/variables/aws_airflow_check", "airflow/connections/aws_airflow_check")
+
+
+class Probed(StandInAirflow):
+    """The probe of `verify` is run for its services, with the environment that Airflow was started with."""
+
+    def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Completed:
+        if "def probe" not in stdin:
+            return Completed(1, "", "no Airflow is here")
+        variables = {name: os.environ[name] for name in ("PATH", "HOME")} | (self.environment or {})
+        command = [sys.executable, *argv[1:]]
+        done = subprocess.run(command, input=stdin, env=variables, capture_output=True, text=True)
+        return Completed(done.returncode, done.stdout, done.stderr)
+
+    def login(self) -> Login:
+        return Login("http://127.0.0.1:9", "admin", "", 2)
+
+
+@pytest.fixture
+def aws(project: Path, embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
+    """AWS, and who writes down what it is asked."""
+    monkeypatch.setattr(runtimes, "choose", lambda settings, state: probed)
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_WAIT", "0")
+    probed = Probed(mounts=False, name="embedded")
+    with front(embedded.url) as made:
+        monkeypatch.setenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL", made.url)
+        yield made
+
+
+def with_those_before(name: str) -> set[str]:
+    """A task and all that it runs first; `status` looks at the steps of `setup`."""
+    before = {task.name for task in ns[name].pre} | ({"setup"} if name == "status" else set())
+    return {name}.union(*map(with_those_before, before))
+
+
+def allowed(name: str) -> set[str]:
+    """What may be asked by a command line with a task."""
+    found = permissions.actions(backends.ALL["secrets-manager"], with_those_before(name))
+    return {permissions.IDENTITY, *found} - WITHIN.keys()
+
+
+def asked(aws: Front, run: Run, *words: str) -> set[str]:
+    aws.asked.clear()
+    assert run(*words, "--fresh").code != 2
+    assert [each.agent for each in aws.asked if sessions.agent() not in each.agent.split()] == []
+    return set(aws.calls)
+
+
+def test_a_whole_life_of_a_project_asks_what_the_table_says_and_nothing_else(aws: Front, run: Run) -> None:
+    seen: dict[str, set[str]] = {}
+    for words in ("status", "setup --check", "setup", "setup", "verify", "refresh --force", "status", "stop", "undo"):
+        task = words.partition(" ")[0]
+        found = asked(aws, run, *words.split())
+        assert found <= allowed(task), words
+        if task == "verify":  # the service asks as well
+            assert aws.calls.count("secretsmanager:GetSecretValue") > len(NAMES)
+        seen[task] = seen.get(task, set()) | found
+    assert seen["verify"] == {permissions.IDENTITY, "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"}
+    assert seen["setup"] == allowed("setup")
+    assert set().union(*seen.values()) == {permissions.IDENTITY} | {
+        action for name in permissions.TASKS for action in allowed(name)
+    }
+    assert seen["undo"] == allowed("undo") - {permissions.IDENTITY}
+
+
+def names() -> list[str]:
+    """Every task that asks AWS itself, if it asks at all: the sandbox has an AWS of its own."""
+    return sorted(name for name in ns.task_names if not name.startswith("sandbox"))
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_task_asks_in_check_mode_what_it_has_no_row_for(name: str, aws: Front, run: Run) -> None:
+    changes = "check" in {argument.name for argument in ns[name].get_arguments()}
+    done = run(name, *(["--check"] if changes else []), "--fresh")
+    assert done.code in (0, 1, 2, 3, 4)
+    assert set(aws.calls) <= allowed(name)
+
+
+def test_a_row_names_a_task_and_what_every_backend_does_for_it() -> None:
+    assert permissions.TASKS.keys() <= set(ns.task_names)
+    for backend in backends.ALL.values():
+        assert {word for words in permissions.TASKS.values() for word in words} <= backend.ACTIONS.keys()
+        services = {action.partition(":")[0] for actions in backend.ACTIONS.values() for action in actions}
+        assert services <= permissions.RESOURCES.keys()
+
+
+def test_a_policy_names_entries_where_aws_can_and_all_of_them_where_it_cannot() -> None:
+    found = permissions.policy(
+        ["secretsmanager:GetSecretValue", "secretsmanager:ListSecrets"],
+        ["airflow/variables/x"],
+        partition="aws-cn",
+        region="cn-north-1",
+        account="123456789012",
+    )
+    arn = "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:airflow/variables/x"
+    assert found == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resource": [arn, f"{arn}-??????"]},
+            {"Effect": "Allow", "Action": ["secretsmanager:ListSecrets"], "Resource": ["*"]},
+        ],
+    }
+
+
+def generated(text: str) -> str:
+    """SECURITY.md with its tables as they follow from the program."""
+    backend = backends.ALL["secrets-manager"]
+    policy = permissions.policy(permissions.actions(backend, permissions.TASKS), NAMES)
+    parts = {"tasks": permissions.table(backend), "policy": f"```json\n{json.dumps(policy, indent=2)}\n```"}
+    for name, part in parts.items():
+        between = rf"(?s)(?<=<!-- {name} -->\n)(?:.*?\n)??(?=<!-- /{name} -->)"
+        assert re.search(between, text), name
+        text = re.sub(between, lambda _, part=part: f"{part}\n", text)
+    return text
+
+
+def test_security_says_what_follows_from_the_table() -> None:
+    """`python -m tests.test_permissions` writes it."""
+    assert SECURITY.read_text() == generated(SECURITY.read_text())
+
+
+if __name__ == "__main__":
+    SECURITY.write_text(generated(SECURITY.read_text()))

@@ -23,10 +23,11 @@ from aws_airflow_tasks.steps import creds
 from aws_airflow_tasks.steps.staging import changes
 from aws_airflow_tasks.world import cli, delivery, staging, state
 from aws_airflow_tasks.world.causes import LoginNeeded
+from tests.project import aws_itself
 from tests.world.server import REAL_SPAWN, Embedded, embedded
 from tests.world.sso_server import START_URL, VARIABLES, Center, assumed, center, role
 
-__all__ = ["center", "embedded"]
+__all__ = ["aws_itself", "center", "embedded"]
 
 #: what a process of Airflow does: botocore, nothing else
 WHO_AM_I = """
@@ -393,33 +394,52 @@ def test_a_login_session_is_exported_by_the_aws_command_line(
 
 
 @pytest.mark.parametrize("script", ["exit 2", "echo no json", "echo '{}'", "echo '[]'"])
+@pytest.mark.usefixtures("aws_itself")
 def test_an_aws_command_line_that_cannot_export_gives_way_to_botocore(
     script: str, world: World, at_aws: Settings, fake_aws: Callable[[str], Path]
 ) -> None:
-    helper(world)
+    assume_role(world)
     asked = fake_aws(script)
     _, keys = staging.export(at_aws)
     assert asked.read_text().startswith("configure export-credentials")
-    assert keys.secret_key == world.secrets[0]
+    assert keys.token
 
 
+@pytest.mark.usefixtures("aws_itself")
 def test_the_real_aws_command_line_of_version_1_gives_way_to_botocore(world: World, at_aws: Settings) -> None:
+    assume_role(world)
+    _, keys = staging.export(at_aws)
+    assert keys.token
+
+
+def test_the_aws_command_line_is_not_asked_for_the_keys_of_a_helper(
+    world: World, at_aws: Settings, fake_aws: Callable[[str], Path]
+) -> None:
+    """It would let the helper run for as long as that likes."""
     helper(world)
+    asked = fake_aws("exit 2")
     _, keys = staging.export(at_aws)
     assert keys.secret_key == world.secrets[0]
+    assert not asked.exists()
 
 
+@pytest.mark.usefixtures("aws_itself")
 @pytest.mark.parametrize("way", ["setting", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SSO", "endpoint_url", "services"])
 def test_with_another_endpoint_the_aws_command_line_is_not_asked(
     way: str, world: World, at_aws: Settings, fake_aws: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = fake_aws("exit 2")
-    helper(world)
+    assume_role(world)
     if way.startswith("AWS_"):
         monkeypatch.setenv(way, world.center.url)
     elif way != "setting":
         config = (world.home / ".aws" / "config").read_text()
-        world.config(f"{config}{way} = {world.center.url}\n")
+        value = (
+            world.center.url
+            if way == "endpoint_url"
+            else f"own\n[services own]\ns3 =\n  endpoint_url = {world.center.url}"
+        )
+        world.config(f"{config}{way} = {value}\n")
     staging.export(world.settings if way == "setting" else at_aws)
     assert not asked.exists()
 

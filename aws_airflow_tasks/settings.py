@@ -43,6 +43,7 @@ class Settings:
     account: str = ""
     runtime: str = "auto"
     credentials: str = "auto"
+    keep_fresh: str = "auto"
     mount_path: str = "/home/astro/.aws"
     backend: str = "secrets-manager"
     connections_prefix: str = "airflow/connections"
@@ -256,6 +257,7 @@ _RULES: dict[str, Callable[[str], str | None]] = {
     "account": _matching(r"[0-9]{12}|", "an account's 12 digits, in quotes"),
     "runtime": _one_of("auto", "docker", "standalone", "embedded"),
     "credentials": _one_of("auto", "live", "export"),
+    "keep_fresh": _one_of("auto", "off"),
     "mount_path": _matching(r"/[A-Za-z0-9._/-]*[A-Za-z0-9._-]", "an absolute path in the containers"),
     "backend": _one_of("secrets-manager", "none"),
     "connections_prefix": _matching(r"[A-Za-z0-9/_+=.@-]*", "a name prefix such as airflow/connections"),

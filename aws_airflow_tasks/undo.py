@@ -1,8 +1,8 @@
 """The order in which everything is taken back, each target by itself: one that cannot be keeps no other from it.
 
-Airflow is stopped first, then the files go back to their bytes, the staged credentials go, then what is in AWS, and in
-the end the state directory, but for the receipts of what could not be taken back. How a target is taken back stands in
-the step that made it.
+The keeper of the keys and Airflow are stopped first, then the files go back to their bytes, the staged credentials go,
+then what is in AWS, and in the end the state directory, but for the receipts of what could not be taken back. How a
+target is taken back stands in the step that made it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Plan, Target, TaskError, sh
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import dag, env, files, init, mount, provider, secrets, staging, start
+from aws_airflow_tasks.steps import dag, env, files, init, keeper, mount, provider, secrets, staging, start
 from aws_airflow_tasks.world import receipts
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.receipts import FileRecord
-from aws_airflow_tasks.world.staging import FOLDER
 
-#: in the state directory: what receipts that stay cannot do without, and what Airflow that could not be stopped mounts
-NEEDED = ("id", "project", "receipts", "replaced", FOLDER, states.ANSWERS)
+#: in the state directory: what receipts that stay cannot do without, and what the person has agreed to
+NEEDED = ("id", "project", "receipts", "replaced", states.ANSWERS)
 
 
 def plans(site: Site) -> dict[str, Callable[[], Plan]]:
@@ -35,6 +34,7 @@ def plans(site: Site) -> dict[str, Callable[[], Plan]]:
 def _targets(site: Site) -> list[Target]:
     kept_in = [*dag.undo(site), *provider.undo(site), *env.undo(site), *mount.undo(site)]
     return [
+        *keeper.undo(site),
         *start.undo(site),
         *kept_in,
         *_others(site, {target.name for target in kept_in}),

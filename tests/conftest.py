@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import pytest
 from hypothesis import HealthCheck, settings
 
-from aws_airflow_tasks.world import cli, waits
+from aws_airflow_tasks.world import cli, keeper, waits
 
 _COMMON: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
 settings.register_profile("dev", max_examples=200, **_COMMON)
@@ -42,8 +42,10 @@ def closed_world(
     for owner in ("credentials.SSOProvider", "tokens.SSOTokenProvider"):  # set once, from the HOME at import
         monkeypatch.setattr(f"botocore.{owner}._SSO_TOKEN_CACHE_DIR", str(home / ".aws" / "sso" / "cache"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_KEEP_FRESH", "off")
     monkeypatch.setattr(cli, "spawn", _unprepared)
     waits.forget()
+    monkeypatch.setattr(keeper, "start", _unasked)
     monkeypatch.setattr(socket, "getaddrinfo", _here(socket.getaddrinfo))
     allowed = ENGINES if "engine" in request.fixturenames else ()
     for name in ("connect", "connect_ex"):
@@ -61,6 +63,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _unprepared(argv: Sequence[str], **_: Any) -> NoReturn:
     raise AssertionError(f"a test ran an external command that it had not prepared: {argv[0]}")
+
+
+def _unasked(*_: Any) -> NoReturn:
+    raise AssertionError("a test left a keeper of keys that it had not asked for")
 
 
 def _here(look_up: Any) -> Any:

@@ -35,7 +35,7 @@ def folder(project: Path) -> Path:
 
 def targets(monkeypatch: pytest.MonkeyPatch, **found: list[Target]) -> None:
     """What each step says is to be taken back; nothing unless it is given."""
-    for step in ("dag", "provider", "env", "mount", "init", "staging", "secrets", "start"):
+    for step in ("keeper", "dag", "provider", "env", "mount", "init", "staging", "secrets", "start"):
         monkeypatch.setattr(getattr(undo, step), "undo", lambda site, step=step: found.get(step, []))
     monkeypatch.setattr(undo.start, "undo_restart", lambda site: found.get("restart", []))
 
@@ -44,17 +44,18 @@ def target(name: str, **more: Any) -> Target:
     return Target(name, lambda: Plan(target=name), **more)
 
 
-def test_airflow_ends_first_then_files_go_back_then_it_starts_again_then_keys_and_aws(
+def test_the_keeper_and_airflow_end_first_then_files_go_back_then_it_starts_again_then_keys_and_aws(
     project: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in (FILES["env"], "tasks.py", "invoke.yaml", "tasks.py"):
         receipts.record(folder, receipts.file_record(name, None, b"x", ()))
-    others = {step: [target(step)] for step in ("start", "init", "restart", "staging", "secrets")}
+    others = {step: [target(step)] for step in ("keeper", "start", "init", "restart", "staging", "secrets")}
     targets(monkeypatch, **others, **{step: [target(name)] for step, name in FILES.items()})
     (project / "tasks.py").write_text("x")
     plans = undo.plans(Site(Settings(project=project)))
     assert plans["tasks.py"]().needed[0].action == "delete"
     assert list(plans) == [
+        "keeper",
         "start",
         *FILES.values(),
         "tasks.py",

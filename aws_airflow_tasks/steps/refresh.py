@@ -58,6 +58,7 @@ def watch(
     look: Callable[[], Site],
     say: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
+    failed: Callable[[TaskError], None] = lambda _: None,
 ) -> None:
     """Keep what is staged fresh until interrupted; errors are said once each and tried again.
 
@@ -65,13 +66,14 @@ def watch(
         look: gives the project as it is now.
         say: is told what happened, a line at a time.
         sleep: waits so many seconds: few, and then the clock is looked at, since a laptop's own sleep does not count.
+        failed: is told of an error once.
 
     Raises:
         KeyboardInterrupt: somebody stopped it.
     """
     said, failures, next_try = "", 0, 0.0
     while True:
-        if time.time() >= next_try:
+        if not 0 < next_try - time.time() <= LONGEST_DELAY:  # further ahead it is where the clock was put back
             try:
                 with helpers.asked_once():  # per look, not for as long as this command line lasts
                     line, failures = _renew(look), 0
@@ -79,10 +81,18 @@ def watch(
                 failures += 1
                 next_try = time.time() + _delay(error, failures)
                 line = f"{error.message}; next try follows" + (f"\n-> {error.hint}" if error.hint else "")
+                if line != said:
+                    failed(error)
             if line and line != said:
                 say(line)
             said = line or said
-        sleep(PAUSE)
+        sleep(_pause(look().staged))
+
+
+def _pause(found: Staged | None) -> float:
+    """Seconds until the next look: keys that live for less than the usual pause are looked after sooner."""
+    left = found.due - time.time() if found and found.due else PAUSE
+    return min(PAUSE, left) if left > 0 else PAUSE
 
 
 def _renew(look: Callable[[], Site]) -> str:

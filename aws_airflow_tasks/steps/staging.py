@@ -28,7 +28,7 @@ def changes(site: Site, *, renew_before: float = 0) -> tuple[Change, ...]:
     if site.way.name == "live":
         return emptied(site, site.way.reason)
     found, seen_at = site.staged, site.runtime.credentials(staging.folder(site.state))
-    why = staging.missing(found, _defined(site), seen_at)
+    why = staging.missing(found, defined(site), seen_at)
     if not why and found and found.exported < renew_before:
         why = "asked to"
     return (_staging(site, found, seen_at, f"{site.way.reason}; {why}"),) if why else ()
@@ -70,7 +70,7 @@ def stale(site: Site) -> Collection[str]:
     found = site.staged or staging.last(site.state)
     if found is None:
         return _running(site) if site.settings.check else ()
-    if site.settings.check and (site.staged is None or found.definition != _defined(site)):
+    if site.settings.check and (site.staged is None or found.definition != defined(site)):
         with contextlib.suppress(TaskError):
             keys, along = staging.at_hand(site.account), _along(site)
             if staging.whose(site.account.credentials, keys, lambda: _arn(site), along) != found.whose:
@@ -91,7 +91,7 @@ def _arn(site: Site) -> str:
     return ""
 
 
-def _defined(site: Site) -> str:
+def defined(site: Site) -> str:
     """The definition now of what is staged, to be compared with the one that it was made from."""
     copied = site.staged.copied.values() if site.staged else ()
     return identity.definition(site.settings, os.environ, copied)
@@ -119,13 +119,13 @@ def _described(found: Staged) -> str:
 
 def _stage(site: Site, seen_at: str) -> None:
     settings, found = site.settings, site.staged
-    same_source = found and found.definition == _defined(site)
+    same_source = found and found.definition == defined(site)
     along = _along(site)
     # before the export: a change meanwhile makes it void
-    defined = identity.definition(settings, os.environ, along.copied.values())
+    definition = identity.definition(settings, os.environ, along.copied.values())
     credentials, keys = staging.export(settings)
     whose = found.whose if found and same_source else staging.whose(credentials, keys, lambda: _arn(site), along)
     last = staging.last(site.state)
     stale = last.stale if last and last.whose == whose else _running(site)
-    record = Staged(defined, seen_at, time.time(), keys.expiry, whose, stale, along.copied)
+    record = Staged(definition, seen_at, time.time(), keys.expiry, whose, stale, along.copied)
     staging.stage(site.state, staging.contents(credentials, keys, seen_at, along), record)

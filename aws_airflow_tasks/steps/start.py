@@ -18,13 +18,14 @@ from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError, dig
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import Runtime, Service, precedence
 from aws_airflow_tasks.site import AIRFLOW, Site
-from aws_airflow_tasks.steps import env, staging
+from aws_airflow_tasks.steps import env, keeper, staging
 from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.steps.places import OVERRIDE
 from aws_airflow_tasks.world import delivery, identity, receipts
 from aws_airflow_tasks.world import files as world
 from aws_airflow_tasks.world.aws import principal
 from aws_airflow_tasks.world.receipts import Kept
+from aws_airflow_tasks.world.staging import FOLDER
 
 #: variables that make a difference even when ``.env`` no longer has them
 OURS = ("AWS_", "AIRFLOW__SECRETS__", "AIRFLOW__WORKERS__SECRETS_", "AIRFLOW__AWS__", "AIRFLOW_CONN_AWS_DEFAULT")
@@ -43,7 +44,9 @@ def plan(site: Site) -> Plan:
     seen = tuple(service._replace(environment=_apart(service.environment, ignored)) for service in running)
     differences = _differences(runtime, seen, effective, wanted, stale)
     if not differences:
-        return Plan(target=AIRFLOW, reason=f"healthy: {', '.join(service.name for service in running)}")
+        return Plan(
+            keeper.changes(site), target=AIRFLOW, reason=f"healthy: {', '.join(service.name for service in running)}"
+        )
     well = tuple(service._replace(healthy=True) for service in seen)
     crashes = any(service.crashes for service in running)
     slow = not crashes and not _differences(runtime, well, effective, wanted, stale)
@@ -56,7 +59,7 @@ def plan(site: Site) -> Plan:
         receipt=None if slow else _receipt(site),
         reason="; ".join(differences),
     )
-    return Plan((change,))
+    return Plan((change, *keeper.changes(site)))
 
 
 @receipts.kind("runtime")
@@ -163,7 +166,8 @@ def stop(site: Site) -> Plan:
         after=None,
         apply=site.runtime.stop,
     )
-    return Plan((change, *staging.emptied(site)), target=AIRFLOW, reason="" if running else "not running")
+    changes = (*keeper.stopped(site), change, *staging.emptied(site))
+    return Plan(changes, target=AIRFLOW, reason="" if running else "not running")
 
 
 def undo(site: Site) -> list[Target]:
@@ -227,8 +231,8 @@ def _restarted(site: Site, name: str, target: str, group: Sequence[Kept[Started]
 
 
 def _target(name: str, target: str, plan: Callable[[], Plan], group: Sequence[Kept[Started]]) -> Target:
-    leaves = runtimes.ALL[name].leaves
-    return Target(target, plan, tuple(kept.number for kept in group if kept.number), (leaves,) if leaves else ())
+    needs = filter(None, (FOLDER, runtimes.ALL[name].leaves))  # what cannot be stopped mounts the one
+    return Target(target, plan, tuple(kept.number for kept in group if kept.number), tuple(needs))
 
 
 def _runtime(site: Site, name: str) -> Runtime:

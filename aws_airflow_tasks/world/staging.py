@@ -81,7 +81,8 @@ class Staged(NamedTuple):
         """When to renew them: a margin before their end, but never sooner than half of their life."""
         if self.expiry is None:
             return None
-        return self.expiry - min(MARGIN, (self.expiry - self.exported) / 2)
+        life = self.expiry - self.exported
+        return self.expiry - (min(MARGIN, life / 2) if life > 0 else MARGIN)  # below: by a clock that was put back
 
 
 def folder(state: Path) -> Path:

@@ -119,9 +119,9 @@ def test_a_runtime_without_a_receipt_is_known_by_what_it_left_and_is_stopped_too
     receipts.record(state, Started("standalone", running=False))
     docker, standalone, embedded = start.undo(here(settings, state))
     assert [(target.name, target.receipts, target.needs) for target in (docker, standalone, embedded)] == [
-        ("Airflow (docker)", (1,), ("runtime.json",)),
-        ("Airflow (standalone)", (2,), ()),
-        ("Airflow (embedded)", (), ("airflow",)),
+        ("Airflow (docker)", (1,), ("aws", "runtime.json")),
+        ("Airflow (standalone)", (2,), ("aws",)),
+        ("Airflow (embedded)", (), ("aws", "airflow")),
     ]
     assert (docker.plan().needed[0].action, docker.plan().warnings) == ("remove", ("docker volume ls",))
     assert (embedded.plan().needed[0].action, embedded.plan().warnings) == ("stop", ())

@@ -1,0 +1,119 @@
+"""What the keeper's process does: renews what is staged, and ends with Airflow or when another takes its place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+
+from aws_airflow_tasks.core import Pending, TaskError
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps import refresh, staging
+from aws_airflow_tasks.world import keeper, processes, state
+from aws_airflow_tasks.world.causes import Unreachable
+from aws_airflow_tasks.world.lock import locked
+from aws_airflow_tasks.world.staging import Staged
+
+#: looks at which Airflow may not run before it has ended: a restart by hand takes minutes
+PATIENCE = 5
+#: seconds until whoever started a keeper has written it down
+STARTING = 10
+
+
+class Over(Exception):  # noqa: N818
+    """The keeper has nothing to do any more."""
+
+
+class Keeping:
+    """One keeper's watch over a project.
+
+    Args:
+        settings: those of the command line that left it.
+        say: is told what happened, a line at a time.
+        runs: whether Airflow runs.
+    """
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.state = state.locate(settings.project)
+        self.say = say
+        self._seen: Staged | None = Site(settings).staged
+        self._absent = 0
+
+    def keep(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Renew until there is nothing to do any more, which is said."""
+        deadline = time.monotonic() + STARTING
+        while not self._is_ours() and processes.wait_until(deadline):
+            pass  # who started us is about to write down that it has
+
+        def rest(seconds: float) -> None:
+            sleep(seconds)
+            self._end_with_airflow()
+
+        try:
+            refresh.watch(self._look, self.say, rest, self._failed)
+        except Over as over:
+            self.say(f"ended: {over}")
+
+    def _look(self) -> Site:
+        """The project as it is now.
+
+        Raises:
+            Over: another command line has staged other keys since, or has taken our place.
+        """
+        site = Site(self.settings)
+        found = site.staged
+        if not self._is_ours():
+            raise Over("another keeper took its place, or Airflow was stopped")
+        since = found and (not self._seen or found.exported != self._seen.exported)
+        if found and since and found.definition != staging.defined(site):
+            raise Over("another command line has staged other keys")
+        self._seen = found
+        return site
+
+    def _is_ours(self) -> bool:
+        found = keeper.running(self.state)
+        return found is not None and found.pid == os.getpid()
+
+    def _end_with_airflow(self) -> None:
+        self._absent = 0 if self._airflow_runs() else self._absent + 1
+        if self._absent < PATIENCE:
+            return
+        # while somebody works on the project they may be about to start Airflow
+        with contextlib.suppress(TaskError), locked(self.state, wait=0, doing="credentials keeper"):
+            if not self._airflow_runs():
+                raise Over("Airflow does not run any more")
+
+    def _airflow_runs(self) -> bool:
+        with contextlib.suppress(TaskError, Pending):  # no engine answers: then nothing runs in it
+            return bool(Site(self.settings).running)
+        return False
+
+    def _failed(self, error: TaskError) -> None:
+        """Tell the person what only they can do; AWS that does not answer comes back by itself."""
+        if not isinstance(error, Unreachable):
+            with contextlib.suppress(TaskError):
+                keeper.notice(f"Airflow's AWS keys: {self.settings.project.name}", f"{error.message}\n{error.hint}")
+
+
+def main() -> None:
+    """Keep the project whose settings are in our environment."""
+    settings = keeper.read(os.environ.pop(keeper.SETTINGS))
+    for name in (keeper.MARK, keeper.MADE_FROM):
+        del os.environ[name]  # what a credential helper leaves behind is none of ours
+    os.umask(0o077)
+    try:
+        Keeping(settings, _say).keep()
+    except Exception as error:
+        _say(f"ended: unexpected error: {type(error).__name__}")
+        raise SystemExit(1) from None
+
+
+def _say(line: str) -> None:
+    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}", flush=True)  # noqa: T201  # into its log
+
+
+if __name__ == "__main__":
+    main()

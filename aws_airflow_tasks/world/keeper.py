@@ -1,0 +1,100 @@
+"""The process that renews a project's staged keys while Airflow runs: started, found and stopped.
+
+It has a session and a log of its own, and none of our descriptors. What it is to do it finds in its environment, by
+which it is also known where the run that started it was killed before it had written down whom.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from aws_airflow_tasks.core import digest, sh
+from aws_airflow_tasks.settings import KEYS, Settings
+from aws_airflow_tasks.world import cli, identity, processes
+from aws_airflow_tasks.world.processes import Process
+
+#: in the state directory: which process it is, and what it says
+RECORD, LOG = "keeper.json", "keeper.log"
+#: the module that it runs
+MODULE = "aws_airflow_tasks.steps.keeping"
+#: in its environment: whose it is, what it was started from, and its settings
+MARK, MADE_FROM, SETTINGS = "AWS_AIRFLOW_KEEPER", "AWS_AIRFLOW_KEEPER_MADE_FROM", "AWS_AIRFLOW_KEEPER_SETTINGS"
+#: settings that make no difference to it
+APART = ("wait", "identity_ttl")
+
+
+def made_from(settings: Settings, environ: Mapping[str, str]) -> str:
+    """A fingerprint of what a keeper goes by: the version of this tool, the settings, and AWS's variables."""
+    chosen = [str(getattr(settings, key)) for key in KEYS if key not in APART]
+    variables = sorted((name, value) for name, value in environ.items() if name.startswith(identity.VARIABLES))
+    return digest(json.dumps([version("aws-airflow-tasks"), str(Path.home()), chosen, variables]))
+
+
+def running(state: Path) -> Process | None:
+    """The project's keeper while it lives."""
+    return processes.running(state / RECORD)
+
+
+def is_current(found: Process | None, settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether a keeper lives, is of this version, and goes by these settings and variables."""
+    return found is not None and processes.environ(found).get(MADE_FROM) == made_from(settings, environ)
+
+
+def start(settings: Settings, state: Path) -> None:
+    """Leave a keeper in the place of any other of this project.
+
+    Raises:
+        TaskError: it cannot be started.
+    """
+    stop(state)
+    (state / LOG).unlink(missing_ok=True)
+    told = {MARK: str(state), MADE_FROM: made_from(settings, os.environ), SETTINGS: written(settings)}
+    processes.start(
+        [sys.executable, "-P", "-m", MODULE],
+        env={**os.environ, **told},
+        cwd=Path.cwd(),
+        log=state / LOG,
+        record=state / RECORD,
+    )
+    (state / LOG).chmod(0o600)
+
+
+def stop(state: Path) -> None:
+    """Stop the project's keeper with what it runs, and forget it; none is fine."""
+    processes.stop_all([state / RECORD], mark=(MARK, str(state)))
+
+
+def written(settings: Settings) -> str:
+    """Settings as JSON; there is no secret in them."""
+    return json.dumps(dataclasses.asdict(settings), default=str)
+
+
+def read(text: str) -> Settings:
+    """The settings of :func:`written`."""
+    found = json.loads(text)
+    return Settings(**found | {name: Path(found[name]) for name in ("project", "cache")})
+
+
+def notice(title: str, text: str) -> None:
+    """Say something on the person's desktop, where there is one.
+
+    Raises:
+        TaskError: nothing is there to say it with.
+    """
+    if sys.platform == "darwin":
+        script = ("on run argv", "display notification (item 2 of argv) with title (item 1 of argv)", "end run")
+        words = ["osascript", *(word for line in script for word in ("-e", line)), title, text]
+    else:
+        words = ["notify-send", "--app-name=aws-airflow", title, text]
+    cli.run(words, timeout=10)
+
+
+def log_of(state: Path) -> str:
+    """The command that shows what a keeper says."""
+    return sh("less {}", state / LOG)

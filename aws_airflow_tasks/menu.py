@@ -143,15 +143,22 @@ def status(play: Play) -> None:
     creds,
     force="Export them afresh, whatever is left of them.",
     watch="Stay in the foreground and keep them fresh until stopped.",
+    install="Have a timer of systemd or launchd renew them, in the keeper's place.",
+    uninstall="Remove that timer.",
 )
-def refresh(play: Play, force: bool = False, watch: bool = False) -> None:
+def refresh(
+    play: Play, force: bool = False, watch: bool = False, install: bool = False, uninstall: bool = False
+) -> None:
     """Renew the credentials that Airflow has a copy of.
 
     Running containers pick them up without a restart.
     """
-    from aws_airflow_tasks.steps import refresh
+    from aws_airflow_tasks.steps import refresh, timer
 
+    planned = timer.planner(install=install, uninstall=uninstall)
     play.converge("refresh", refresh.planner(force=force))
+    if planned and not play.failed:
+        play.converge("timer", planned)
     play.watch(refresh.watch, watch)
 
 

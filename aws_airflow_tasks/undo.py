@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Plan, Target, TaskError, sh
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import dag, env, files, init, keeper, mount, provider, secrets, staging, start
+from aws_airflow_tasks.steps import dag, env, files, init, keeper, mount, provider, secrets, staging, start, timer
 from aws_airflow_tasks.world import receipts
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.receipts import FileRecord
@@ -34,6 +34,7 @@ def plans(site: Site) -> dict[str, Callable[[], Plan]]:
 def _targets(site: Site) -> list[Target]:
     kept_in = [*dag.undo(site), *provider.undo(site), *env.undo(site), *mount.undo(site)]
     return [
+        *timer.undo(site),
         *keeper.undo(site),
         *start.undo(site),
         *kept_in,

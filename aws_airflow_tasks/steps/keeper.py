@@ -6,7 +6,7 @@ import os
 
 from aws_airflow_tasks.core import Change, Plan, Target
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.world import keeper
+from aws_airflow_tasks.world import keeper, timers
 
 #: what a person calls it
 TARGET = "credentials keeper"
@@ -40,7 +40,7 @@ def _wanted(site: Site) -> bool:
     """Whether there is anything that a keeper could do: keys that are renewed where they came from, and a copy."""
     if site.settings.keep_fresh == "off" or os.environ.get("CI") or not hasattr(os, "setsid"):
         return False
-    if site.way.name == "live":
+    if site.way.name == "live" or timers.installed(site.state):
         return False
     known = site.delivered
     return known.kind != "static" and "environment" not in (known.kind, known.source)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable
 
-from aws_airflow_tasks.core import Pending, TaskError
+from aws_airflow_tasks.core import Pending, TaskError, digest
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import refresh, staging
-from aws_airflow_tasks.world import keeper, processes, state
+from aws_airflow_tasks.world import files, helpers, keeper, processes, state
 from aws_airflow_tasks.world.causes import Unreachable
 from aws_airflow_tasks.world.lock import locked
 from aws_airflow_tasks.world.staging import Staged
 
 #: looks at which Airflow may not run before it has ended: a restart by hand takes minutes
 PATIENCE = 5
+#: in the state directory: the hash of what was said on the desktop last
+TOLD = "told"
 #: seconds until whoever started a keeper has written it down
 STARTING = 10
 
@@ -78,33 +81,65 @@ class Keeping:
         return found is not None and found.pid == os.getpid()
 
     def _end_with_airflow(self) -> None:
-        self._absent = 0 if self._airflow_runs() else self._absent + 1
+        self._absent = 0 if _runs(self.settings) else self._absent + 1
         if self._absent < PATIENCE:
             return
         # while somebody works on the project they may be about to start Airflow
         with contextlib.suppress(TaskError), locked(self.state, wait=0, doing="credentials keeper"):
-            if not self._airflow_runs():
+            if not _runs(self.settings):
                 raise Over("Airflow does not run any more")
 
-    def _airflow_runs(self) -> bool:
-        with contextlib.suppress(TaskError, Pending):  # no engine answers: then nothing runs in it
-            return bool(Site(self.settings).running)
-        return False
+    def _failed(self, error: TaskError | None) -> None:
+        tell(self.settings, error)
 
-    def _failed(self, error: TaskError) -> None:
-        """Tell the person what only they can do; AWS that does not answer comes back by itself."""
-        if not isinstance(error, Unreachable):
+
+def _runs(settings: Settings) -> bool:
+    """Whether Airflow runs."""
+    with contextlib.suppress(TaskError, Pending):  # no engine answers: then nothing runs in it
+        return bool(Site(settings).running)
+    return False
+
+
+def tell(settings: Settings, error: TaskError | None) -> None:
+    """Say on the desktop, once until it works again (None), what only the person can do.
+
+    AWS that does not answer comes back by itself.
+    """
+    told = state.locate(settings.project) / TOLD
+    if error is None:
+        told.unlink(missing_ok=True)
+    elif not isinstance(error, Unreachable):
+        text, before = f"{error.message}\n{error.hint}", files.read(told)
+        if before != digest(text).encode():
             with contextlib.suppress(TaskError):
-                keeper.notice(f"Airflow's AWS keys: {self.settings.project.name}", f"{error.message}\n{error.hint}")
+                files.replace(told, before, digest(text).encode(), mode=0o600)
+                keeper.notice(f"Airflow's AWS keys: {settings.project.name}", text)
+
+
+def once(settings: Settings, say: Callable[[str], None]) -> int:
+    """Renew what is due while Airflow runs, for a timer of the system; returns the exit code."""
+    try:
+        with helpers.asked_once():
+            line = refresh.renew(lambda: Site(settings)) if _runs(settings) else ""
+    except TaskError as error:
+        say(f"{error.message}\n-> {error.hint}")
+        tell(settings, error)
+        return 1
+    if line:
+        say(line)
+        tell(settings, None)
+    return 0
 
 
 def main() -> None:
     """Keep the project whose settings are in our environment."""
     settings = keeper.read(os.environ.pop(keeper.SETTINGS))
     for name in (keeper.MARK, keeper.MADE_FROM):
-        del os.environ[name]  # what a credential helper leaves behind is none of ours
+        os.environ.pop(name, None)  # what a credential helper leaves behind is none of ours
     os.umask(0o077)
     try:
+        if "--once" in sys.argv:
+            sys.exit(once(settings, _say))
         Keeping(settings, _say).keep()
     except Exception as error:
         _say(f"ended: unexpected error: {type(error).__name__}")

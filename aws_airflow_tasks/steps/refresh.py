@@ -58,7 +58,7 @@ def watch(
     look: Callable[[], Site],
     say: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
-    failed: Callable[[TaskError], None] = lambda _: None,
+    failed: Callable[[TaskError | None], None] = lambda _: None,
 ) -> None:
     """Keep what is staged fresh until interrupted; errors are said once each and tried again.
 
@@ -66,7 +66,7 @@ def watch(
         look: gives the project as it is now.
         say: is told what happened, a line at a time.
         sleep: waits so many seconds: few, and then the clock is looked at, since a laptop's own sleep does not count.
-        failed: is told of an error once.
+        failed: is told of an error once, and None when they were renewed.
 
     Raises:
         KeyboardInterrupt: somebody stopped it.
@@ -76,7 +76,9 @@ def watch(
         if not 0 < next_try - time.time() <= LONGEST_DELAY:  # further ahead it is where the clock was put back
             try:
                 with helpers.asked_once():  # per look, not for as long as this command line lasts
-                    line, failures = _renew(look), 0
+                    line, failures = renew(look), 0
+                if line:
+                    failed(None)
             except TaskError as error:
                 failures += 1
                 next_try = time.time() + _delay(error, failures)
@@ -95,8 +97,12 @@ def _pause(found: Staged | None) -> float:
     return min(PAUSE, left) if left > 0 else PAUSE
 
 
-def _renew(look: Callable[[], Site]) -> str:
-    """One look; what came of it, or nothing when there was nothing to do."""
+def renew(look: Callable[[], Site]) -> str:
+    """One look; what came of it, or nothing when there was nothing to do.
+
+    Raises:
+        TaskError: they cannot be renewed now.
+    """
     waits.forget()
     if not plan(site := look()).needed:
         return ""

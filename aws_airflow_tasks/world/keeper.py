@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aws_airflow_tasks.core import digest, sh
-from aws_airflow_tasks.settings import KEYS, Settings
+from aws_airflow_tasks.settings import FLAGS, KEYS, Settings
 from aws_airflow_tasks.world import cli, identity, processes
 from aws_airflow_tasks.world.processes import Process
 
@@ -71,8 +71,8 @@ def stop(state: Path) -> None:
 
 
 def written(settings: Settings) -> str:
-    """Settings as JSON; there is no secret in them."""
-    return json.dumps(dataclasses.asdict(settings), default=str)
+    """Settings as JSON, without the flags of a command line; there is no secret in them."""
+    return json.dumps(dataclasses.asdict(settings) | dict.fromkeys(FLAGS, False), default=str)
 
 
 def read(text: str) -> Settings:

@@ -267,7 +267,7 @@ def test_an_error_that_nothing_can_be_done_about_is_said_alone(
     def failing(_: Settings) -> str:
         raise TaskError("no luck")
 
-    monkeypatch.setattr(refresh, "_renew", failing)
+    monkeypatch.setattr(refresh, "renew", failing)
     assert watch(settings, clock, nothing) == ["no luck; next try follows"]
 
 

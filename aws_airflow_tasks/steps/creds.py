@@ -51,7 +51,7 @@ def plan(site: Site, *, sso: bool = False) -> Plan:
     return Plan(
         _telling(_changes(site, known), who, origins),
         target=f"profile {known.credentials.profile}",
-        reason=f"{who}, identity checked {checked}; {site.way.reason}; {origins}",
+        reason=f"{who}, identity checked {checked}; {site.way.reason}{staging.lasting(site)}; {origins}",
         warnings=_warnings(site),
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.world import identity, profile_settings, staging
+from aws_airflow_tasks.world import identity, profile_settings, sso, staging
 from aws_airflow_tasks.world.delivery import source
 from aws_airflow_tasks.world.profile_settings import Along
 from aws_airflow_tasks.world.staging import Staged
@@ -60,6 +60,28 @@ def emptied(site: Site, reason: str = "") -> tuple[Change, ...]:
     before = "credentials that were staged earlier\n"
     change = Change(_target(site), "delete", before, None, lambda: staging.empty(site.state), reason=reason)
     return (change,) if staging.holds(site.state) else ()
+
+
+def lasting(site: Site) -> str:
+    """Until when Airflow's keys last, as clauses that begin with ``; ``; empty: they do not end.
+
+    `status` and `verify` say it of the SSO session too: to name that takes botocore.
+    """
+    found, said = site.staged if site.way.name == "export" else None, list[str]()
+    if found and found.expiry:
+        said.append(f"keys until {_clock(found.expiry)}")
+    if site.credentials.source == "sso" and (site.settings.check or site.settings.fresh):
+        token = sso.token(sso.name(site.account.profiles.get(site.credentials.chain[-1], {})))
+        if token:
+            kind = "token" if token.refreshable else "session"
+            said.append(f"SSO {kind} until {_clock(token.ends)}{', renewed by itself' if token.refreshable else ''}")
+    return "".join(f"; {each}" for each in said)
+
+
+def _clock(when: float) -> str:
+    """A time of today, or another day's with its date."""
+    then, today = time.localtime(when), time.localtime(time.time())
+    return time.strftime("%H:%M" if then[:3] == today[:3] else "%Y-%m-%d %H:%M", then)
 
 
 def stale(site: Site) -> Collection[str]:

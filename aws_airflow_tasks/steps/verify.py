@@ -16,7 +16,7 @@ from aws_airflow_tasks.backends import Backend
 from aws_airflow_tasks.core import Check, Plan, TaskError
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import dag, env, mount, provider, secrets, start
+from aws_airflow_tasks.steps import dag, env, mount, provider, secrets, staging, start
 from aws_airflow_tasks.steps.probing import (
     LAYERS,
     SCHEDULER,
@@ -40,7 +40,7 @@ def checks(site: Site) -> Iterator[Check]:
     except TaskError as error:
         yield Check("host-identity", "failed", error.message, error.hint)
         return
-    yield Check("host-identity", "ok", expected.identity.arn)
+    yield Check("host-identity", "ok", f"{expected.identity.arn}{staging.lasting(site)}")
     yield from _converged(site)
     try:
         running = site.running

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.hints import profile_option
-from aws_airflow_tasks.world import cli, endpoints, helpers, state, waits
+from aws_airflow_tasks.world import cli, endpoints, helpers, sso, state, waits
 from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained
 
 if TYPE_CHECKING:
@@ -224,8 +224,8 @@ def _read_only(tokens: Any) -> None:
     from botocore.utils import parse_timestamp
 
     def refreshed(_: object) -> dict[str, Any]:
-        _ask_command_line(tokens._profile_name)
         where = tokens._sso_config
+        _ask_command_line(tokens._profile_name, where["session_name"])
         token: dict[str, Any] = tokens._token_loader(where["sso_start_url"], session_name=where["session_name"])
         return token | {"expiresAt": parse_timestamp(token["expiresAt"])}
 
@@ -233,12 +233,12 @@ def _read_only(tokens: Any) -> None:
     tokens._token_loader.save_token = lambda *_, **__: None
 
 
-def _ask_command_line(profile: str) -> None:
+def _ask_command_line(profile: str, session: str) -> None:
     """Any command that logs in refreshes; where it cannot, what is in the cache says how things stand.
 
     What STS answers is of no account, so that it need not be asked at ``endpoint_url``.
     """
-    with contextlib.suppress(TaskError):
+    with contextlib.suppress(TaskError), sso.alone(session):
         command_line("sts", "get-caller-identity", "--profile", profile, env=environment(profile))
 
 

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.world import aws, endpoints, files, private, profiles, sessions
+from aws_airflow_tasks.world import aws, endpoints, files, private, profiles, sessions, sso
 from aws_airflow_tasks.world.profile_settings import ALONE, Along
 from aws_airflow_tasks.world.profiles import Credentials
 
@@ -194,7 +194,9 @@ def _from_command_line(account: aws.Account) -> Keys | None:
     """`aws configure export-credentials`; None when it is not there, too old, or fails: botocore says why then."""
     profile = ["--profile", account.settings.profile] if account.settings.profile else []
     quiet = {} if account.credentials.source == "metadata" else {"AWS_EC2_METADATA_DISABLED": "true"}
-    with contextlib.suppress(TaskError, ValueError, KeyError, TypeError, AttributeError):
+    session = sso.name(account.profiles.get(account.credentials.chain[-1], {}))
+    errors = (TaskError, ValueError, KeyError, TypeError, AttributeError)
+    with contextlib.suppress(*errors), sso.alone(session):
         words = ("configure", "export-credentials", "--format", "process", *profile)
         done = sessions.command_line(*words, env=os.environ | quiet)
         return _parsed(json.loads(done.stdout)) if done.code == 0 else None

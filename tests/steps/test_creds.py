@@ -232,7 +232,7 @@ def test_switching_between_live_and_export_converges_and_leaves_nothing_behind(s
         chosen = replace(settings, credentials=way)
         result = run(chosen)
         assert result.status == ("ok" if way == "live" and not folder.exists() else "changed")
-        assert (folder / "aws").exists() == exists
+        assert any((folder / "aws").glob("*")) == exists
         assert run(chosen).status == "ok"
         delivered = Site(chosen).delivered
         assert delivered.directory == (folder / "aws" if exists else keys)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -118,3 +120,41 @@ def test_a_link_that_leads_nowhere_in_the_copys_place_is_not_overlooked(settings
     (state.locate(settings.project) / "aws").symlink_to("nowhere")
     (target,) = staging.undo(Site(settings))
     assert target.plan().needed
+
+
+def test_until_when_the_keys_last_is_said_with_the_date_where_it_is_another_day(
+    settings: Settings, helper: Helper, clock: Clock
+) -> None:
+    clock.now = time.mktime((2035, 11, 28, 14, 5, 0, 0, 0, -1))
+    helper.gives("ONE", 60)
+    assert staging.lasting(Site(settings)) == ""
+    only(settings).apply()
+    assert staging.lasting(Site(settings)) == "; keys until 15:05"
+    helper.gives("ONE", 24 * 60)
+    only(settings, renew_before=clock.now + 1).apply()
+    assert staging.lasting(Site(settings)) == "; keys until 2035-11-29 14:05"
+    assert staging.lasting(Site(replace(settings, credentials="live"))) == ""
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [({"refreshToken": "canary"}, "; SSO token until 17:00, renewed by itself"), ({}, "; SSO session until 17:00")],
+)
+def test_until_when_the_sso_session_lasts_is_said_by_status_and_verify(
+    settings: Settings, clock: Clock, closed_world: Path, more: dict[str, str], said: str
+) -> None:
+    clock.now = time.mktime((2035, 11, 28, 14, 5, 0, 0, 0, -1))
+    cache = closed_world / ".aws" / "sso" / "cache"
+    cache.mkdir(parents=True)
+    (closed_world / ".aws" / "config").write_text(
+        "[default]\nregion = eu-west-1\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = reader\n"
+        "[sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://example.awsapps.com/start\n"
+    )
+    ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.mktime((2035, 11, 28, 17, 0, 0, 0, 0, -1))))
+    token = cache / f"{hashlib.sha1(b'corp').hexdigest()}.json"
+    token.write_text(json.dumps({"accessToken": "canary", "expiresAt": ends, **more}))
+    assert staging.lasting(Site(replace(settings, check=True))) == said
+    assert staging.lasting(Site(replace(settings, fresh=True))) == said
+    assert staging.lasting(Site(settings)) == ""
+    token.write_text("{}")
+    assert staging.lasting(Site(replace(settings, check=True))) == ""

@@ -265,7 +265,7 @@ def test_a_silent_endpoint_costs_the_first_question_only(
 def test_each_look_of_a_watch_asks_a_silent_endpoint_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     waits.note_silence("somebody")
     with pytest.raises(ZeroDivisionError):
-        refresh._renew(lambda: 1 // 0)  # type: ignore[arg-type,return-value]
+        refresh.renew(lambda: 1 // 0)  # type: ignore[arg-type,return-value]
     assert not waits.is_silent("somebody")
 
 
@@ -289,7 +289,7 @@ def test_an_aws_command_line_that_hangs_is_started_once(
     with pytest.raises(cli.TimedOut):
         sessions.command_line("sts", "get-caller-identity", env=os.environ)
     started = pids(tmp_path / "pids", 2)
-    sessions._ask_command_line("default")
+    sessions._ask_command_line("default", "")
     with pytest.raises(TaskError, match="hangs"):
         sessions.command_line("configure", "export-credentials", env=os.environ)
     assert pids(tmp_path / "pids", 2) == started

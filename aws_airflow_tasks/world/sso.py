@@ -1,0 +1,58 @@
+"""IAM Identity Center's sessions: until when their tokens last, and one refresh at a time.
+
+A refresh makes the refresh token before it void, so that of two that refresh at once one has to log in again. The file
+in which the AWS command line keeps a token is that of botocore's ``SSOTokenLoader``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from aws_airflow_tasks.core import digest
+from aws_airflow_tasks.world import state
+from aws_airflow_tasks.world.lock import locked
+
+#: seconds for which another process that refreshes is waited for
+PATIENCE = 60
+
+
+class Token(NamedTuple):
+    """A token in the cache: when it ends, in seconds since the epoch, and whether it is refreshed without a login."""
+
+    ends: float
+    refreshable: bool
+
+
+def name(values: Mapping[str, Any]) -> str:
+    """What a profile's values call its session: by name, or by where it starts; empty: it has none."""
+    return str(values.get("sso_session") or values.get("sso_start_url") or "")
+
+
+def token(session: str) -> Token | None:
+    """The token that the AWS command line has of a session; None: nobody is logged in."""
+    key = hashlib.sha1(session.encode(), usedforsecurity=False).hexdigest()
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        found = json.loads((Path.home() / ".aws" / "sso" / "cache" / f"{key}.json").read_text(encoding="utf-8"))
+        return Token(datetime.fromisoformat(found["expiresAt"]).timestamp(), bool(found.get("refreshToken")))
+    return None
+
+
+@contextlib.contextmanager
+def alone(session: str) -> Iterator[None]:
+    """Nobody else of ours refreshes this session's token meanwhile; an empty one is no session.
+
+    Raises:
+        TaskError: another process still does so after :data:`PATIENCE` seconds.
+    """
+    if not session:
+        yield
+        return
+    state.root().mkdir(mode=0o700, parents=True, exist_ok=True)
+    with locked(state.root() / f"sso-{digest(session)[:16]}", wait=PATIENCE, doing=f"refreshing {session}"):
+        yield

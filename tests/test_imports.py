@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
+
+from aws_airflow_tasks.runtimes import ALL
 
 PACKAGE = "aws_airflow_tasks"
 ROOT = Path(__file__).parent.parent
@@ -67,11 +71,31 @@ def test_a_library_that_loads_late_loads_from_one_module_alone() -> None:
     assert {name: found for name, found in doors.items() if len(found) > 1} == {}
 
 
-def test_our_own_modules_load_late_in_the_menu_alone() -> None:
-    """And ``Play.site``: with it come all runtimes, which a list of the tasks, and a play that has none, do without."""
+def test_our_own_modules_load_late_at_three_doors_alone() -> None:
+    """The menu; ``Play.site``, which a play without one does without; the table of runtimes, for the one in use."""
     late = {(each.by, each.of) for each in FOUND if each.late and each.of.startswith(PACKAGE)}
-    assert {edge for edge in late if edge[0] != f"{PACKAGE}.menu"} == {(f"{PACKAGE}.play", f"{PACKAGE}.site")}
+    runtimes = {(f"{PACKAGE}.runtimes", f"{PACKAGE}.runtimes.{name}") for name in ALL}
+    assert {edge for edge in late if edge[0] != f"{PACKAGE}.menu"} == {
+        (f"{PACKAGE}.play", f"{PACKAGE}.site"),
+        *runtimes,
+    }
     assert len(late) > 10
+
+
+def test_for_one_runtime_none_of_the_others_is_loaded_nor_what_only_they_or_few_projects_need(tmp_path: Path) -> None:
+    others = [f"{PACKAGE}.runtimes.{name}" for name in ("embedded", "standalone", "venv", "airflow_config")]
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        f"from {PACKAGE} import runtimes\n"
+        f"from {PACKAGE}.settings import Settings\n"
+        f"from {PACKAGE}.steps import creds, env, mount\n"
+        "found = runtimes.choose(Settings(runtime='docker', project=Path.cwd()), Path.cwd())\n"
+        f"print(found.name, [name for name in {[*others, 'configparser', 'uuid']!r} if name in sys.modules])"
+    )
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert done.stdout == "docker []\n", done.stderr
 
 
 def test_no_import_leads_back_to_where_it_came_from() -> None:

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from aws_airflow_tasks.runtimes import astro
-from aws_airflow_tasks.runtimes.docker import Docker
-from aws_airflow_tasks.runtimes.embedded import Embedded
 from aws_airflow_tasks.runtimes.protocol import Runtime, Service
-from aws_airflow_tasks.runtimes.standalone import Standalone
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world.processes import on_unix
 
 __all__ = ["ALL", "Runtime", "Service", "choose"]
 
-ALL: dict[str, type[Runtime]] = {runtime.name: runtime for runtime in (Docker, Standalone, Embedded)}
+
+def _docker() -> type[Runtime]:
+    from aws_airflow_tasks.runtimes.docker import Docker
+
+    return Docker
+
+
+def _standalone() -> type[Runtime]:
+    from aws_airflow_tasks.runtimes.standalone import Standalone
+
+    return Standalone
+
+
+def _embedded() -> type[Runtime]:
+    from aws_airflow_tasks.runtimes.embedded import Embedded
+
+    return Embedded
+
+
+#: by name what loads it, when it is to run: a command has to do with one of them
+ALL: dict[str, Callable[[], type[Runtime]]] = {"docker": _docker, "standalone": _standalone, "embedded": _embedded}
 
 
 def choose(settings: Settings, state: Path) -> Runtime:
@@ -29,7 +47,7 @@ def choose(settings: Settings, state: Path) -> Runtime:
     """
     name = settings.runtime
     if name == "auto":
-        name = Standalone.name if astro.is_standalone(settings.project) else Docker.name
-    if name != Docker.name:
+        name = "standalone" if astro.is_standalone(settings.project) else "docker"
+    if name != "docker":
         on_unix(f"the {name} runtime")
-    return ALL[name].of(settings.project, state, mount_path=settings.mount_path, cache=settings.cache)
+    return ALL[name]().of(settings.project, state, mount_path=settings.mount_path, cache=settings.cache)

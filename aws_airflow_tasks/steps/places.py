@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 from typing import NamedTuple
 
@@ -55,7 +54,11 @@ def _airflow_cfg(site: Site) -> dict[str, Placed]:
     """The options that beat ours from there, by the variables of the same meaning."""
     home = _HOMES.get(site.runtime.name)
     data = None if home is None else site.read(f"{home}airflow.cfg")
-    text = (data or b"").decode(errors="replace")
+    if data is None:
+        return {}
+    import configparser  # few projects have the file
+
+    text = data.decode(errors="replace")
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(text)

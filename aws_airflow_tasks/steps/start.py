@@ -188,8 +188,8 @@ def _started(site: Site) -> list[tuple[str, str, list[Kept[Started]]]]:
     found: dict[str, list[Kept[Started]]] = {}
     for kept in receipts.of(site.receipts, Started):
         found.setdefault(kept.record.runtime, []).append(kept)
-    for name, runtime in runtimes.ALL.items():
-        if name not in found and runtime.leaves and (site.state / runtime.leaves).exists():
+    for name, loaded in runtimes.ALL.items():
+        if name not in found and (leaves := loaded().leaves) and (site.state / leaves).exists():
             found[name] = [Kept(0, Started(name, running=False))]
     several = len(found) > 1
     return [(name, f"{AIRFLOW} ({name})" if several else AIRFLOW, group) for name, group in found.items()]
@@ -231,7 +231,7 @@ def _restarted(site: Site, name: str, target: str, group: Sequence[Kept[Started]
 
 
 def _target(name: str, target: str, plan: Callable[[], Plan], group: Sequence[Kept[Started]]) -> Target:
-    needs = filter(None, (FOLDER, runtimes.ALL[name].leaves))  # what cannot be stopped mounts the one
+    needs = filter(None, (FOLDER, runtimes.ALL[name]().leaves))  # what cannot be stopped mounts the one
     return Target(target, plan, tuple(kept.number for kept in group if kept.number), tuple(needs))
 
 

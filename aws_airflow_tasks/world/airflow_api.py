@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
-import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -246,7 +246,7 @@ class Api:
 
     def trigger(self, dag_id: str) -> str:
         """Start a run now, just one even where the request is sent again; returns its id, in Airflow's own form."""
-        run_id = f"manual__{datetime.now(UTC).isoformat()}_{uuid.uuid4().hex[:8]}"
+        run_id = f"manual__{datetime.now(UTC).isoformat()}_{os.urandom(4).hex()}"
         path, body = f"/dags/{quote(dag_id, safe='')}/dagRuns", {**NOW[self._login.major], "dag_run_id": run_id}
         answer = self._ask("POST", path, json=body)
         made = not answer.ok and self._ask("GET", _run_path(dag_id, run_id)).ok  # by an earlier sending

@@ -6,6 +6,7 @@ Only ruamel.yaml's pure parser is used: its C parsers reject or mark some shapes
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -170,8 +171,9 @@ class Document:
     signatures: list[Signature]
 
 
+@functools.lru_cache(maxsize=2)
 def parse(text: str) -> Document:
-    """Parse a text without a byte order mark.
+    """Parse a text without a byte order mark; what one is parsed to is kept for who asks next, and never changed.
 
     Raises:
         Refused: it is not YAML, or YAML that is not patched: several documents, duplicate keys, too deep.

@@ -96,7 +96,7 @@ FILES = {
     "nothing": "",
     "what is free": "aws_airflow: {region: eu-west-1, wait: 1, identity_ttl: 0, backend: secrets-manager}\n",
     "what is asked about": "aws_airflow:\n  endpoint_url: http://198.51.100.7\n  runtime: embedded\n"
-    "  credentials: live\n  profile: evil\n",
+    "  credentials: live\n",
 }
 INVOKES = """\
 tasks: {executor_class: evil.x, search_root: .}
@@ -124,10 +124,10 @@ def test_looking_at_a_hostile_clone_runs_nothing_of_it_reaches_aws_alone_and_wri
     state = closed_world / ".local" / "state" / "aws-airflow"
     seen = traced(clone, words)
     agreed = file != "what is asked about"
-    assert (seen.code == 2) == (words in LOOKS and not agreed)
     assert beneath(clone, seen.ran) == set()
     assert str(SCRIPT) in seen.ran
     assert seen.connected <= {"127.0.0.1", "::1"}
+    assert (seen.code == 2) == (words in LOOKS and not agreed)
     assert ("127.0.0.1" in seen.connected) == (words in LOOKS and agreed)
     assert {path for path in beneath(clone, seen.opened) if path.endswith(".py") and "/dags/" not in path} == set()
     assert {path for path in seen.written if not path.startswith("/dev/")} - beneath(state, seen.written) == set()

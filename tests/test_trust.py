@@ -392,6 +392,21 @@ def test_a_symlink_that_was_agreed_to_is_written_through_undone_and_asked_about_
     assert tree(mine) == before
 
 
+def test_a_symlink_beyond_one_that_leads_out_already_is_asked_about_where_it_leads_elsewhere(
+    astro_project: Path, mine: Path, run: Run
+) -> None:
+    link(mine / "a directory" / "example_secrets_dag.py", mine / "other")
+    (mine / "other").write_text("")
+    link(astro_project / "dags", mine / "a directory")
+    assert trust.links(astro_project) == {
+        "dags": str(mine / "a directory"),
+        "dags/example_secrets_dag.py": str(mine / "other"),
+    }
+    assert run("trust", "--yes").code == run("dag", "--override").code == 0
+    link(mine / "a directory" / "example_secrets_dag.py", mine / "a directory" / "config.yaml")
+    assert trust.links(astro_project) == {"dags": str(mine / "a directory")}
+
+
 def test_a_symlink_that_stays_in_the_project_asks_for_nothing(astro_project: Path, mine: Path, run: Run) -> None:
     (astro_project / "shared").mkdir()
     (astro_project / "shared" / "env").write_text("")

@@ -107,9 +107,14 @@ def links(project: Path) -> dict[str, str]:
     made = all((project / name).is_file() for name in (".astro/config.yaml", "Dockerfile"))
     found: dict[str, str] = {}
     for name in WRITTEN if made else WRITTEN + INIT:
-        if (target := _outside(project, name)) and not any(name.startswith(f"{known}/") for known in found):
+        if (project / name).is_symlink() and (target := _outside(project, name)) and not _beneath(target, found):
             found[name] = target
     return found
+
+
+def _beneath(target: str, links: Mapping[str, str]) -> bool:
+    """Whether a place lies where one of the symlinks leads, and so goes with it."""
+    return any(Path(target).is_relative_to(to) for to in links.values())
 
 
 def _outside(project: Path, name: str) -> str:
@@ -121,8 +126,7 @@ def _outside(project: Path, name: str) -> str:
 def keep_inside(project: Path, name: str) -> None:
     """Raise TaskError where a name in the project leads out of it, and the person has not agreed to that."""
     if target := _outside(project, name):
-        agreed = [to for answer in answers(project) for to in answer.asked.links.values()]
-        if not any(Path(target).is_relative_to(to) for to in agreed):
+        if not any(_beneath(target, answer.asked.links) for answer in answers(project)):
             raise TaskError(
                 f"{name} leads out of the project, to {shown(target)}, which you have not agreed to",
                 hint=sh("ls -ld {}   # if that is meant: invoke trust", project / name),
@@ -136,7 +140,10 @@ def _of(layer: Layer) -> Iterator[tuple[str, str]]:
 
 
 def _relative(file: str, project: Path) -> str:
-    return os.path.relpath(file, project)
+    try:
+        return os.path.relpath(file, project)
+    except ValueError:  # Windows: it lies on another drive
+        return file
 
 
 def without(project: Path, layers: Sequence[Layer], agreed: Asked) -> list[Layer]:

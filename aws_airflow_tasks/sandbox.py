@@ -172,6 +172,7 @@ def _files(project: Path, major: int) -> dict[Path, str]:
 def _write(missing: dict[Path, str], root: Path) -> None:
     try:
         (root / "home").mkdir(parents=True, exist_ok=True)
+        (root / "home").chmod(0o700)
         for path, text in missing.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")

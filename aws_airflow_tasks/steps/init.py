@@ -17,7 +17,7 @@ _OFFLINE = r"updates\.astronomer\.io|no such host|dial (tcp|udp)|failure in name
 #: the command that need not ask, as it is told the version
 _INIT_OFFLINE = "astro dev init --runtime-version 3.1-12"
 #: seconds that `astro dev init` may take: it asks for the newest version and writes some files
-_PATIENCE = 120
+_PATIENCE = 60
 #: where `astro dev init` puts files; nothing else is looked at
 FOLDERS = (".astro", "dags", "include", "plugins", "tests")
 

@@ -137,10 +137,12 @@ _running: set[subprocess.Popen[str]] = set()
 def stop_running() -> None:
     """End the captured command lines that other threads wait for, because nobody wants what they say any more."""
     children = list(_running)
-    for child in children:  # side by side
-        _signal_group(child)
-    for child in children:
-        _stop_group(child)
+    for name in ("SIGTERM", "SIGKILL"):
+        for child in children:
+            _signal_group(child, name)
+        deadline = time.monotonic() + GRACE
+        while _running.intersection(children) and processes.wait_until(deadline, 0.02):
+            pass  # whoever waits for them learns how they ended
 
 
 def _communicate(
@@ -242,13 +244,12 @@ def _stop_group(child: subprocess.Popen[str]) -> None:
     child.wait()
 
 
-def _signal_group(child: subprocess.Popen[str]) -> None:
-    """Ask them to end."""
+def _signal_group(child: subprocess.Popen[str], name: str) -> None:
     if sys.platform == "win32" or not hasattr(os, "killpg"):
         child.terminate()
         return
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGTERM)
+    with contextlib.suppress(OSError):  # nobody is left of it
+        os.killpg(child.pid, getattr(signal, name))
 
 
 def _stop(child: subprocess.Popen[str]) -> None:

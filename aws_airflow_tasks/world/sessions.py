@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: seconds until a connection must stand, and until it must answer
 CONNECT, ANSWER = 3, 10
 #: seconds that `aws` may take to refresh a login or to export keys
-_HELPFUL = 60
+_HELPFUL = 30
 
 
 def session(settings: Settings) -> Session:

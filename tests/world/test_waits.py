@@ -14,12 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from aws_airflow_tasks import sandbox
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.runtimes import dockerfile
+from aws_airflow_tasks.play import Play
+from aws_airflow_tasks.runtimes import dockerfile, venv
+from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import refresh
-from aws_airflow_tasks.world import aws, causes, cli, containers, lock, processes, sessions, waits
+from aws_airflow_tasks.world import aws, causes, cli, containers, lock, processes, sessions, threads, waits
 from tests.project import Done, airflow, astro_project, embedded, run
 from tests.world.server import REAL_SPAWN
 from tests.world.silent import Silent, silent
@@ -166,6 +169,38 @@ def test_a_command_that_hangs_ends_with_all_that_it_has_started(
     with pytest.raises(TaskError, match="enough"):
         cli.run(["thing"], timeout=600, tick=until_both_are_there, every=0.1)
     assert [pid for pid in pids(tmp_path / "pids", 2) if processes.lives(pid)] == []
+
+
+def test_whoever_is_interrupted_waits_for_nothing_that_another_thread_has_started(
+    tmp_path: Path, program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program("thing", hanging(tmp_path / "pids"))
+    monkeypatch.setattr(cli, "GRACE", 0.2)
+    done = threads.begin(lambda: cli.run(["thing"], timeout=600))
+    started = pids(tmp_path / "pids", 2)
+    cli.stop_running()
+    assert done.result(60).code != 0
+    assert [pid for pid in started if processes.lives(pid)] == []
+
+
+def test_an_interrupt_in_the_sandbox_does_not_wait_for_the_installation(
+    tmp_path: Path, program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uv = program("uv", hanging(tmp_path / "pids"))
+    monkeypatch.setattr(venv, "find_uv", lambda: str(uv))
+    monkeypatch.setattr(cli, "GRACE", 0.2)
+    asked = Settings(project=tmp_path / "airflow-3", cache=tmp_path / "cache")
+    play = Play(asked, "sandbox", Screen())
+
+    def interrupted(_: object) -> None:
+        pids(tmp_path / "pids", 2)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sandbox, "_aws", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sandbox._made(play, asked, tmp_path, 3)
+    assert [pid for pid in pids(tmp_path / "pids", 2) if processes.lives(pid)] == []
+    assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])

@@ -50,7 +50,7 @@ def test_the_command_of_the_header_writes_every_lock_file_from_its_inputs_at_its
     words = header[1].partition("#")[0].split()[3:]
     renew.main(words)
     written = {argv[argv.index("--output-file") + 1]: (argv, options) for argv, options in calls}
-    assert written.keys() == {str(venv.lock_file(major)) for major in renew.INPUTS}
+    assert written.keys() == {str(renew.OWN), *(str(venv.lock_file(major)) for major in renew.INPUTS)}
     argv, options = written[str(venv.lock_file(3))]
     assert argv[1:3] == ["pip", "compile"]
     assert {"--universal", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"} <= set(argv)
@@ -63,7 +63,7 @@ def test_the_command_of_the_header_writes_every_lock_file_from_its_inputs_at_its
 
 def test_what_is_pinned_is_moved_only_when_asked(calls: list[tuple[list[str], dict[str, Any]]]) -> None:
     renew.main(["--exclude-newer", DATE, "--upgrade"])
-    assert [argv.count("--upgrade") for argv, _ in calls] == [1, 1]
+    assert [argv.count("--upgrade") for argv, _ in calls] == [1, 1, 1]
     assert all("--upgrade" not in options["env"]["UV_CUSTOM_COMPILE_COMMAND"] for _, options in calls)
 
 

@@ -1,8 +1,8 @@
-"""Writes both lock files: ``python -m aws_airflow_tasks.runtimes.locks.renew --exclude-newer DATE [--upgrade]``.
+"""Writes the lock files: ``python -m aws_airflow_tasks.runtimes.locks.renew --exclude-newer DATE [--upgrade]``.
 
 For the repository, not for those who install the package: no wheel holds this module. What is pinned stays, so the
 command in the files' first lines writes the same bytes again; ``--upgrade`` and a later DATE take newer packages.
-To move Airflow itself, change ``INPUTS``.
+To move Airflow itself, change ``INPUTS``. The tool's own lock is made from ``pyproject.toml``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import argparse
 import os
 import shlex
 import subprocess
+import tomllib
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 from aws_airflow_tasks.runtimes import venv
 
@@ -24,11 +26,18 @@ INPUTS = {
 #: one file for every platform and Python, with hashes, and nothing in it that tells where it was made
 OPTIONS = ("--universal", "--generate-hashes", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
 MODULE = "aws_airflow_tasks.runtimes.locks.renew"
+#: what the tool's own lock is made from, and that lock: what it needs to be built and to run
+PROJECT = Path(__file__).parents[3] / "pyproject.toml"
+OWN = PROJECT.with_name("requirements.lock")
 
 
 def command(major: int, date: str) -> str:
-    """What the lock file of ``major`` says made it: the command for both files, then this file and its inputs."""
-    return f"python -m {MODULE} --exclude-newer {date}  # {venv.lock_file(major).name}: {' '.join(INPUTS[major])}"
+    """What the lock file of ``major`` says made it: the command for all files, then this file and its inputs."""
+    return _command(venv.lock_file(major), INPUTS[major], date)
+
+
+def _command(lock: Path, inputs: Sequence[str], date: str) -> str:
+    return f"python -m {MODULE} --exclude-newer {date}  # {lock.name}: {' '.join(inputs)}"
 
 
 def renew(major: int, date: str, *options: str) -> None:
@@ -39,11 +48,28 @@ def renew(major: int, date: str, *options: str) -> None:
         subprocess.CalledProcessError: uv found no solution, or no network; it has said so.
     """
     oldest, _ = venv.PYTHONS[major]
-    argv = [venv.find_uv(), "pip", "compile", *OPTIONS, "--python-version", ".".join(map(str, oldest))]
-    argv += ["--exclude-newer", date, *options, "--quiet", "--output-file", str(venv.lock_file(major)), "-"]
+    _write(venv.lock_file(major), ".".join(map(str, oldest)), INPUTS[major], date, options)
+
+
+def own() -> tuple[str, list[str]]:
+    """The oldest Python of the tool, and what its own lock is made from."""
+    project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))
+    python = project["project"]["requires-python"].removeprefix(">=")
+    return python, [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+
+
+def renew_own(date: str, *options: str) -> None:
+    """Write the tool's own lock file; raises as :func:`renew`."""
+    python, inputs = own()
+    _write(OWN, python, inputs, date, options)
+
+
+def _write(lock: Path, python: str, inputs: Sequence[str], date: str, options: Sequence[str]) -> None:
+    argv = [venv.find_uv(), "pip", "compile", *OPTIONS, "--python-version", python]
+    argv += ["--exclude-newer", date, *options, "--quiet", "--output-file", str(lock), "-"]
     ours = {name: value for name, value in os.environ.items() if name not in venv.FOREIGN}
-    environment = ours | {"UV_CUSTOM_COMPILE_COMMAND": command(major, date)}
-    subprocess.run(argv, env=environment, input="\n".join(INPUTS[major]), text=True, check=True)
+    environment = ours | {"UV_CUSTOM_COMPILE_COMMAND": _command(lock, inputs, date)}
+    subprocess.run(argv, env=environment, input="\n".join(inputs), text=True, check=True)
 
 
 def moment(text: str) -> str:
@@ -57,15 +83,17 @@ def moment(text: str) -> str:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Write both files."""
-    parser = argparse.ArgumentParser(prog=shlex.join(["python", "-m", MODULE]), description="write both lock files")
+    """Write all files."""
+    parser = argparse.ArgumentParser(prog=shlex.join(["python", "-m", MODULE]), description="write the lock files")
     parser.add_argument(
         "--exclude-newer", type=moment, required=True, metavar="DATE", help="UTC, such as 2026-11-18T18:00:00Z"
     )
     parser.add_argument("--upgrade", action="store_true", help="take the newest packages before DATE")
     asked = parser.parse_args(words)
+    upgrade = ["--upgrade"] if asked.upgrade else []
     for major in INPUTS:
-        renew(major, asked.exclude_newer, *(["--upgrade"] if asked.upgrade else []))
+        renew(major, asked.exclude_newer, *upgrade)
+    renew_own(asked.exclude_newer, *upgrade)
 
 
 if __name__ == "__main__":

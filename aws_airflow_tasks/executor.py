@@ -169,7 +169,7 @@ def _own(calls: Sequence[Call]) -> dict[Any, dict[str, Any]]:
         known = own.setdefault(call.task, {})
         taken = inspect.signature(cast(PlayTask, call.task).run).parameters
         for name, value in call.kwargs.items():
-            if name not in COMMON and value != taken[name].default:
+            if name not in COMMON and value not in (taken[name].default, []):
                 _once(known, name, value)
     return own
 

@@ -169,6 +169,14 @@ class Play:
             self.release()
             watch(lambda: self.site, self.screen.say)
 
+    def look(self, step: str, look: Any) -> None:
+        """Run a step that only looks, and print what it has seen (``lines``, ``entries`` and ``value`` of ``look``)."""
+        self.converge(step, look.plan)
+        self.extra["entries"] = look.entries
+        self.screen.say("\n".join(look.lines))
+        if look.value and not self.screen.json:
+            self.screen.document(look.value)
+
     def note(self, text: str) -> None:
         """Something to say after the recap: what to type next."""
         self.notes.append(text)

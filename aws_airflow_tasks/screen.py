@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import getpass
 import logging
 import os
 import sys
@@ -57,6 +58,21 @@ class Screen:
             return None
         self.say(f"{question} [y/N]")
         return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    def ask_line(self, question: str) -> str | None:
+        """What the person types; None: nobody is there to be asked."""
+        if not self.answers:
+            return None
+        self.say(question)
+        return sys.stdin.readline().strip()
+
+    def ask_hidden(self, question: str) -> str | None:
+        """What the person types, without an echo; None: nobody is there to be asked."""
+        if not self.answers:
+            return None
+        with contextlib.suppress(EOFError):
+            return getpass.getpass(f"{question} (hidden): ", stream=sys.stderr)
+        return None
 
 
 class Cleaning(logging.Filter):

@@ -27,6 +27,7 @@ class Settings:
         cache: the user's cache directory, where Airflow's virtual environments lie; no setting of the table.
         profile: the AWS profile asked for; empty: as the AWS CLI resolves it.
         region: the region asked for; empty: the profile's.
+        owner: whose entries of `secrets.sync` are, in their tag; empty: the Astro project's name.
         account: the number of the account that keys must be of; empty: any.
         wait: seconds to wait for a healthy Airflow.
         identity_ttl: seconds for which an answer from STS is trusted.
@@ -50,6 +51,7 @@ class Settings:
     variables_prefix: str = "airflow/variables"
     check_variable: str = "aws_airflow_check"
     check_connection: str = "aws_airflow_check"
+    owner: str = ""
     endpoint_url: str = ""
     wait: int = 300
     identity_ttl: int = 300
@@ -264,6 +266,7 @@ _RULES: dict[str, Callable[[str], str | None]] = {
     "variables_prefix": _matching(r"[A-Za-z0-9/_+=.@-]*", "a name prefix such as airflow/variables"),
     "check_variable": _matching(r"[A-Za-z0-9_.-]{1,200}", "an Airflow variable name"),
     "check_connection": _matching(r"[A-Za-z0-9_.-]{1,200}", "an Airflow conn_id"),
+    "owner": _matching(r"[\w .:/=+@-]{0,256}", "a team's name: letters, digits and .:/=+-@ (it is the value of a tag)"),
     "endpoint_url": lambda value: not_a_url(value) if value else None,
     "wait": _seconds,
     "identity_ttl": _seconds,

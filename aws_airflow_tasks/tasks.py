@@ -60,7 +60,12 @@ class PlayTask(Task[Any]):
 
 
 def task(
-    *pre: Task[Any], default: bool = False, changes: bool = True, heeds: Heeds = "asks", **own: str
+    *pre: Task[Any],
+    default: bool = False,
+    changes: bool = True,
+    heeds: Heeds = "asks",
+    called: str = "",
+    **own: str,
 ) -> Callable[[Callable[..., None]], PlayTask]:
     """Make a function of a :class:`Play` a task of ours: the common flags, its dependencies, the guard.
 
@@ -69,7 +74,8 @@ def task(
         default: whether it is its collection's default task.
         changes: whether it changes things, and so takes ``--check``, ``--yes`` and ``--override``.
         heeds: what of the project's own settings it goes by.
-        own: help for parameters of its own.
+        called: what a person types for it, where the function has another name.
+        own: help for parameters of its own; one whose default is None may be given several times.
     """
     common = EVERYWHERE | (CHANGING if changes else {})
 
@@ -81,7 +87,16 @@ def task(
         guard.__doc__ = _documented(function, pre)
         guard.__signature__ = _signature(function, common)  # type: ignore[attr-defined]
         helps = {name: text for name, (_, text) in common.items()} | own
-        made = PlayTask(guard, pre=list(pre), help=helps, default=default, auto_shortflags=False)  # type: ignore[arg-type]
+        several = [own.name for own in inspect.signature(function).parameters.values() if own.default is None]
+        made = PlayTask(
+            guard,
+            name=called or None,
+            pre=list(pre),  # type: ignore[arg-type]
+            help=helps,
+            default=default,
+            auto_shortflags=False,
+            iterable=several,
+        )
         made.run, made.heeds = function, heeds
         return made
 

@@ -13,7 +13,20 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Plan, Target, TaskError, sh
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import dag, env, files, init, keeper, mount, provider, secrets, staging, start, timer
+from aws_airflow_tasks.steps import (
+    dag,
+    env,
+    files,
+    init,
+    keeper,
+    mount,
+    provider,
+    secrets,
+    staging,
+    start,
+    timer,
+    unsync,
+)
 from aws_airflow_tasks.world import receipts
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.receipts import FileRecord
@@ -42,6 +55,7 @@ def _targets(site: Site) -> list[Target]:
         *init.undo(site),
         *start.undo_restart(site),
         *staging.undo(site),
+        *unsync.undo(site),
         *secrets.undo(site),
     ]
 

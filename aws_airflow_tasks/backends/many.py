@@ -101,8 +101,14 @@ class Many(Protocol):
             By name the value, or why that one could not be read; an entry that does not exist is left out.
         """
 
-    def listed(self, account: Account, prefix: str) -> Iterator[Listed]:
-        """The entries whose names begin with ``prefix``, pending deletion included (a call a page)."""
+    def listed(self, account: Account, prefix: str, tag: tuple[str, str] | None = None) -> Iterator[Listed]:
+        """The entries whose names begin with ``prefix``, pending deletion included (a call a page).
+
+        Args:
+            account: access to AWS.
+            prefix: how their names begin.
+            tag: a key and its value: only those that have it.
+        """
 
     def versions(self, account: Account, name: str) -> list[Version]:
         """The versions that AWS still has of an entry, the newest first; empty: there is no such entry."""

@@ -189,16 +189,18 @@ def _single(account: Account, name: str) -> Value | TaskError | None:
         return error
 
 
-def listed(account: Account, prefix: str) -> Iterator[Listed]:
-    """``ListSecrets``, 100 a page, filtered by the beginning of names."""
+def listed(account: Account, prefix: str, tag: tuple[str, str] | None = None) -> Iterator[Listed]:
+    """``ListSecrets``, 100 a page, whose filters go by the beginning of names and of tags."""
     client, more = _client(account), dict[str, str]()
-    wanted = {"Filters": [{"Key": "name", "Values": [prefix]}]} if prefix else {}
+    filters = [("name", prefix)] if prefix else []
+    filters += [("tag-key", tag[0]), ("tag-value", tag[1])] if tag else []
+    wanted = {"Filters": [{"Key": key, "Values": [value]} for key, value in filters]} if filters else {}
     while True:
         with _explained(account, "*"):
             page = client.list_secrets(MaxResults=100, IncludePlannedDeletion=True, **wanted, **more)  # type: ignore[arg-type]
         for each in page["SecretList"]:
-            if each["Name"].startswith(prefix):
-                tags = {tag["Key"]: tag["Value"] for tag in each.get("Tags", ())}
+            tags = {found["Key"]: found["Value"] for found in each.get("Tags", ())}
+            if each["Name"].startswith(prefix) and (not tag or tags.get(tag[0]) == tag[1]):
                 changed, accessed = _seconds(each.get("LastChangedDate")), _seconds(each.get("LastAccessedDate"))
                 yield Listed(each["ARN"], each["Name"], tags, changed, accessed, bool(each.get("DeletedDate")))
         if not page.get("NextToken"):

@@ -2,7 +2,7 @@
 
 from aws_airflow_tasks.sources.connections import Unfit
 from aws_airflow_tasks.sources.merging import merged
-from aws_airflow_tasks.sources.reading import read
+from aws_airflow_tasks.sources.reading import read, single
 from aws_airflow_tasks.sources.wanted import Fault, Source, Wanted
 
-__all__ = ["Fault", "Source", "Unfit", "Wanted", "merged", "read"]
+__all__ = ["Fault", "Source", "Unfit", "Wanted", "merged", "read", "single"]

@@ -187,10 +187,10 @@ def parsed(text: str, *, words: bool) -> dict[str, Any]:
 
 
 def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two connections of :func:`normalised` are the same to a hook, whatever the spelling of ``extra``."""
+    """Whether two connections of :func:`normalised` are the same to a hook, to which an empty text is none."""
     return _comparable(one) == _comparable(other)
 
 
 def _comparable(fields: Mapping[str, Any]) -> str:
     extra = json.loads(fields["extra"]) if fields.get("extra") else {}
-    return json.dumps({**fields, "extra": extra}, sort_keys=True)
+    return json.dumps({name: value for name, value in {**fields, "extra": extra}.items() if value}, sort_keys=True)

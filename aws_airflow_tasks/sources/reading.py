@@ -51,6 +51,16 @@ def read(name: str, data: bytes) -> Source:
     return Source(tuple(reading.wanted), tuple(reading.faults), reading.notes)
 
 
+def single(kind: Kind, key: str, text: str, place: str) -> Source:
+    """One entry, whose value a person gives by itself: a connection as JSON or as a URI."""
+    reading = _Reading(place)
+    if kind == "connection":
+        reading.uri_or_json(key, 0, text)
+    else:
+        reading.want(kind, key, 0, lambda: text)
+    return Source(tuple(reading.wanted), tuple(reading.faults), reading.notes)
+
+
 class _Reading:
     """What one file has given so far."""
 
@@ -65,7 +75,7 @@ class _Reading:
 
     def want(self, kind: Kind, key: str, line: int, text: Callable[[], str], *, lossy: bool = False) -> None:
         """An entry, unless its text cannot be made or the file has it twice with two values."""
-        place = f"{self.name} line {line}"
+        place = f"{self.name} line {line}" if line else self.name
         try:
             self.wanted.append(Wanted(kind, key, text(), place, lossy))
         except Unfit as unfit:

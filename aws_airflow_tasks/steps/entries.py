@@ -1,0 +1,129 @@
+"""A person's own entries in the backend: whose they are, what they are called there, what holds now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import Any, NamedTuple
+
+from aws_airflow_tasks import backends
+from aws_airflow_tasks.backends.many import Value
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.sources import Unfit, Wanted, connections
+from aws_airflow_tasks.sources.wanted import Kind
+from aws_airflow_tasks.text.hints import no_region
+from aws_airflow_tasks.world import pace
+from aws_airflow_tasks.world import state as states
+from aws_airflow_tasks.world.aws import Account
+from aws_airflow_tasks.world.journal import Fingerprints
+
+#: the tag of an entry that a team keeps as its files say; its value is the team's name (setting ``owner``)
+OWNER = "aws-airflow-owner"
+KINDS: tuple[Kind, ...] = ("variable", "connection")
+
+
+class Entries:
+    """The entries of a project's backend; none of its calls changes anything.
+
+    Args:
+        site: the project.
+        account: access to AWS; None: as the project has it.
+
+    Raises:
+        TaskError: no backend is set, or no region.
+    """
+
+    def __init__(self, site: Site, account: Account | None = None) -> None:
+        self.site, self.settings = site, site.settings
+        found, single = backends.MANY.get(self.settings.backend), site.backend
+        if found is None or single is None:
+            raise TaskError(
+                f"the backend is {self.settings.backend}: there are no entries to keep in it",
+                hint="INVOKE_AWS_AIRFLOW_BACKEND=secrets-manager invoke secrets.list",
+            )
+        self.backend, self.single, self.account = found, single, account or site.account
+        if not self.account.credentials.region:
+            profile = self.account.credentials.profile
+            raise TaskError(f"no region is set for profile {profile}", hint=no_region(profile))
+        self.account.be_patient()
+        self.account.client(single.read("x").service)  # made once, before threads ask for it
+
+    @property
+    def owner(self) -> str:
+        """The name in the tag of entries that are the team's."""
+        return self.settings.owner or states.plain(self.site.project).name
+
+    @cached_property
+    def fingerprints(self) -> Fingerprints:
+        """Of values; in check mode they compare within one run only, unless there was another."""
+        return Fingerprints(self.site.state, keep=not self.settings.check and self.site.state.is_dir())
+
+    def prefix(self, kind: Kind) -> str:
+        """What the names of a kind begin with."""
+        chosen = {"variable": self.settings.variables_prefix, "connection": self.settings.connections_prefix}[kind]
+        return self.single.name(chosen, "")
+
+    def name(self, kind: Kind, key: str) -> str:
+        """An entry's whole name."""
+        return f"{self.prefix(kind)}{key}"
+
+    def values(self, names: Iterable[str]) -> Iterator[tuple[str, Value | TaskError | None]]:
+        """What each holds, several calls at a time, as the answers come; None: there is none."""
+
+        def read(batch: Sequence[str]) -> list[tuple[str, Value | TaskError | None]]:
+            found = self.backend.values(self.account, batch)
+            return [(name, found.get(name)) for name in batch]
+
+        for batch in pace.gathered(read, _batches(names, self.backend.BATCH)):
+            yield from batch
+
+    def is_ours(self, name: str) -> bool:
+        """Whether an entry has our team's tag, as AWS says now."""
+        found = self.single.describe(self.account, name)
+        return bool(found and found.tags.get(OWNER) == self.owner)
+
+    def is_as_wanted(self, wanted: Wanted, text: str) -> bool:
+        """Whether Airflow would get from ``text`` what is wanted."""
+        if text == wanted.text:
+            return True
+        if wanted.kind == "connection":
+            return self._same_connection(text, wanted.text)
+        return wanted.lossy and _same_json(text, wanted.text)
+
+    def _same_connection(self, one: str, other: str) -> bool:
+        words = self.backend.NAME == "secrets-manager"
+        try:
+            return connections.alike(connections.parsed(one, words=words), connections.parsed(other, words=words))
+        except Unfit:
+            return False
+
+
+class Shown(NamedTuple):
+    """An entry as the JSON document has it: a key, a kind and a word; never a value that nobody asked for."""
+
+    name: str
+    kind: Kind
+    status: str
+    more: dict[str, Any] = {}  # noqa: RUF012
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """For ``entries``."""
+        return {"name": self.name, "kind": self.kind, "status": self.status, **self.more}
+
+
+def _same_json(one: str, other: str) -> bool:
+    try:
+        first, second = (json.dumps(json.loads(text), sort_keys=True) for text in (one, other))
+    except (ValueError, RecursionError):
+        return False
+    return first == second
+
+
+def _batches(names: Iterable[str], size: int) -> Iterator[list[str]]:
+    rest = iter(names)
+    while batch := list(islice(rest, size)):
+        yield batch

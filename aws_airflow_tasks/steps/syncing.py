@@ -1,0 +1,185 @@
+"""Writes of many entries: paced, several at a time, each with a line in a journal before it, each by itself."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from secrets import token_hex
+from typing import Literal, NamedTuple
+
+from aws_airflow_tasks.backends.many import Value
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.sources.wanted import Kind
+from aws_airflow_tasks.steps.entries import OWNER, Entries
+from aws_airflow_tasks.world import pace, receipts
+from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable
+from aws_airflow_tasks.world.endpoints import EVERYTHING
+from aws_airflow_tasks.world.journal import Action, Journal, Line
+
+log = logging.getLogger("aws_airflow_tasks")
+#: seconds between two lines of progress
+TOLD = 2.0
+
+
+class Write(NamedTuple):
+    """One write that is to be made; it never shows its text.
+
+    Attributes:
+        action: ``create``, ``replace`` or ``delete``.
+        kind: of the entry.
+        key: of the entry.
+        name: its whole name.
+        text: the value to write; None where it is deleted.
+        over: the version that stands there; empty: none.
+        before: the fingerprint of the value that stands there.
+        after: likewise of ``text``.
+    """
+
+    action: Literal["create", "replace", "delete"]
+    kind: Kind
+    key: str
+    name: str
+    text: str | None
+    over: str
+    before: str
+    after: str
+
+    def __repr__(self) -> str:
+        """Without the text."""
+        return f"Write({self.said})"
+
+    @property
+    def said(self) -> str:
+        """For the diff."""
+        return f"{self.kind} {self.key}: {self.before or 'absent'} -> {self.after or 'absent'}"
+
+
+@receipts.kind("sync")
+class Synced(NamedTuple):
+    """Many entries that were written at one place; each is a line of a journal.
+
+    Attributes:
+        run: the journal's name.
+        region: where.
+        profile: the profile asked for then; empty: as the AWS CLI resolved it.
+        endpoint_url: the endpoint for everything then; or empty.
+        backend: the backend's name.
+        asked: the URL that was asked.
+    """
+
+    run: str
+    region: str
+    profile: str
+    endpoint_url: str
+    backend: str
+    asked: str
+
+
+def receipt(entries: Entries) -> tuple[str, Synced]:
+    """The name of a new journal, and the receipt that leads to it."""
+    known, run = entries.account.credentials, token_hex(8)
+    service = entries.single.read("x").service
+    asked = str(entries.account.client(service).meta.endpoint_url)
+    everything = known.endpoints.get(EVERYTHING, "")
+    return run, Synced(run, known.region, entries.settings.profile, everything, entries.backend.NAME, asked)
+
+
+def apply(
+    entries: Entries,
+    writes: Sequence[Write],
+    run: str,
+    rate: float,
+    done: Callable[[Write, TaskError | None], None],
+) -> dict[str, TaskError]:
+    """Make every write, whatever becomes of the others.
+
+    Args:
+        entries: where.
+        writes: what.
+        run: the journal's name.
+        rate: writes a second.
+        done: is told of each.
+
+    Returns:
+        By name why those that failed did.
+
+    Raises:
+        TaskError: AWS cannot be reached, or the credentials have ended: what was not begun is left.
+    """
+    book, turn, failed = Journal(entries.site.state, run), pace.Pace(rate), dict[str, TaskError]()
+    book.open()
+
+    def make(write: Write) -> tuple[Write, TaskError | None]:
+        try:
+            _made(entries, book, turn, write)
+        except (LoginNeeded, Unreachable):
+            raise
+        except TaskError as error:
+            return write, error
+        return write, None
+
+    told = time.monotonic()
+    for count, (write, error) in enumerate(pace.gathered(make, writes), 1):
+        done(write, error)
+        if error:
+            failed[write.name] = error
+        if time.monotonic() - told >= TOLD:
+            told = time.monotonic()
+            log.info("%s of %s written%s", count, len(writes), f", {len(failed)} failed" if failed else "")
+    return failed
+
+
+def _made(entries: Entries, book: Journal, turn: pace.Pace, write: Write) -> None:
+    backend, account, token = entries.backend, entries.account, token_hex(16)
+    action: Action = "update" if write.action == "replace" else write.action
+    if write.action == "delete":
+        tags = {OWNER: entries.owner}
+        line = Line(action, write.name, write.over, token, tags=tags)
+        book.begin(line, None if backend.RESTORES else _value(entries, write))
+        turn.wait()
+        backend.take(account, write.name, write.over)
+        book.end(token, "")
+        return
+    assert write.text is not None
+    over = write.over
+    if write.action == "replace" and not over:
+        over = _restored(entries, turn, write)
+        if not over:
+            return
+    book.begin(Line(action, write.name, over, token, write.after))
+    turn.wait()
+    if write.action == "create":
+        version = backend.make(account, write.name, write.text, {OWNER: entries.owner}, token)
+    else:
+        version = backend.replace(account, write.name, write.text, over, token)
+    book.end(token, version)
+
+
+def _restored(entries: Entries, turn: pace.Pace, write: Write) -> str:
+    """Take back the deletion of an entry of ours; the version to replace, or empty if its value is the wanted one."""
+    turn.wait()
+    entries.backend.restore(entries.account, write.name)
+    value = entries.backend.values(entries.account, [write.name]).get(write.name)
+    if isinstance(value, TaskError):
+        raise value
+    if not isinstance(value, Value):
+        raise TaskError(f"{write.name} was restored and is not there", hint="invoke secrets.list")
+    return "" if value.text == write.text else value.version
+
+
+def _value(entries: Entries, write: Write) -> str:
+    """The value that AWS will not give back; it must still be the planned version's."""
+    value = entries.backend.values(entries.account, [write.name]).get(write.name)
+    if not isinstance(value, Value) or value.text is None or value.version != write.over:
+        raise TaskError(
+            f"{write.name} has been changed meanwhile: it stays", hint="type the command again: it plans anew"
+        )
+    return value.text
+
+
+def recent(books: Iterable[Journal]) -> Counter[str]:
+    """How often each entry was written within the last hour."""
+    since = time.time() - 3600
+    return Counter(line.name for book in books for line in book.lines() if line.at > since)

@@ -1,0 +1,181 @@
+"""Many entries taken back: each to what stood there before us, and only where what stands there now is still ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from secrets import token_hex
+from typing import Literal, NamedTuple
+
+from aws_airflow_tasks import backends
+from aws_airflow_tasks.backends.many import Value
+from aws_airflow_tasks.core import Change, Plan, Target, TaskError
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps.entries import OWNER, Entries
+from aws_airflow_tasks.steps.syncing import Synced
+from aws_airflow_tasks.world import aws, journal, pace, receipts
+from aws_airflow_tasks.world.journal import Journal, Line
+from aws_airflow_tasks.world.receipts import Kept
+
+
+class Back(NamedTuple):
+    """What takes an entry back.
+
+    Attributes:
+        action: ``erase`` what we created, ``write`` an older version over ours, ``restore`` what we deleted (and write
+            an older version over it, where that was ours), ``make`` it again where AWS cannot restore.
+        name: its whole name.
+        version: the one to give back; empty: none, or the one that is restored.
+        over: the version that stands there, or stood there when it was deleted.
+        line: the newest line about it.
+    """
+
+    action: Literal["erase", "write", "restore", "make"]
+    name: str
+    version: str
+    over: str
+    line: Line
+
+
+def undo(site: Site) -> list[Target]:
+    """A target a place: profile, region, endpoint and backend."""
+    groups: dict[Synced, list[Kept[Synced]]] = {}
+    for kept in receipts.of(site.receipts, Synced):
+        groups.setdefault(kept.record._replace(run=""), []).append(kept)
+    return [_taken_back(site, place, group) for place, group in groups.items()]
+
+
+def _taken_back(site: Site, place: Synced, group: Sequence[Kept[Synced]]) -> Target:
+    target = f"entries in {place.backend} ({place.region}, {place.profile or 'default'})"
+    books = [Journal(site.state, kept.record.run) for kept in group]
+
+    def plan() -> Plan:
+        lines = _by_name(books)
+        if not lines:
+            return Plan(target=target)
+        entries = _entries(site, place)
+        backs = list(_backs(entries, lines))
+        todo, others = [back for back, _ in backs if back], [name for back, name in backs if not back]
+        warnings = (f"{len(others)} given another value since stay: {', '.join(others[:10])}",) if others else ()
+        if not todo:
+            return Plan(target=target, warnings=warnings)
+        before = "".join(f"{back.action} {back.name}\n" for back in todo)
+        change = Change(target, "restore", before, None, lambda: _apply(entries, todo, books))
+        return Plan((change,), target=target, warnings=warnings)
+
+    return Target(target, plan, tuple(kept.number for kept in group), (journal.FOLDER,))
+
+
+def _entries(site: Site, place: Synced) -> Entries:
+    where = replace(
+        site.settings,
+        profile=place.profile,
+        region=place.region,
+        endpoint_url=place.endpoint_url,
+        backend=place.backend,
+    )
+    service = backends.ALL[place.backend].read("x").service
+    return Entries(replace(site, settings=where), aws.connect(where, at={service: place.asked}))
+
+
+def _by_name(books: Sequence[Journal]) -> dict[str, list[Line]]:
+    found: dict[str, list[Line]] = {}
+    for book in books:
+        for line in book.lines():
+            found.setdefault(line.name, []).append(line)
+    return found
+
+
+def _backs(entries: Entries, lines: dict[str, list[Line]]) -> Iterator[tuple[Back | None, str]]:
+    """What takes each back; None: somebody has changed it since. Those that are as before us are left out."""
+    for name, value in entries.values(lines):
+        if isinstance(value, TaskError):
+            raise value
+        known = lines[name]
+        newest = next((i for i in reversed(range(len(known))) if _is_now(entries, known[i], value)), None)
+        if newest is None:
+            as_before = value is None if known[0].action == "create" else value and value.version == known[0].over
+            if not as_before and any(map(_made, known)):
+                yield None, name
+        elif any(line.version for line in known[newest + 1 :]):
+            yield None, name
+        else:
+            yield _back(known, newest, value.version if value else "", restores=entries.backend.RESTORES), name
+
+
+def _is_now(entries: Entries, line: Line, value: Value | None) -> bool:
+    """Whether what stands there is what a line was to bring about."""
+    if line.action == "delete":
+        return value.pending_deletion if value else not entries.backend.RESTORES
+    if value is None or value.pending_deletion:
+        return False
+    if line.version:
+        return value.version == line.version
+    return value.version == line.token or entries.fingerprints.of(line.name, value.text) == line.print
+
+
+def _made(line: Line) -> bool:
+    return bool(line.version) or line.action == "delete"
+
+
+def _back(known: Sequence[Line], newest: int, now: str, *, restores: bool) -> Back:
+    """Back along the writes of ours of which each replaced the one before, to what stood there then."""
+    first = newest
+    while first and known[first].action != "create" and known[first].over in _wrote(known[first - 1]):
+        first -= 1
+    last, oldest = known[newest], known[first]
+    if oldest.action == "create":
+        return Back("erase", last.name, "", now, last)
+    if last.action == "delete":
+        version = "" if first == newest else oldest.over
+        return Back("restore" if restores else "make", last.name, version, last.over, last)
+    return Back("write", last.name, oldest.over, now, last)
+
+
+def _wrote(line: Line) -> tuple[str, ...]:
+    return (line.version,) if line.version else (line.token,)
+
+
+def _apply(entries: Entries, todo: Sequence[Back], books: Sequence[Journal]) -> None:
+    turn = pace.Pace(entries.backend.writes(entries.settings))
+
+    def work(back: Back) -> TaskError | None:
+        try:
+            turn.wait()
+            _take_back(entries, back, books)
+        except TaskError as error:
+            return error
+        return None
+
+    if errors := [error for error in pace.gathered(work, todo) if error]:
+        more = f"; and {len(errors) - 1} more" if len(errors) > 1 else ""
+        raise TaskError(f"{errors[0].message}{more}", hint=errors[0].hint)
+
+
+def _take_back(entries: Entries, back: Back, books: Sequence[Journal]) -> None:
+    backend, account = entries.backend, entries.account
+    if back.action == "erase":
+        found = entries.single.describe(account, back.name)
+        if found and OWNER in found.tags:
+            backend.erase(account, back.name)
+        return
+    if back.action == "make":
+        kept = next((value for book in books if (value := book.value(back.line.token)) is not None), None)
+        if kept is None or back.version:
+            raise TaskError(
+                f"{backend.ENTRY} {back.name} was deleted, and AWS has its value from before us no more",
+                hint="invoke secrets.put   # with that value",
+            )
+        backend.make(account, back.name, kept, back.line.tags, back.line.token)
+        return
+    if back.action == "restore":
+        backend.restore(account, back.name)
+    if not back.version:
+        return
+    text = backend.value_of(account, back.name, back.version)
+    if text is None:
+        raise TaskError(
+            f"{backend.ENTRY} {back.name}: AWS has its version {back.version} no more, or it is binary",
+            hint="invoke secrets.history",
+        )
+    backend.replace(account, back.name, text, back.over, token_hex(16))

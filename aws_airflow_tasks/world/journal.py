@@ -1,0 +1,160 @@
+"""Receipts of many entries: files that are only ever appended to, a line before each write to AWS and one after it.
+
+A line has names, versions and fingerprints, never a value. What AWS does not give back once it is deleted lies beside
+it, in files that only the person can read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.world import files, private
+
+#: in the state directory: the journals, what they cannot do without, and the key of the fingerprints
+FOLDER = "synced"
+Action = Literal["create", "update", "delete"]
+
+
+class Line(NamedTuple):
+    """A write that was about to be made.
+
+    Attributes:
+        action: what was to be done.
+        name: the entry's whole name.
+        over: the version that stood there; empty: none.
+        token: a random one; the name of the file with the value, where one was kept.
+        print: the fingerprint of the value that was to be written; empty: none was.
+        at: seconds since the epoch.
+        tags: those of an entry that was deleted.
+        kept: whether the value that was deleted lies beside the journal.
+        version: what was written, once AWS had said so; empty: nobody knows whether it was.
+    """
+
+    action: Action
+    name: str
+    over: str
+    token: str
+    print: str = ""
+    at: float = 0.0
+    tags: Mapping[str, str] = MappingProxyType({})
+    kept: bool = False
+    version: str = ""
+
+
+class Journal:
+    """One journal; threads may write it at once.
+
+    Args:
+        state: the project's state directory.
+        run: the journal's name, hexadecimal digits.
+    """
+
+    def __init__(self, state: Path, run: str) -> None:
+        self._folder, self._run = state / FOLDER, run
+        self._lock = threading.Lock()
+
+    @property
+    def _path(self) -> Path:
+        return self._folder / f"{self._run}.jsonl"
+
+    def open(self) -> None:
+        """Make the directory that it is to lie in; raises TaskError where that cannot be."""
+        _folder(self._folder)
+
+    def begin(self, line: Line, value: str | None = None) -> None:
+        """Note a write before it is made, with the value that AWS would not give back.
+
+        Raises:
+            TaskError: it cannot be written.
+        """
+        if value is not None:
+            kept = json.dumps(value).encode()
+            files.replace(self._folder / line.token, files.read(self._folder / line.token), kept, mode=0o600)
+        content = {**line._asdict(), "tags": dict(line.tags), "at": line.at or time.time(), "kept": value is not None}
+        self._append(content)
+
+    def end(self, token: str, version: str) -> None:
+        """Note that the write of ``token`` was made, as ``version``."""
+        self._append({"done": token, "version": version})
+
+    def _append(self, content: Mapping[str, object]) -> None:
+        data = json.dumps(content).encode() + b"\n"
+        with self._lock, files.explained("write", self._path):
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                os.write(descriptor, data)
+            finally:
+                os.close(descriptor)
+
+    def lines(self) -> Iterator[Line]:
+        """What was written, the oldest first; a last line that a crash has cut off was never acted on.
+
+        Raises:
+            TaskError: it is gone or damaged.
+        """
+        with files.explained("read", self._path):
+            content = self._path.read_bytes()
+        found: dict[str, Line] = {}
+        *whole, _ = content.split(b"\n")
+        for text in whole:
+            try:
+                parsed = json.loads(text)
+                if "done" in parsed:
+                    found[parsed["done"]] = found[parsed["done"]]._replace(version=parsed["version"])
+                else:
+                    found[parsed["token"]] = Line(**parsed)
+            except (ValueError, KeyError, TypeError):
+                raise TaskError(f"{self._path} is damaged", hint=sh("less {}", self._path)) from None
+        yield from found.values()
+
+    def value(self, token: str) -> str | None:
+        """The value that was kept for the write of ``token``."""
+        kept = files.read(self._folder / token)
+        return None if kept is None else str(json.loads(kept))
+
+
+def runs(state: Path) -> list[Journal]:
+    """Every journal of a project."""
+    return [Journal(state, path.stem) for path in sorted((state / FOLDER).glob("*.jsonl"))]
+
+
+class Fingerprints:
+    """By which two values are known for the same on one machine, and which say nothing of them elsewhere.
+
+    Args:
+        state: the project's state directory, which keeps the key.
+        keep: whether a key may be made there; else one that is forgotten with the process will do.
+    """
+
+    def __init__(self, state: Path, *, keep: bool) -> None:
+        path = state / FOLDER / "key"
+        key = files.read(path)
+        if key is None:
+            key = secrets.token_bytes(32)
+            if keep:
+                _folder(path.parent)
+                files.replace(path, None, key, mode=0o600)
+        self._key = key
+
+    def of(self, name: str, text: str | None) -> str:
+        """The fingerprint of the value of the entry of that whole name; empty for no value."""
+        if text is None:
+            return ""
+        found = hmac.new(self._key, f"{name}\0{text}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+        return f"hmac:{found.hexdigest()[:16]}"
+
+
+def _folder(folder: Path) -> None:
+    with files.explained("write", folder):
+        private.make(folder)

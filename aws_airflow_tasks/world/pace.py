@@ -1,0 +1,63 @@
+"""Many calls at a time, and not faster than AWS allows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+#: calls at a time: at AWS's usual 20 to 100 ms a call, enough for its quotas, and fewer than botocore's connections
+WORKERS = 8
+
+
+class Pace:
+    """Lets callers through one at a time, evenly, at most ``rate`` a second: never a burst that AWS would count.
+
+    Args:
+        rate: calls a second.
+        now: seconds of a clock.
+        sleep: waits for seconds.
+    """
+
+    def __init__(
+        self, rate: float, now: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._step = 1 / rate
+        self._now, self._sleep = now, sleep
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        """Return when it is the caller's turn."""
+        with self._lock:
+            now = self._now()
+            turn = max(self._next, now)
+            self._next = turn + self._step
+        if turn > now:
+            self._sleep(turn - now)
+
+
+def gathered(work: Callable[[T], R], items: Iterable[T], workers: int = WORKERS) -> Iterator[R]:
+    """The results of ``work`` for each item as they come, never more than a few items ahead of who takes them.
+
+    What ``work`` raises is raised here; then, and when nobody goes on taking, what was not begun is left.
+    """
+    pool, pending, rest = ThreadPoolExecutor(workers), set[Future[R]](), iter(items)
+    try:
+        while True:
+            while len(pending) < 2 * workers and (item := next(rest, _END)) is not _END:
+                pending.add(pool.submit(work, item))  # type: ignore[arg-type]
+            if not pending:
+                return
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_END = object()

@@ -1,0 +1,338 @@
+"""`secrets.sync`: what files want of the backend, all of it and nothing else, whatever comes between."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from aws_airflow_tasks.steps.entries import OWNER
+from aws_airflow_tasks.world import cli
+from tests.project import Done, airflow, astro_project, embedded, run
+from tests.world.proxy import Body, Proxy, Refusal, before, denying
+from tests.world.server import REAL_SPAWN, Embedded
+
+__all__ = ["airflow", "astro_project", "embedded", "run"]
+
+Run = Callable[..., Done]
+CANARY = "C4N4RYc4n4ry"
+V, C = "airflow/variables/", "airflow/connections/"
+
+
+@pytest.fixture
+def proxy(embedded: Embedded, astro_project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    with before(embedded.url) as made:
+        monkeypatch.setenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL", made.url)
+        yield made
+
+
+@pytest.fixture
+def aws(embedded: Embedded, astro_project: Path) -> Iterator[Any]:
+    client = boto3.Session().client("secretsmanager", endpoint_url=embedded.url)
+    yield client
+    for entry in client.list_secrets(IncludePlannedDeletion=True, MaxResults=100)["SecretList"]:
+        client.delete_secret(SecretId=entry["ARN"], ForceDeleteWithoutRecovery=True)
+
+
+@pytest.fixture
+def project(astro_project: Path, aws: Any, proxy: Proxy) -> Path:
+    return astro_project
+
+
+def held(aws: Any) -> dict[str, str]:
+    found = aws.list_secrets(MaxResults=100)["SecretList"]
+    return {each["Name"]: aws.get_secret_value(SecretId=each["Name"])["SecretString"] for each in found}
+
+
+def tags(aws: Any, name: str) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in aws.describe_secret(SecretId=name).get("Tags", [])}
+
+
+def written(project: Path, name: str = "v.json", **values: Any) -> str:
+    (project / name).write_text(json.dumps(values))
+    return name
+
+
+def git(project: Path, *words: str) -> None:
+    subprocess.run(["git", *words], cwd=project, check=True)
+
+
+def entries(done: Done) -> dict[str, str]:
+    return {each["name"]: each["status"] for each in done.document["entries"]}
+
+
+def test_entries_are_made_changed_and_left_as_the_files_say_and_the_second_run_changes_nothing(
+    project: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    file = written(project, a=CANARY, b={"x": 1})
+    (project / "c.env").write_text(f"db=postgres://u:{CANARY}@h/s\n")
+    done = run("secrets.sync", file, "--also", "c.env", "--json")
+    assert done.code == 0, done
+    assert entries(done) == {"a": "created", "b": "created", "db": "created"}
+    assert done.document["steps"][-1]["reason"] == "3 created"
+    assert held(aws) == {
+        f"{V}a": CANARY,
+        f"{V}b": '{\n  "x": 1\n}',
+        f"{C}db": json.dumps({"conn_type": "postgres", "host": "h", "login": "u", "password": CANARY, "schema": "s"}),
+    }
+    assert tags(aws, f"{V}a") == {OWNER: "mine"}
+    proxy.forget()
+    again = run("secrets.sync", file, "--also", "c.env", "--json")
+    assert (again.code, entries(again)) == (0, {"a": "ok", "b": "ok", "db": "ok"})
+    assert again.statuses() == {"creds": "ok", "secrets.sync": "ok"}
+    assert dict(proxy.calls) == {"BatchGetSecretValue": 1}
+    written(project, a=f"{CANARY}2", b={"x": 1})
+    third = run("secrets.sync", file, "--also", "c.env", "--json", "--diff")
+    assert third.document["steps"][-1]["reason"] == "1 updated, 2 as wanted"
+    assert held(aws)[f"{V}a"] == f"{CANARY}2"
+    assert CANARY not in "".join(part.out + part.err for part in (done, again, third))
+
+
+def test_check_says_what_would_change_and_changes_nothing(project: Path, aws: Any, run: Run) -> None:
+    written(project, a="1", b="2")
+    aws.create_secret(Name=f"{V}b", SecretString="2")
+    done = run("secrets.sync", "v.json", "--check", "--diff")
+    assert done.code == 3
+    assert "1 to create, 1 as wanted" in done.out
+    assert "variable a: absent -> hmac:" in done.out
+    assert held(aws) == {f"{V}b": "2"}
+
+
+def test_what_somebody_else_has_is_used_when_equal_and_a_conflict_when_not(project: Path, aws: Any, run: Run) -> None:
+    aws.create_secret(Name=f"{V}same", SecretString="[1,2]")
+    aws.create_secret(Name=f"{V}other", SecretString=CANARY)
+    aws.create_secret(Name=f"{C}db", SecretString='{"engine": "postgres", "server": "h", "user": "me"}')
+    (project / "c.env").write_text("db=postgres://me@h\n")
+    file = written(project, same=[1, 2], other="ours", new="n")
+    done = run("secrets.sync", file, "--also", "c.env", "--json")
+    assert done.code == 1
+    assert entries(done) == {"other": "failed", "db": "ok", "same": "ok", "new": "created"}
+    error = done.document["steps"][-1]["error"]
+    assert f"{V}other: secret it has another value" in error["message"]
+    assert "invoke secrets.sync v.json --also c.env --override" in error["hint"].replace("aws-airflow", "invoke")
+    assert held(aws)[f"{V}other"] == CANARY
+    assert held(aws)[f"{V}new"] == "n"
+    assert CANARY not in done.out + done.err
+    assert run("secrets.sync", file, "--override").code == 0
+    assert held(aws)[f"{V}other"] == "ours"
+    assert run("undo", "--yes").code == 0
+    assert held(aws) | {f"{V}other": CANARY, f"{V}same": "[1,2]"} == held(aws)
+    assert f"{V}new" not in held(aws)
+
+
+def test_prune_deletes_what_is_ours_and_in_no_file_and_undo_restores_it(project: Path, aws: Any, run: Run) -> None:
+    written(project, a="1", b=CANARY)
+    assert run("secrets.sync", "v.json").code == 0
+    aws.create_secret(Name=f"{V}theirs", SecretString="x")
+    aws.create_secret(Name=f"{V}team", SecretString="x", Tags=[{"Key": OWNER, "Value": "others"}])
+    written(project, a="1")
+    asked = run("secrets.sync", "v.json", "--prune")
+    assert asked.code == 1
+    assert "Delete 1 secrets that are ours and not wanted?" in asked.out
+    assert held(aws).keys() == {f"{V}a", f"{V}b", f"{V}theirs", f"{V}team"}
+    done = run("secrets.sync", "v.json", "--prune", "--yes", "--json")
+    assert (done.code, entries(done)) == (0, {"a": "ok", "b": "deleted"})
+    assert held(aws).keys() == {f"{V}a", f"{V}theirs", f"{V}team"}
+    assert run("secrets.sync", "v.json", "--prune", "--yes", "--json").document["recap"]["changed"] == 0
+    assert aws.describe_secret(SecretId=f"{V}b")["DeletedDate"]
+    assert run("undo", "--yes").code == 0
+    assert held(aws).keys() == {f"{V}theirs", f"{V}team"}
+
+
+def test_an_entry_of_ours_whose_deletion_is_scheduled_comes_back_with_the_value_that_is_wanted(
+    project: Path, aws: Any, run: Run
+) -> None:
+    written(project, a="1", b="2")
+    run("secrets.sync", "v.json")
+    for name in "ab":
+        aws.delete_secret(SecretId=f"{V}{name}")
+    written(project, a="1", b="3")
+    done = run("secrets.sync", "v.json", "--json")
+    assert (done.code, entries(done)) == (0, {"a": "updated", "b": "updated"})
+    assert held(aws) == {f"{V}a": "1", f"{V}b": "3"}
+
+
+def test_somebody_elses_entry_whose_deletion_is_scheduled_stays_so(project: Path, aws: Any, run: Run) -> None:
+    aws.create_secret(Name=f"{V}a", SecretString="x")
+    aws.delete_secret(SecretId=f"{V}a")
+    written(project, a="1")
+    done = run("secrets.sync", "v.json")
+    assert done.code == 1
+    assert f"aws secretsmanager restore-secret --secret-id {V}a" in done.out
+    assert held(aws) == {}
+
+
+def test_a_file_that_cannot_be_used_keeps_everything_from_being_written(project: Path, aws: Any, run: Run) -> None:
+    written(project, a="1")
+    written(project, "w.json", a=CANARY, b="")
+    for files in (("v.json", "--also", "w.json"), ("none.json",), ("v.json", "--also", ".")):
+        done = run("secrets.sync", *files)
+        assert done.code == 1, files
+        assert CANARY not in done.out
+    assert "w.json line 1: variable a has another value at v.json line 1" in run(
+        "secrets.sync", "v.json", "--also", "w.json"
+    ).out.replace("\n", " ")
+    assert "a secret holds 1 to 65536 bytes, this would be 0" in run("secrets.sync", "w.json").out
+    assert held(aws) == {}
+
+
+def test_a_file_that_git_tracks_is_refused_unless_yes(
+    project: Path, aws: Any, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(project, a="1")
+    git(project, "init", "-q")
+    monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
+    assert run("secrets.sync", "v.json", "--check").code == 3
+    git(project, "add", "v.json")
+    done = run("secrets.sync", "v.json")
+    assert done.code == 1
+    assert "git rm --cached v.json" in done.out
+    assert held(aws) == {}
+    assert run("secrets.sync", "v.json", "--yes").code == 0
+
+
+def test_what_fails_keeps_no_other_entry_from_being_written_and_the_next_run_does_the_rest(
+    project: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    file = written(project, **{f"k{number}": CANARY for number in range(8)})
+    odd = f"{V}k3"
+    proxy.rules.append(lambda operation, body: DENIED if body.get("Name") == odd else None)
+    done = run("secrets.sync", file, "--json")
+    assert done.code == 1
+    assert sorted(entries(done).values()) == ["created"] * 7 + ["failed"]
+    error = done.document["steps"][-1]["error"]
+    assert odd in error["message"]
+    assert "7 created" in error["message"]
+    assert '"Action": "secretsmanager:CreateSecret"' in error["hint"]
+    assert len(held(aws)) == 7
+    proxy.rules.pop()
+    assert entries(run("secrets.sync", file, "--json"))["k3"] == "created"
+    assert CANARY not in done.out + done.err
+
+
+DENIED = denying("CreateSecret")("CreateSecret", {})
+
+
+@pytest.mark.parametrize(
+    "operation", ["CreateSecret", "PutSecretValue", "DescribeSecret", "GetSecretValue", "ListSecrets", "DeleteSecret"]
+)
+def test_an_action_that_is_denied_is_named_with_the_policy_that_allows_it(
+    project: Path, aws: Any, proxy: Proxy, run: Run, operation: str
+) -> None:
+    written(project, a="1", b="2")
+    run("secrets.sync", "v.json")
+    written(project, a="2", c="3")
+    denied = ["BatchGetSecretValue", operation] if operation == "GetSecretValue" else [operation]
+    proxy.rules.append(denying(*denied))
+    done = run("secrets.sync", "v.json", "--prune", "--yes", "--json")
+    assert done.code == 1
+    error = done.document["steps"][-1]["error"]
+    assert f"not allowed: secretsmanager:{operation}" in error["message"]
+    assert f'"Action": "secretsmanager:{operation}"' in error["hint"]
+
+
+def test_a_value_that_somebody_writes_between_our_look_and_our_write_is_named_and_given_back(
+    project: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    written(project, a="1")
+    run("secrets.sync", "v.json")
+
+    def meanwhile(operation: str, body: Body) -> None:
+        if operation == "PutSecretValue":
+            aws.put_secret_value(SecretId=f"{V}a", SecretString=CANARY)
+
+    proxy.rules.append(meanwhile)
+    written(project, a="2")
+    done = run("secrets.sync", "v.json", "--json")
+    proxy.rules.pop()
+    assert (done.code, entries(done)) == (1, {"a": "failed"})
+    error = done.document["steps"][-1]["error"]
+    assert "somebody wrote version" in error["message"]
+    assert "aws secretsmanager update-secret-version-stage" in error["hint"]
+    theirs = aws.describe_secret(SecretId=f"{V}a")["VersionIdsToStages"]
+    assert any(f"--move-to-version-id {version} " in error["hint"] for version in theirs)
+    assert CANARY not in done.out + done.err
+
+
+def test_undo_leaves_a_value_that_somebody_has_given_since(project: Path, aws: Any, run: Run) -> None:
+    written(project, a="1", b="2")
+    run("secrets.sync", "v.json")
+    aws.put_secret_value(SecretId=f"{V}a", SecretString="theirs")
+    done = run("undo", "--yes")
+    assert done.code == 0
+    assert f"1 given another value since stay: {V}a" in done.out
+    assert held(aws) == {f"{V}a": "theirs"}
+
+
+def test_undo_goes_back_through_several_runs_to_what_stood_there_before_the_first(
+    project: Path, aws: Any, run: Run
+) -> None:
+    aws.create_secret(Name=f"{V}a", SecretString="theirs")
+    for value in ("1", "2", "3"):
+        written(project, a=value, b=value)
+        assert run("secrets.sync", "v.json", "--override").code == 0
+    assert run("secrets.delete", "a", "--override").code == 0
+    assert run("undo", "--yes").code == 0
+    assert held(aws) == {f"{V}a": "theirs"}
+
+
+def test_a_lost_answer_and_errors_of_the_server_are_tried_again(
+    project: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    written(project, a="1", b="2")
+    run("secrets.sync", "v.json")
+    seen: set[str] = set()
+
+    def trouble(operation: str, body: Body) -> Refusal | None:
+        if operation not in seen:
+            seen.add(operation)
+            return 500, "InternalServiceError", "again"
+        return None
+
+    def lose(operation: str, body: Body, answer: Body) -> Body:
+        if operation not in lost:
+            lost.add(operation)
+            raise ConnectionError
+        return answer
+
+    lost: set[str] = set()
+    proxy.rules.append(trouble)
+    proxy.edits.append(lose)
+    written(project, a="3", c="4")
+    done = run("secrets.sync", "v.json", "--json")
+    assert (done.code, entries(done)) == (0, {"a": "updated", "c": "created"})
+    assert {"PutSecretValue", "CreateSecret", "BatchGetSecretValue"} <= lost & seen
+    assert held(aws) == {f"{V}a": "3", f"{V}b": "2", f"{V}c": "4"}
+
+
+def test_no_value_lies_in_the_state_directory(project: Path, aws: Any, run: Run, closed_world: Path) -> None:
+    written(project, a=CANARY, b=CANARY)
+    run("secrets.sync", "v.json")
+    written(project, a=f"{CANARY}2")
+    run("secrets.sync", "v.json", "--prune", "--yes")
+    kept = [path for path in (closed_world / ".local").rglob("*") if path.is_file()]
+    journals = [path for path in kept if path.suffix == ".jsonl"]
+    assert len(journals) == 2
+    assert [path for path in kept if CANARY.encode() in path.read_bytes()] == []
+    assert {path.stat().st_mode & 0o777 for path in journals} == {0o600}
+
+
+def test_unrelated_secrets_are_neither_read_nor_touched(project: Path, aws: Any, proxy: Proxy, run: Run) -> None:
+    aws.create_secret(Name="unrelated/x", SecretString="x")
+    written(project, a="1")
+    run("secrets.sync", "v.json", "--prune", "--yes")
+    run("secrets.list")
+    assert "unrelated/x" not in json.dumps(proxy.asked)
+    assert held(aws) == {"unrelated/x": "x", f"{V}a": "1"}
+
+
+def test_an_entry_that_is_written_again_and_again_is_a_warning(project: Path, aws: Any, run: Run) -> None:
+    for number in range(21):
+        written(project, a=str(number))
+        done = run("secrets.sync", "v.json")
+        assert ("written more than 20 times within an hour" in done.out) == (number == 20)

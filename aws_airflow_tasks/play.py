@@ -290,8 +290,13 @@ class Play:
     def _tidy(self) -> None:
         """Remove what a killed run left, even where nothing is to be changed now; not in check mode."""
         if not self._tidied:
-            holding.tidy(self.settings)
+            holding.tidy(self.settings, self._airflow_runs)
             self._tidied = True
+
+    def _airflow_runs(self) -> bool:
+        with contextlib.suppress(TaskError, Pending):  # no engine answers: then nothing runs in it
+            return bool(self.site.running)
+        return False
 
     def _typed(self, text: str) -> str:
         """The commands in a hint as this person types them: with ``aws-airflow`` for ``invoke``, if that is it."""

@@ -171,7 +171,7 @@ def test_what_a_killed_run_left_is_tidied_up_once_though_nothing_changes_but_not
     project: Path, check: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tidied: list[Settings] = []
-    monkeypatch.setattr(holding, "tidy", tidied.append)
+    monkeypatch.setattr(holding, "tidy", lambda settings, _: tidied.append(settings))
     play = play_of(project, check=check)
     play.converge("a", lambda site: Plan())
     play.converge_each("b", lambda site: {}, lambda site, done: Plan())

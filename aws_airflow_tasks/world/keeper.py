@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +42,11 @@ def running(state: Path) -> Process | None:
     return processes.running(state / RECORD)
 
 
+def was_killed(state: Path) -> bool:
+    """Whether there was a keeper that no :func:`stop` has ended: it was killed, or Airflow ended before it."""
+    return (state / RECORD).exists() and running(state) is None
+
+
 def is_current(found: Process | None, settings: Settings, environ: Mapping[str, str]) -> bool:
     """Whether a keeper lives, is of this version, and goes by these settings and variables."""
     return found is not None and processes.environ(found).get(MADE_FROM) == made_from(settings, environ)
@@ -63,6 +69,9 @@ def start(settings: Settings, state: Path) -> None:
         record=state / RECORD,
     )
     (state / LOG).chmod(0o600)
+    deadline = time.monotonic() + 10
+    while not is_current(running(state), settings, os.environ) and processes.wait_until(deadline, 0.01):
+        pass  # the kernel tells a process's environment a moment after it lets its parent go on
 
 
 def stop(state: Path) -> None:

@@ -13,6 +13,7 @@ from typing import NoReturn
 import psutil
 import pytest
 
+from aws_airflow_tasks import holding
 from aws_airflow_tasks.core import Change, TaskError
 from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.settings import Settings
@@ -372,3 +373,27 @@ def test_a_notice_says_what_it_is_given_and_runs_nothing_of_it(
     assert [words[0] for words in ran] == ["notify-send", "osascript"]
     assert [words[-1] for words in ran] == ['a "quote" & $(more)'] * 2
     assert [sum("quote" in word for word in words) for words in ran] == [1, 1]
+
+
+@pytest.mark.parametrize("airflow_runs", [False, True])
+def test_the_next_command_takes_keys_away_that_a_crash_or_a_reboot_has_left_unless_airflow_runs_again(
+    settings: Settings, helper: Helper, airflow_runs: bool
+) -> None:
+    folder = state.make(settings.project)
+    helper.gives("ONE", 60)
+    stage(settings)
+    holding.tidy(settings, lambda: airflow_runs)
+    assert world_staging.holds(folder)
+    (folder / world.RECORD).write_text('{"pid": 4194303, "created": 1.0}')  # of before the reboot
+    holding.tidy(settings, lambda: airflow_runs)
+    assert (world_staging.holds(folder), (folder / world.RECORD).exists()) == (airflow_runs, airflow_runs)
+
+
+def test_while_somebody_works_on_the_project_such_keys_are_left_to_them(settings: Settings, helper: Helper) -> None:
+    folder = state.make(settings.project)
+    helper.gives("ONE", 60)
+    stage(settings)
+    (folder / world.RECORD).write_text("{}")
+    with locked(folder, wait=0, doing="invoke start"):
+        holding.tidy(settings, lambda: False)
+    assert world_staging.holds(folder)

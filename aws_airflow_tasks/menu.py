@@ -66,7 +66,7 @@ def env(play: Play) -> None:
 def secrets(play: Play) -> None:
     """Create the check variable and connection in AWS.
 
-    Two tagged entries of Secrets Manager, if they are not there; edits no file.
+    Two tagged entries of the backend, if they are not there; edits no file.
     """
     from aws_airflow_tasks.steps.secrets import plan
 
@@ -199,15 +199,20 @@ def trust(play: Play, list: bool = False, revoke: bool = False) -> None:
     consent.run(play, listed=list, revoked=revoke)
 
 
-@task(default=True, heeds="nothing", airflow="Airflow's major version: 3 or 2.")
-def up(play: Play, airflow: str = "3") -> None:
+@task(
+    default=True,
+    heeds="nothing",
+    airflow="Airflow's major version: 3 or 2.",
+    backend="Where its variables and connections are: secrets-manager or parameter-store.",
+)
+def up(play: Play, airflow: str = "3", backend: str = "secrets-manager") -> None:
     """See it all work without Docker, Astro or AWS.
 
     Runs setup and verify in .sandbox/, on real Airflow from PyPI and an embedded AWS.
     """
     from aws_airflow_tasks.sandbox import run
 
-    run(play, airflow, setup, verify)
+    run(play, airflow, backend, setup, verify)
 
 
 @task(heeds="nothing")

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from aws_airflow_tasks import backends
 from aws_airflow_tasks.core import Change, Plan, TaskError, UsageError, sh
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.runtimes import airflow_config, venv
@@ -30,21 +31,25 @@ IMAGES = {2: "quay.io/astronomer/astro-runtime:13.2.0", 3: "astrocrpublic.azurec
 FOREIGN = ("AIRFLOW_", "AWS_", "INVOKE_AWS_AIRFLOW_", "XDG_")
 
 
-def run(play: Play, airflow: str, *tasks: Any) -> None:
+def run(play: Play, airflow: str, backend: str, *tasks: Any) -> None:
     """Make the project, the embedded AWS and Airflow's virtual environment, then run ``tasks`` on them.
 
     Args:
         play: the command line, which is told what came of it.
         airflow: Airflow's major version, ``2`` or ``3``.
+        backend: the name of the secrets backend.
         tasks: the tasks to run there.
 
     Raises:
-        UsageError: there is no such version here.
+        UsageError: there is no such version here, or no such backend.
     """
     if airflow not in ("2", "3"):
         raise UsageError(f"--airflow {airflow} is neither 2 nor 3", hint="invoke sandbox --airflow 3")
+    if backend not in backends.ALL:
+        known = " nor ".join(backends.ALL)
+        raise UsageError(f"--backend {backend} is neither {known}", hint="invoke sandbox --backend parameter-store")
     root, major = _root(play.settings), int(airflow)
-    settings = _settings(play.settings, root / f"airflow-{major}")
+    settings = replace(_settings(play.settings, root / f"airflow-{major}"), backend=backend)
     with _inside(root):
         if _made(play, settings, root, major):
             endpoint = moto.running(_aws_directory(root), root / "home") or ""
@@ -220,6 +225,12 @@ def _wait_for(built: list[Future[Path]]) -> None:
         built.pop().result()
 
 
+def _flags(airflow: str, backend: str) -> str:
+    """The flags that choose the same sandbox again, where it is not the default one."""
+    plain = Settings().backend
+    return (f" --airflow {airflow}" if airflow != "3" else "") + (f" --backend {backend}" if backend != plain else "")
+
+
 def _say_what_next(play: Play, airflow: str) -> None:
     if play.failed or play.settings.check:
         return
@@ -227,7 +238,8 @@ def _say_what_next(play: Play, airflow: str) -> None:
     printed = next((check.detail for check in play.checks if check.check == "dag-run" and check.status == "ok"), "")
     play.extra["sandbox"] = {"value": printed, "ui": login.url, "project": str(play.settings.project)}
     play.note(f"{printed}\nAirflow {airflow}: {login.url}   user {login.user}, password in {login.password_file}")
-    play.note("next: invoke sandbox (changes nothing)   invoke sandbox.stop   invoke sandbox.clean")
+    again = f"invoke sandbox{_flags(airflow, play.settings.backend)}"
+    play.note(f"next: {again} (changes nothing)   invoke sandbox.stop   invoke sandbox.clean")
     play.note("in your own Astro project: aws-airflow setup --check --diff")
 
 

@@ -52,6 +52,9 @@ class Settings:
     check_variable: str = "aws_airflow_check"
     check_connection: str = "aws_airflow_check"
     owner: str = ""
+    kms_key: str = ""
+    tags: str = ""
+    tier: str = ""
     endpoint_url: str = ""
     wait: int = 300
     identity_ttl: int = 300
@@ -251,6 +254,21 @@ def not_a_url(value: str) -> str | None:
     return "a URL without a user name and password" if "@" in parts.netloc else None
 
 
+def tagged(text: str) -> dict[str, str]:
+    """The tags of the setting ``tags``, by key: ``team=data, env=dev``."""
+    pairs = [pair.strip().partition("=") for pair in text.split(",") if pair.strip()]
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _tags(text: str) -> str | None:
+    """AWS takes 50 tags; one is ours, and one says whose a synced entry is (docs.aws.amazon.com/tag-editor)."""
+    pair = r"\s*(?!aws:)[\w .:/+@-]{1,128}=[\w .:/=+@-]{0,256}\s*"
+    whole = not text.strip() or re.fullmatch(rf"{pair}(,{pair})*", text, re.IGNORECASE)
+    several = len(tagged(text)) == text.count(",") + 1 or not text.strip()
+    fine = whole and several and "aws-airflow-tasks" not in tagged(text) and len(tagged(text)) <= 48
+    return None if fine else "up to 48 tags such as team=data, env=dev; none that begins with aws:, nor our own"
+
+
 #: what is allowed, as a function from a value to the words for what is allowed (None: the value is fine)
 _RULES: dict[str, Callable[[str], str | None]] = {
     "project": _directory,
@@ -261,12 +279,18 @@ _RULES: dict[str, Callable[[str], str | None]] = {
     "credentials": _one_of("auto", "live", "export"),
     "keep_fresh": _one_of("auto", "off"),
     "mount_path": _matching(r"/[A-Za-z0-9._/-]*[A-Za-z0-9._-]", "an absolute path in the containers"),
-    "backend": _one_of("secrets-manager", "none"),
+    "backend": _one_of("secrets-manager", "parameter-store", "none"),
     "connections_prefix": _matching(r"[A-Za-z0-9/_+=.@-]*", "a name prefix such as airflow/connections"),
     "variables_prefix": _matching(r"[A-Za-z0-9/_+=.@-]*", "a name prefix such as airflow/variables"),
     "check_variable": _matching(r"[A-Za-z0-9_.-]{1,200}", "an Airflow variable name"),
     "check_connection": _matching(r"[A-Za-z0-9_.-]{1,200}", "an Airflow conn_id"),
     "owner": _matching(r"[\w .:/=+@-]{0,256}", "a team's name: letters, digits and .:/=+-@ (it is the value of a tag)"),
+    "kms_key": _matching(
+        r"(?:(?:arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:)?(?:alias/[A-Za-z0-9/_-]+|key/[A-Za-z0-9-]+)|[a-z0-9-]{32,40})?",
+        "a KMS key: alias/NAME, a key's id or ARN",
+    ),
+    "tags": _tags,
+    "tier": _matching(r"standard|advanced|intelligent-tiering|", "one of standard, advanced, intelligent-tiering"),
     "endpoint_url": lambda value: not_a_url(value) if value else None,
     "wait": _seconds,
     "identity_ttl": _seconds,

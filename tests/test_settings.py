@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_airflow_tasks.core import UsageError
-from aws_airflow_tasks.settings import KEYS, Layer, environment_layer, load, project
+from aws_airflow_tasks.settings import KEYS, Layer, environment_layer, load, project, tagged
 
 
 def loaded(tmp_path: Path, **values: object):
@@ -28,7 +28,18 @@ def loaded(tmp_path: Path, **values: object):
         ("runtime", "podman", "auto, docker"),
         ("account", "12345678901", "12 digits, in quotes"),
         ("account", 0o12345670123, "12 digits, in quotes"),
-        ("backend", "vault", "secrets-manager"),
+        ("backend", "vault", "secrets-manager, parameter-store"),
+        ("kms_key", "ours", "alias/NAME"),
+        ("kms_key", "alias/a b", "alias/NAME"),
+        ("tier", "Advanced", "standard, advanced"),
+        ("tags", "team", "team=data"),
+        ("tags", {"team": "data"}, "team=data"),
+        ("tags", "team=data,", "team=data"),
+        ("tags", "team=data, team=ops", "team=data"),
+        ("tags", "aws:team=data", "begins with aws:"),
+        ("tags", "aws-airflow-tasks=mine", "our own"),
+        ("tags", "team=a;b", "team=data"),
+        ("tags", ",".join(f"t{number}=x" for number in range(49)), "up to 48"),
         ("mount_path", "home/astro", "absolute path"),
         ("mount_path", "/a b", "absolute path"),
         ("mount_path", "/", "absolute path"),
@@ -72,6 +83,30 @@ def test_an_unknown_setting_in_the_environment_is_named() -> None:
 
 def test_an_account_may_be_a_number_of_yamls(tmp_path: Path) -> None:
     assert loaded(tmp_path, account=123456789012).account == loaded(tmp_path, account="123456789012").account
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "alias/aws/ssm",
+        "1234abcd-12ab-34cd-56ef-1234567890ab",
+        "mrk-1234abcd12ab34cd56ef1234567890ab",
+        "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab",
+        "arn:aws:kms:eu-west-1:123456789012:alias/ours",
+    ],
+)
+def test_a_kms_key_has_every_name_that_aws_has_for_it(tmp_path: Path, key: str) -> None:
+    assert loaded(tmp_path, kms_key=key).kms_key == key
+
+
+def test_tags_are_pairs_of_which_spaces_around_are_no_part(tmp_path: Path) -> None:
+    assert tagged(loaded(tmp_path, tags="team = data , cost centre=7=b,empty=").tags) == {
+        "team": "data",
+        "cost centre": "7=b",
+        "empty": "",
+    }
+    assert tagged(loaded(tmp_path, tags=" ").tags) == {}
 
 
 def test_settings_are_read_from_the_environment(tmp_path: Path) -> None:

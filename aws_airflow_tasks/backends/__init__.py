@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from aws_airflow_tasks.backends import secrets_manager
+from aws_airflow_tasks.backends import parameter_store, secrets_manager
 from aws_airflow_tasks.backends.many import Many
 from aws_airflow_tasks.backends.protocol import Backend, Entry
 
 __all__ = ["ALL", "MANY", "Backend", "Entry", "Many", "choose"]
 
-ALL: dict[str, Backend] = {backend.NAME: backend for backend in (secrets_manager,)}
+ALL: dict[str, Backend] = {backend.NAME: backend for backend in (secrets_manager, parameter_store)}
 
 #: those that keep a person's own entries as well
 MANY: dict[str, Many] = {backend.NAME: backend for backend in (secrets_manager,)}

@@ -1,8 +1,9 @@
 """What a person's own keyword arguments would make of a backend, where ours are wanted.
 
 Airflow makes the class with them (``BACKEND_KWARGS``, JSON); what they do is in the amazon provider's
-``secrets/secrets_manager.py``, ``hooks/base_aws.py`` and ``utils/connection_wrapper.py`` (9.39). What is left out or
-``null`` there falls back to the provider's default, or to what botocore finds in the environment.
+``secrets/secrets_manager.py``, ``secrets/systems_manager.py``, ``hooks/base_aws.py``, ``utils/connection_wrapper.py``
+(9.39). What is left out or ``null`` there falls back to the provider's default, or to what botocore finds in the
+environment.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ KEYS = (
     *("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "session_kwargs"),
     *("s3_config_file", "aws_iam_role"),
 )
+#: arguments of which some classes know nothing: they make nothing of them
+SOME = {"sep", "extra_conn_words"}
 #: the parts of a connection for which ``extra_conn_words`` may name further words
 PARTS = {"login", "user", "password", "host", "port", "schema", "conn_type", "extra"}
 
@@ -62,7 +65,8 @@ def objections(
         return (Objection("not JSON: Airflow would ignore it"),)
     if have and not isinstance(have, dict):
         return (Objection("no JSON object: Airflow would ignore it"),)
-    have, want = have or {}, json.loads(wanted)
+    have = {key: value for key, value in (have or {}).items() if key not in SOME or key in backend.ARGUMENTS}
+    want = json.loads(wanted)
     checked = {"variable": settings.check_variable, "connection": settings.check_connection}
     hidden = (found for kind, entry in checked.items() for found in _entry(backend, kind, entry, have, want))
     return (*hidden, *_words(have), *_place(have, want), *_identity(have, profiles))

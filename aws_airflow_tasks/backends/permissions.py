@@ -14,19 +14,28 @@ from aws_airflow_tasks.backends import Backend
 
 #: by task what it does to entries
 TASKS: dict[str, tuple[str, ...]] = {
-    "secrets": ("describe", "create"),
+    "secrets": ("describe", "create", "delete"),
     "status": ("describe",),
     "verify": ("get",),
-    "undo": ("describe", "get", "delete"),
+    "undo": ("describe", "get", "delete", "batch", "create", "replace", "restore"),
+    "secrets.list": ("list",),
+    "secrets.get": ("batch", "get"),
+    "secrets.history": ("history",),
+    "secrets.put": ("batch", "get", "describe", "create", "replace", "restore"),
+    "secrets.delete": ("batch", "get", "describe", "delete"),
+    "secrets.sync": ("batch", "get", "list", "describe", "create", "replace", "delete", "restore"),
 }
 #: allowed to everybody: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 IDENTITY = "sts:GetCallerIdentity"
 #: by the service in an action's name, the ARNs of an entry: AWS judges a secret that is there by the one with six more
 #: characters, and what is asked of one that is not (yet) by its bare name
 _ARN = "arn:{partition}:secretsmanager:{region}:{account}:secret:{name}"
-RESOURCES = {"secretsmanager": (_ARN, f"{_ARN}-??????")}
+RESOURCES = {
+    "secretsmanager": (_ARN, f"{_ARN}-??????"),
+    "ssm": ("arn:{partition}:ssm:{region}:{account}:parameter{name}",),  # the name begins with a slash
+}
 #: actions that can be allowed for no single entry (the Service Authorization Reference has no resource type for them)
-FOR_ALL = frozenset({"secretsmanager:BatchGetSecretValue", "secretsmanager:ListSecrets"})
+FOR_ALL = frozenset({"secretsmanager:BatchGetSecretValue", "secretsmanager:ListSecrets", "ssm:DescribeParameters"})
 
 
 def actions(backend: Backend, tasks: Iterable[str]) -> tuple[str, ...]:

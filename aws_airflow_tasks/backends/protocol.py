@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
@@ -19,12 +19,21 @@ class Entry(NamedTuple):
         name: its name.
         tags: its tags.
         pending_deletion: whether it is scheduled for deletion, and so looks absent to Airflow.
+        key: the KMS key that encrypts it, in one of the forms that AWS has for it.
+        tier: Parameter Store's, as the setting has it; empty elsewhere.
     """
 
     id: str
     name: str
     tags: Mapping[str, str]
     pending_deletion: bool = False
+    key: str = ""
+    tier: str = ""
+
+
+def pairs(tags: Mapping[str, str]) -> Any:
+    """Tags as AWS takes them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 class Read(NamedTuple):
@@ -55,6 +64,8 @@ class Backend(Protocol):
     ENTRY: str
     #: the class that Airflow loads
     CLASS: str
+    #: which of the arguments that only some of these classes have it has
+    ARGUMENTS: frozenset[str]
     #: by the function that asks AWS the IAM actions that it takes: ``describe``, ``get``, ``create``, ``delete`` …
     ACTIONS: dict[str, tuple[str, ...]]
 
@@ -83,7 +94,13 @@ class Backend(Protocol):
         """An entry's value; None when there is none that Airflow would see."""
 
     def create(self, account: Account, name: str, value: str, tags: Mapping[str, str]) -> str:
-        """Create an entry and return its id. Raises TaskError when there is one, or one is scheduled for deletion."""
+        """Create an entry and return its id. Raises TaskError when there is one, or one is scheduled for deletion.
+
+        Of the account's settings ``kms_key`` encrypts it, where there is one.
+        """
+
+    def tag(self, account: Account, entry_id: str, tags: Mapping[str, str]) -> None:
+        """Give an entry these tags, whatever others it has."""
 
     def delete(self, account: Account, entry_id: str) -> None:
         """Delete an entry for good; one that is gone already is fine."""

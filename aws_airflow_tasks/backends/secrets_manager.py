@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from aws_airflow_tasks.backends import limits
 from aws_airflow_tasks.backends.many import Listed, Overtaken, Value, Version
-from aws_airflow_tasks.backends.protocol import Entry, Read
+from aws_airflow_tasks.backends.protocol import Entry, Read, pairs
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import endpoints, profiles
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NAME = "secrets-manager"
 ENTRY = "secret"
 CLASS = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
+ARGUMENTS = frozenset({"sep", "extra_conn_words"})
 ACTIONS = {
     "describe": ("secretsmanager:DescribeSecret",),
     "get": ("secretsmanager:GetSecretValue",),
@@ -34,8 +35,10 @@ ACTIONS = {
     "replace": ("secretsmanager:PutSecretValue",),
     "restore": ("secretsmanager:RestoreSecret",),
 }
-BATCH = 20
+BATCH = limits.QUOTAS[NAME].ids
 RESTORES = True
+#: what encrypts a secret of which AWS names no key
+DEFAULT_KEY = "alias/aws/secretsmanager"
 
 
 def kwargs(settings: Settings, known: Credentials) -> dict[str, str]:
@@ -86,7 +89,7 @@ def describe(account: Account, name: str) -> Entry | None:
         except client.exceptions.ResourceNotFoundException:
             return None
     tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
-    return Entry(found["ARN"], found["Name"], tags, "DeletedDate" in found)
+    return Entry(found["ARN"], found["Name"], tags, "DeletedDate" in found, found.get("KmsKeyId", DEFAULT_KEY))
 
 
 def get(account: Account, name: str) -> str | None:
@@ -104,13 +107,17 @@ def create(account: Account, name: str, value: str, tags: Mapping[str, str]) -> 
     client = _client(account)
     with _explained(account, name), _scheduled(account, name):
         try:
-            made = client.create_secret(
-                Name=name, SecretString=value, Tags=[{"Key": key, "Value": text} for key, text in tags.items()]
-            )
+            made = client.create_secret(Name=name, SecretString=value, Tags=pairs(tags), **_key(account))
         except client.exceptions.ResourceExistsException:
             found = describe(account, name)
             raise scheduled(account, name) if found and found.pending_deletion else _made_meanwhile(name) from None
         return made["ARN"]
+
+
+def tag(account: Account, entry_id: str, tags: Mapping[str, str]) -> None:
+    """Give an entry these tags, whatever others it has."""
+    with _explained(account, entry_id):
+        _client(account).tag_resource(SecretId=entry_id, Tags=pairs(tags))
 
 
 def delete(account: Account, entry_id: str) -> None:
@@ -128,18 +135,13 @@ def scheduled(account: Account, name: str) -> TaskError:
 
 
 def writes(settings: Settings) -> float:
-    """AWS allows 50 a second for an account and region, which others write to as well ("Quotas" of its manual)."""
-    return 45.0
+    """See ``limits``."""
+    return limits.writes(NAME, settings)
 
 
 def refusal(settings: Settings, name: str, text: str) -> str:
-    """Names and sizes as ``CreateSecret`` has them in AWS's API reference."""
-    if not re.fullmatch(r"[A-Za-z0-9/_+=.@-]{1,512}", name):
-        return "a secret's name may have letters, digits and /_+=.@- only, 512 at most"
-    if name.lower().startswith("aws/"):
-        return "names that begin with aws/ are AWS's own"
-    size = len(text.encode("utf-8", "surrogatepass"))
-    return "" if 0 < size <= 65_536 else f"a secret holds 1 to 65536 bytes, this would be {size}"
+    """See ``limits``."""
+    return limits.said(NAME, settings, name, text)
 
 
 def values(account: Account, names: Sequence[str]) -> dict[str, Value | TaskError]:
@@ -245,8 +247,9 @@ def make(account: Account, name: str, text: str, tags: Mapping[str, str], token:
     client = _client(account)
     with _explained(account, name), _scheduled(account, name):
         try:
-            given = [{"Key": key, "Value": value} for key, value in tags.items()]
-            client.create_secret(Name=name, SecretString=text, Tags=given, ClientRequestToken=token)  # type: ignore[arg-type]
+            client.create_secret(
+                Name=name, SecretString=text, Tags=pairs(tags), ClientRequestToken=token, **_key(account)
+            )
         except client.exceptions.ResourceExistsException:
             if _stages(account, name).get("AWSCURRENT") != token:  # else the answer of a first attempt was lost
                 raise Overtaken(*_made_meanwhile(name).args) from None
@@ -317,6 +320,11 @@ def _stages(account: Account, name: str) -> dict[str, str]:
         except client.exceptions.ResourceNotFoundException:
             return {}
     return {stage: version for version, stages in found.items() for stage in stages}
+
+
+def _key(account: Account) -> Any:
+    """The argument for the key that is set; none: AWS's own."""
+    return {"KmsKeyId": account.settings.kms_key} if account.settings.kms_key else {}
 
 
 def _client(account: Account) -> SecretsManagerClient:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from secrets import token_hex, token_urlsafe
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from aws_airflow_tasks import backends
-from aws_airflow_tasks.backends import Backend, Entry
-from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest
+from aws_airflow_tasks.backends import Backend, Entry, keys, limits
+from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest, sh
+from aws_airflow_tasks.settings import ENVIRONMENT_PREFIX, tagged
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import aws, receipts
@@ -31,8 +33,9 @@ def plan(site: Site) -> Plan:
         TaskError: AWS refuses, or an entry of the name is somebody else's.
     """
     backend, account = site.backend, site.account
+    before, warnings = _of_another_backend(site)
     if backend is None:
-        return Plan(skipped=True, reason="no backend is set")
+        return Plan(tuple(before), skipped=True, reason="no backend is set", warnings=tuple(warnings))
     if not account.credentials.region:
         profile = account.credentials.profile
         raise TaskError(f"no region is set for profile {profile}", hint=no_region(profile))
@@ -43,7 +46,8 @@ def plan(site: Site) -> Plan:
             hint="INVOKE_AWS_AIRFLOW_CHECK_VARIABLE=another_name invoke secrets env dag",
         )
     changes = [_change(site, backend, name, value()) for name, value in names.items()]
-    return Plan(tuple(changes), target=", ".join(change.target for change in changes), reason="there")
+    target = ", ".join(change.target for change in changes)
+    return Plan((*changes, *before), target=target, reason="there", warnings=tuple(warnings))
 
 
 def _entries(site: Site, backend: Backend) -> Mapping[str, Callable[[], str]]:
@@ -106,6 +110,13 @@ def _change(site: Site, backend: Backend, name: str, value: str) -> Change:
             hint="INVOKE_AWS_AIRFLOW_CHECK_VARIABLE=another_name INVOKE_AWS_AIRFLOW_CHECK_CONNECTION=another_name "
             "invoke secrets",
         )
+    if found:
+        _agree(site, backend, found)
+    else:
+        limits.check(backend.NAME, site.settings, backend.ENTRY, name, value)
+    wanted = tagged(site.settings.tags)
+    if found and not wanted.items() <= found.tags.items() and found.tags[TAG] == states.project_id(site.state):
+        return _tagging(site, backend, found, wanted)
     there, known, service = "exists\n", site.account.credentials, backend.read(name).service
     everything, asked = known.endpoints.get(EVERYTHING, ""), site.account.client(service).meta.endpoint_url
     return Change(
@@ -120,16 +131,74 @@ def _change(site: Site, backend: Backend, name: str, value: str) -> Change:
 
 
 def _create(site: Site, backend: Backend, name: str, value: str) -> None:
-    backend.create(site.account, name, value, {TAG: states.project_id(site.state)})
+    backend.create(site.account, name, value, {**tagged(site.settings.tags), TAG: states.project_id(site.state)})
+
+
+def _agree(site: Site, backend: Backend, found: Entry) -> None:
+    """Raise TaskError where an entry has another key or tier than the settings say."""
+    key, tier = site.settings.kms_key, site.settings.tier
+    differing = {}
+    if key and not keys.same(site.account, key, found.key):
+        differing["kms_key"] = found.key
+    if found.tier and tier in ("standard", "advanced") and tier != found.tier:
+        differing["tier"] = found.tier
+    for setting, has in differing.items():
+        wanted, variable = getattr(site.settings, setting), f"{ENVIRONMENT_PREFIX}{setting.upper()}"
+        raise TaskError(
+            f"{backend.ENTRY} {found.name} has the {setting} {has}, wanted {wanted}",
+            hint=sh(f"{variable}={{}} invoke secrets   # or have it made anew:\n", has)
+            + f"{ENVIRONMENT_PREFIX}BACKEND=none invoke secrets && "
+            + sh(f"{variable}={{}} invoke secrets", wanted),
+        )
+
+
+def _tagging(site: Site, backend: Backend, found: Entry, wanted: Mapping[str, str]) -> Change:
+    """The person's tags, on an entry of ours: it goes with them."""
+    return Change(
+        target=f"{backend.ENTRY} {found.name}",
+        action="tag",
+        before="".join(f"{key}={found.tags[key]}\n" for key in wanted if key in found.tags),
+        after="".join(f"{key}={text}\n" for key, text in wanted.items()),
+        apply=lambda: backend.tag(site.account, found.id, wanted),
+        reason="its tags differ",
+    )
+
+
+def _of_another_backend(site: Site) -> tuple[list[Change], list[str]]:
+    """What we created where Airflow no longer looks goes; what cannot, now, is said, and `undo` tries again."""
+    changes: list[Change] = []
+    warnings: list[str] = []
+    for place, target in _created(site):
+        if place.backend == site.settings.backend:
+            continue
+        try:
+            planned = target.plan()
+        except TaskError as error:
+            warnings.append(f"{target.name} stays until `invoke undo`: {error.message}")
+            continue
+        changes += [change._replace(apply=partial(_gone, site, change, target)) for change in planned.changes]
+        warnings += planned.warnings
+    return changes, warnings
+
+
+def _gone(site: Site, change: Change, target: Target) -> None:
+    change.apply()
+    receipts.forget(site.state, target.receipts)
 
 
 def undo(site: Site) -> list[Target]:
     """What we created in AWS is deleted, wherever: a name may be there in several regions, accounts or endpoints."""
+    return [target for _, target in _created(site)]
+
+
+def _created(site: Site) -> list[tuple[Created, Target]]:
     groups: dict[Created, list[Kept[Created]]] = {}
     for kept in receipts.of(site.receipts, Created):
         groups.setdefault(kept.record._replace(sha256=None), []).append(kept)
     names = [place.name for place in groups]
-    return [_deleted(site, place, group, several=names.count(place.name) > 1) for place, group in groups.items()]
+    return [
+        (place, _deleted(site, place, group, several=names.count(place.name) > 1)) for place, group in groups.items()
+    ]
 
 
 def _deleted(site: Site, place: Created, group: Sequence[Kept[Created]], *, several: bool) -> Target:

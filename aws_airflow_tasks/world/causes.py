@@ -102,7 +102,8 @@ def _made(cause: Cause, words: _Words, subject: Subject) -> TaskError:
 def _allowed(error: Exception, said: str, subject: Subject) -> dict[str, str]:
     """The IAM action that was denied, the resource, and why, as far as AWS says so."""
     operation = getattr(error, "operation_name", "")
-    service = {"GetCallerIdentity": "sts", "AssumeRole": "sts"}.get(operation, "secretsmanager")
+    asked = subject.resource.split(":")[2] if subject.resource.startswith("arn:") else "secretsmanager"
+    service = {"GetCallerIdentity": "sts", "AssumeRole": "sts"}.get(operation, asked)
     action = re.search(r"not authorized to perform: ([\w-]+:\w+)", said)
     resource = re.search(r"on resource: ([^\s,]+)", said)
     reason = re.search(r"because (no [\w -]+ policy allows)|with (an explicit deny in an? [\w -]+)", said)
@@ -120,7 +121,8 @@ def _resource(said: str, known: str) -> str:
 
 
 def _first_sentence(text: str) -> str:
-    return re.split(r"(?<=[.!?])\s|\n", text.strip(), maxsplit=1)[0][:300]
+    said = re.sub(r"\bValue '.*' at '", "Value *** at '", text.strip(), flags=re.DOTALL)  # AWS repeats what it refuses
+    return re.split(r"(?<=[.!?])\s|\n", said, maxsplit=1)[0][:300]
 
 
 class _Words(dict[str, str]):
@@ -187,6 +189,12 @@ CAUSES: dict[str, Cause] = {
     "ThrottlingException": _BUSY,
     "TooManyRequestsException": _BUSY,
     "LimitExceededException": Cause("a limit of the AWS account is reached: {said}", "ask AWS to raise it"),
+    "ParameterLimitExceeded": Cause(
+        "the account has as many standard parameters in {region} as AWS takes, 10,000",
+        "INVOKE_AWS_AIRFLOW_TIER=advanced invoke secrets   # $0.05 a month each",
+    ),
+    "InvalidKeyId": Cause("AWS cannot use the KMS key: {said}", "aws kms list-aliases{options}"),
+    "TooManyUpdates": _BUSY,
     "InvalidRequestException": Cause("AWS refuses {operation}: {said}", "aws secretsmanager list-secrets{option}"),
     "ClientError": Cause("AWS refuses {operation} ({code}): {said}", "aws sts get-caller-identity{options}"),
     # nothing was asked

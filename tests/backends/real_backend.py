@@ -25,6 +25,11 @@ class Asked:
         self.names.append(SecretId)
         return {"SecretString": json.dumps(CONNECTION)}
 
+    def get_parameter(self, Name: str, WithDecryption: bool) -> dict[str, dict[str, str]]:  # noqa: N803
+        assert WithDecryption
+        self.names.append(Name)
+        return {"Parameter": {"Value": json.dumps(CONNECTION)}}
+
 
 def outcome(text: str) -> list[Any]:
     """Region, endpoint, access key, the names that are asked for, the connection's host; or the error."""

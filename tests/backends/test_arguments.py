@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks.backends import secrets_manager
+from aws_airflow_tasks.backends import parameter_store, secrets_manager
 from aws_airflow_tasks.backends.arguments import Objection, objections
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world.profiles import Credentials
@@ -149,6 +149,20 @@ def test_another_separator_is_told_by_the_name_that_airflow_would_look_for() -> 
         f'sep is "-": Airflow would look for "airflow/connections-{ENTRY}", not "airflow/connections/{ENTRY}"',
     ]
     assert [each.words for each in beside_ours(sep=None)] == ["sep is no text: Airflow would find nothing with it"] * 2
+
+
+@pytest.mark.parametrize("others", [{"sep": "-"}, {"sep": None}, {"extra_conn_words": {"hostname": ["h"]}}])
+def test_arguments_of_another_backends_class_alone_are_the_persons_to_keep(others: dict[str, Any]) -> None:
+    wanted = parameter_store.kwargs(SETTINGS, KNOWN_HERE)
+    assert objections(parameter_store, SETTINGS, ("dev",), json.dumps(wanted | others), json.dumps(wanted)) == ()
+
+
+@pytest.mark.parametrize("prefix", ["airflow/variables", "/airflow/variables/", "//airflow/variables"])
+def test_parameter_store_finds_the_same_with_one_leading_slash_or_none(prefix: str) -> None:
+    wanted = parameter_store.kwargs(SETTINGS, KNOWN_HERE)
+    current = json.dumps(wanted | {"variables_prefix": prefix})
+    same = objections(parameter_store, SETTINGS, ("dev",), current, json.dumps(wanted)) == ()
+    assert same == (not prefix.startswith("//"))
 
 
 def test_a_separator_that_joins_the_same_names_is_fine() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aws_airflow_tasks.backends import secrets_manager
+from aws_airflow_tasks.backends import Backend, parameter_store, secrets_manager
 from aws_airflow_tasks.backends.arguments import objections
 from aws_airflow_tasks.runtimes import venv
 from aws_airflow_tasks.settings import Settings
@@ -26,7 +26,6 @@ SETTINGS = Settings(
     variables_prefix="team/vars"
 )  # not the provider's default, to tell what is ignored from what is not
 KNOWN = Credentials("dev", "static", "static", "eu-west-1", "", "", (), Path("config"), Path("credentials"))
-WANTED = secrets_manager.kwargs(SETTINGS, KNOWN)
 OTHER_KEYS = {"aws_access_key_id": "AKIAOTHER", "aws_secret_access_key": "x"}
 BESIDE: tuple[dict[str, Any], ...] = (
     {"connections_lookup_pattern": "^aws_", "variables_lookup_pattern": "AWS"},
@@ -66,12 +65,12 @@ WHOLE = (
 )
 
 
-def truth(major: int, texts: list[str], home: Path) -> list[list[Any]]:
+def truth(major: int, backend: Backend, texts: list[str], home: Path) -> list[list[Any]]:
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "AIRFLOW_HOME": str(home / "airflow"),
-        "AIRFLOW__SECRETS__BACKEND": secrets_manager.CLASS,
+        "AIRFLOW__SECRETS__BACKEND": backend.CLASS,
         "AWS_PROFILE": "dev",
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -92,14 +91,23 @@ def aws_files(home: Path, keys: Mapping[str, str]) -> None:
 
 
 @pytest.mark.parametrize("major", [3, 2])
+@pytest.mark.parametrize(
+    ("backend", "slash"), [(secrets_manager, ""), (parameter_store, "/")], ids=["secrets-manager", "parameter-store"]
+)
 def test_arguments_will_do_just_where_the_real_backend_makes_the_same_of_them(
-    major: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    major: int, backend: Backend, slash: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
     aws_files(tmp_path, {"dev": "AKIADEV", "ops": "AKIAOPS"})
-    wanted = json.dumps(WANTED)
-    texts = [*(json.dumps(WANTED | others) for others in BESIDE), *WHOLE]
-    ours, *made = truth(major, [wanted, *texts], tmp_path)
-    assert ours[2:] == ["AKIADEV", "airflow/connections/aws_airflow_check", "team/vars/aws_airflow_check", "the-host"]
-    verdicts = {text: not objections(secrets_manager, SETTINGS, ("dev",), text, wanted) for text in texts}
+    known = backend.kwargs(SETTINGS, KNOWN)
+    wanted = json.dumps(known)
+    texts = [*(json.dumps(known | others) for others in BESIDE), *WHOLE]
+    ours, *made = truth(major, backend, [wanted, *texts], tmp_path)
+    assert ours[2:] == [
+        "AKIADEV",
+        f"{slash}airflow/connections/aws_airflow_check",
+        f"{slash}team/vars/aws_airflow_check",
+        "the-host",
+    ]
+    verdicts = {text: not objections(backend, SETTINGS, ("dev",), text, wanted) for text in texts}
     assert verdicts == {text: found == ours for text, found in zip(texts, made, strict=True)}

@@ -219,11 +219,11 @@ def test_an_entry_whose_first_answer_was_lost_counts_as_made(account: aws.Accoun
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("airflow/variables/x y", "v", "letters, digits"),
-        ("a" * 513, "v", "512 at most"),
-        ("aws/x", "v", "AWS's own"),
-        ("x", "", "would be 0"),
-        ("x", "ä" * 32_769, "would be 65538"),
+        ("airflow/variables/x y", "v", "other characters than A-Z"),
+        ("a" * 513, "v", "longer than 512"),
+        ("aws/x", "v", "begins with aws/"),
+        ("x", "", "empty"),
+        ("x", "ä" * 32_769, "larger than 65,536 bytes"),
         ("x/_+=.@-Y9", "ä" * 32_768, ""),
     ],
 )

@@ -5,6 +5,7 @@ The AWS command line is handed the terminal when somebody has to log in; these t
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import time
@@ -20,6 +21,8 @@ from aws_airflow_tasks.world import cli, delivery, identity, sessions
 from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable
 from aws_airflow_tasks.world.identity import Known
 from aws_airflow_tasks.world.staging import AT_HAND
+
+log = logging.getLogger("aws_airflow_tasks")
 
 #: the first version of the AWS command line that knows a command
 SINCE = {("sso", "login"): (2, 0, 0), ("configure", "sso"): (2, 0, 0), ("login",): (2, 32, 0)}
@@ -144,9 +147,10 @@ def _login(needed: LoginNeeded, site: Site) -> Change:
 
 
 def _log_in(needed: LoginNeeded, settings: Settings) -> None:
-    """Log in, and stage what could not be before."""
+    """Log in, say who we are then, and stage what could not be before."""
     _run(needed, settings)
     after = Site(settings)
+    log.info("logged in as %s; %s", after.identity.identity.arn, _origins(after))
     for change in _changes(after, after.identity):
         change.apply()
 

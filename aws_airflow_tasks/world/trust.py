@@ -125,12 +125,12 @@ def _outside(project: Path, name: str) -> str:
 
 def keep_inside(project: Path, name: str) -> None:
     """Raise TaskError where a name in the project leads out of it, and the person has not agreed to that."""
-    if target := _outside(project, name):
-        if not any(_beneath(target, answer.asked.links) for answer in answers(project)):
-            raise TaskError(
-                f"{name} leads out of the project, to {shown(target)}, which you have not agreed to",
-                hint=sh("ls -ld {}   # if that is meant: invoke trust", project / name),
-            )
+    target = _outside(project, name)
+    if target and not any(_beneath(target, answer.asked.links) for answer in answers(project)):
+        raise TaskError(
+            f"{name} leads out of the project, to {shown(target)}, which you have not agreed to",
+            hint=sh("ls -ld {}   # if that is meant: invoke trust", project / name),
+        )
 
 
 def _of(layer: Layer) -> Iterator[tuple[str, str]]:

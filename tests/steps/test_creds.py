@@ -127,9 +127,12 @@ def test_without_credentials_aws_configure_is_handed_the_terminal(
     embedded: Embedded,
     closed_world: Path,
     typed: Callable[..., list[tuple[str, ...]]],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO", "aws_airflow_tasks")
     asked = typed(lambda: written(closed_world, embedded))
     result = run(replace(settings, runtime=runtime))
+    assert f"logged in as {USER}; {ORIGINS}" in caplog.messages
     assert asked == [("aws", "configure")]
     said = "profile default has no credentials: aws configure; profile default, as nothing names one"
     assert (result.status, result.reason) == ("changed", said)

@@ -155,6 +155,8 @@ def _check_places(play: Play) -> None:
         play.screen.progress(f"warning  {warning}")
     for place in (state.root(), play.settings.cache):
         private.check_way(place)
+    if os.path.lexists(play.state):
+        private.check(play.state)
 
 
 def refuse(error: TaskError, names: str, screen: Screen) -> int:

@@ -242,3 +242,14 @@ def test_a_terminal_is_shown_what_it_would_obey_and_a_pipe_gets_a_diff_as_it_is(
     shown = shell(f"script -qec '{line}' /dev/null", project, NO_COLOR="1", SHELL="/bin/bash")
     assert "\\x1b]0;owned\\x07\\u202e" in shown.stdout
     assert not set("\x1b\x07\u202e") & set(shown.stdout), shown.stdout
+
+
+def test_a_state_directory_that_is_open_or_a_link_is_refused_before_anything_is_done(project: Path) -> None:
+    ours = state.make(project)
+    ours.chmod(0o755)
+    done = shell("$A dag", project)
+    assert (done.returncode, f"-> chmod 700 {ours}\n" in done.stdout, made_in(project)) == (2, True, set()), done
+    ours.rename(f"{ours}.bak")
+    ours.symlink_to(f"{ours.name}.bak")
+    done = shell("$A status", project)
+    assert (done.returncode, "something planted there" in done.stdout) == (2, True), done

@@ -25,7 +25,7 @@ from aws_airflow_tasks.text.cleaning import HIDDEN
 from aws_airflow_tasks.text.hints import by_hand, profile_option
 from aws_airflow_tasks.text.redaction import SECRET_TEXT, redact_output
 from aws_airflow_tasks.text.telling import telling
-from aws_airflow_tasks.world import cli
+from aws_airflow_tasks.world import cli, waits
 
 log = logging.getLogger("aws_airflow_tasks")
 
@@ -153,7 +153,8 @@ def _run(helper: Helper) -> bytes:
     child = _start(helper, terminal)
     out, err = _Output(child.stdout, MOST), _Output(child.stderr, MOST)
     try:
-        _await(helper, child, out, terminal)
+        with waits.told(str(helper) if terminal else f"{helper} (at most {LIMIT} s)"):
+            _await(helper, child, out, terminal)
     except BaseException:
         _end(child, alone=terminal)
         raise

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,7 +20,7 @@ from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import refresh
-from aws_airflow_tasks.world import helpers, staging, state
+from aws_airflow_tasks.world import helpers, private, staging, state
 from aws_airflow_tasks.world.causes import LoginNeeded
 
 
@@ -304,3 +307,46 @@ def test_keys_that_have_ended_are_good_for_no_minute_more(clock: Clock) -> None:
 def test_a_login_is_looked_for_at_every_look_and_anything_else_ever_more_seldom() -> None:
     assert refresh._delay(LoginNeeded("log in", ["aws", "login"]), 5) == 0
     assert [refresh._delay(TaskError("no luck"), failures) for failures in (1, 2, 3, 9)] == [30, 60, 120, 600]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can become somebody else")
+def test_a_watch_gives_no_keys_to_who_exchanges_the_state_directory_meanwhile(
+    helper: Helper, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a directory of theirs, or by a link to one of the person's; in a place that others can write."""
+    monkeypatch.setattr(Site, "running", ())
+    (tmp_path / "dwh").mkdir()
+    with tempfile.TemporaryDirectory() as shared:
+        Path(shared).chmod(0o777)
+        monkeypatch.setenv("XDG_STATE_HOME", f"{shared}/states")
+        monkeypatch.setattr(private, "check_way", lambda path: None)  # as it was made before anybody looked
+        settings = Settings(project=tmp_path / "dwh", endpoint_url="http://127.0.0.1:9")
+        ours = folder(settings)
+        ours.parent.chmod(0o777)
+        ours.parent.parent.chmod(0o777)
+        helper.gives("ONE", 60)
+        assert apply(settings)
+        monkeypatch.undo()
+        monkeypatch.setenv("XDG_STATE_HOME", f"{shared}/states")
+        monkeypatch.setenv("HOME", str(helper.answer.parent))
+        monkeypatch.setattr(Site, "running", ())
+        monkeypatch.setattr(time, "time", clock.time)
+        open_to_all = Path(shared) / "open to all"
+        open_to_all.mkdir()
+        open_to_all.chmod(0o777)
+        theirs = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+        record = (ours / "project").read_text()  # nothing in it that they could not find out
+
+        def exchanged() -> None:
+            script = 'printf %s "$1" > "$2"'
+            subprocess.run([*theirs, "sh", "-c", script, "sh", record, open_to_all / "project"], check=True)
+            subprocess.run([*theirs, "mv", ours, f"{ours}.bak"], check=True)
+            subprocess.run([*theirs, "ln", "-s", open_to_all, ours], check=True)
+            helper.gives("TWO", 60)
+
+        said: list[str] = []
+        clock.naps = [exchanged] + 60 * [lambda: None]
+        with pytest.raises(Stopped):
+            refresh.watch(lambda: Site(settings), said.append, clock.sleep)
+        assert [path.name for path in open_to_all.iterdir()] == ["project"]
+        assert f"chmod go-w {shared}" in "".join(said)

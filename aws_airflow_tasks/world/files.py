@@ -89,7 +89,7 @@ def replace(path: Path, before: bytes | None, after: bytes | None, *, mode: int 
     """Make ``after`` the content of ``path``, atomically, provided that it still is ``before``.
 
     A file that is replaced keeps its mode, owner and extended attributes; a symlink stays and its target is replaced.
-    Missing parent directories are made (see :func:`missing_parents`), open to whoever may read the file.
+    Missing parent directories are made (see :func:`missing_parents`): with ``mode``, open to whom the file is.
 
     Args:
         path: the file.
@@ -108,7 +108,7 @@ def replace(path: Path, before: bytes | None, after: bytes | None, *, mode: int 
             return
         target = path.resolve() if path.is_symlink() else path
         _replaceable(path, target)
-        with _parents(target, readable=bool((mode or 0) & stat.S_IROTH)):
+        with _parents(target, mode):
             sweep(target.parent)
             _write(target, before, after, mode)
 
@@ -192,15 +192,15 @@ def _replaceable(path: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _parents(path: Path, *, readable: bool) -> Iterator[None]:
+def _parents(path: Path, mode: int | None) -> Iterator[None]:
     """Make the missing parent directories; they go again when the body fails."""
     made = []
     try:
         for folder in missing_parents(path):
-            folder.mkdir()
+            folder.mkdir(0o777 if mode is None else 0o755 if mode & stat.S_IROTH else 0o700)
             made.append(folder)
-            if readable:
-                folder.chmod(folder.stat().st_mode | 0o055)
+            if mode is not None and mode & stat.S_IROTH:  # whatever the umask has left of it
+                folder.chmod(0o755)
             _sync(folder.parent)
         yield
     except BaseException:

@@ -53,6 +53,5 @@ def alone(session: str) -> Iterator[None]:
     if not session:
         yield
         return
-    state.root().mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(state.root() / f"sso-{digest(session)[:16]}", wait=PATIENCE, doing=f"refreshing {session}"):
         yield

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from aws_airflow_tasks.core import UsageError
-from aws_airflow_tasks.world import lock, private, staging, state
+from aws_airflow_tasks.world import files, lock, private, sso, staging, state
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can become somebody else")
@@ -55,6 +55,22 @@ def test_what_is_made_on_the_way_to_our_directories_is_closed_whatever_the_umask
         os.umask(before)
     ours = (made, *list(made.parents)[:3], tmp_path / "cache", tmp_path / "cache" / "aws-airflow")
     assert {str(path): oct(mode(path)) for path in ours} == {str(path): "0o700" for path in ours}
+
+
+@pytest.mark.parametrize(("mode", "folder"), [(0o600, 0o700), (0o644, 0o755), (None, 0o777)])
+def test_a_directory_that_is_made_for_a_file_is_open_to_whom_the_file_is(
+    no_umask: None, tmp_path: Path, mode: int | None, folder: int
+) -> None:
+    files.replace(tmp_path / "a" / "b" / "file", None, b"", mode=mode)
+    assert {oct(path.stat().st_mode & 0o7777) for path in (tmp_path / "a", tmp_path / "a" / "b")} == {oct(folder)}
+
+
+def test_a_refresh_before_anything_else_of_ours_leaves_the_way_to_our_directories_closed(
+    no_umask: None, tmp_path: Path
+) -> None:
+    with sso.alone("it"):
+        pass
+    assert state.make(tmp_path).is_dir()
 
 
 def test_a_directory_of_ours_that_others_could_only_read_is_closed(tmp_path: Path) -> None:

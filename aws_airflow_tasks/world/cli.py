@@ -253,13 +253,9 @@ def _signal_group(child: subprocess.Popen[str], name: str) -> None:
 
 
 def _stop(child: subprocess.Popen[str]) -> None:
-    """End the child: it may be ending already, as the terminal's Ctrl-C reaches it too."""
-    child.terminate()
-    try:
-        child.wait(GRACE)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+    """End a child that shares our group: it may be ending already, as the terminal's Ctrl-C reaches it too."""
+    processes.stop_family(child.pid, seconds=GRACE)
+    child.wait()
 
 
 def _shown(argv: Sequence[str]) -> str:

@@ -217,6 +217,28 @@ def stop_group(leader: int, *, seconds: float = 15) -> None:
         _wait_for_end(members, patience)
 
 
+def stop_family(child: int, *, seconds: float = 15) -> None:
+    """Stop a child and what it has started, but for what has a process group other than ours, such as a browser."""
+    import psutil
+
+    members = []
+    with contextlib.suppress(psutil.Error):
+        leader = psutil.Process(child)
+        members = [leader, *(each for each in leader.children(recursive=True) if _is_of_our_group(each))]
+    ways: tuple[tuple[Literal["terminate", "kill"], float], ...] = (("terminate", seconds), ("kill", 5))
+    for way, patience in ways:
+        _each(members, way)
+        _wait_for_end(members, patience)
+
+
+def _is_of_our_group(member: psutil.Process) -> bool:
+    if sys.platform == "win32" or not hasattr(os, "getpgid"):
+        return True
+    with contextlib.suppress(OSError):
+        return os.getpgid(member.pid) == os.getpgrp()
+    return False
+
+
 def _each(members: Sequence[psutil.Process], way: Literal["terminate", "kill"]) -> None:
     """Send SIGTERM, or SIGKILL."""
     import psutil

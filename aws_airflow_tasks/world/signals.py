@@ -32,6 +32,7 @@ def as_interrupts() -> Iterator[None]:
         yield
     finally:
         for number in ours:
-            signal.signal(number, signal.SIG_DFL)
+            if signal.getsignal(number) is interrupt:
+                signal.signal(number, signal.SIG_DFL)
         if received:
             os.kill(os.getpid(), received[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -203,6 +204,28 @@ def test_an_interrupt_in_the_sandbox_does_not_wait_for_the_installation(
     assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
 
 
+def test_a_login_that_nobody_ends_is_stopped_with_what_it_has_started_but_not_the_browser(
+    tmp_path: Path, program: Callable[[str, str], Path]
+) -> None:
+    """It shares our process group, as it has the terminal; what has a session of its own goes on."""
+    note = f"echo $! >> {shlex.quote(str(tmp_path / 'pids'))}"
+    program("aws", f"sleep 600 &\n{note}\nsetsid sleep 600 &\n{note}\nwait")
+    first = "from aws_airflow_tasks.world import cli, signals; cli.GRACE = 0.5\n"
+    script = f"{first}with signals.as_interrupts(): cli.interactive(['aws', 'sso', 'login'])"
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL) as ours:
+        theirs, browser = pids(tmp_path / "pids", 2)
+        for _ in range(600):  # a fork has its session of its own a moment later
+            if os.getpgid(browser) == browser:
+                break
+            time.sleep(0.05)
+        ours.send_signal(signal.SIGTERM)
+        assert ours.wait(120) == -signal.SIGTERM
+    try:
+        assert [processes.lives(pid) for pid in (theirs, browser)] == [False, True]
+    finally:
+        os.kill(browser, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
 def test_a_signal_that_ends_us_ends_what_we_have_started(
     name: str, tmp_path: Path, program: Callable[[str, str], Path]
@@ -219,7 +242,7 @@ def test_a_signal_that_ends_us_ends_what_we_have_started(
     argv = [sys.executable, "-c", script]
     with subprocess.Popen(argv, cwd=tmp_path / "project", stdout=-1, stderr=-1, text=True) as ours:
         started = pids(tmp_path / "pids", 2)
-        number = getattr(__import__("signal"), name)
+        number = getattr(signal, name)
         ours.send_signal(number)
         out, err = ours.communicate(timeout=120)
     assert "interrupted" in out, err

@@ -12,7 +12,6 @@ import hashlib
 import shlex
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, overload
 
 Status = Literal["ok", "changed", "skipped", "failed"]
@@ -256,11 +255,11 @@ class Result(NamedTuple):
     seconds: float = 0.0
 
 
-@dataclass(slots=True)
 class Stopwatch:
     """Seconds since it was made."""
 
-    started: float = field(default_factory=time.monotonic)
+    def __init__(self) -> None:
+        self.started = time.monotonic()
 
     @property
     def seconds(self) -> float:

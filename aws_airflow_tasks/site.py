@@ -81,8 +81,7 @@ class Site:
         if any(change.action == LOGIN for change in self.planned.values()):
             raise Pending("creds")
         self._same_endpoints()
-        found = identity.remembered(self.settings, self.state)
-        return aws.connect(self.settings, found.identity if found else None)
+        return aws.connect(self.settings, self._remembered.identity if self._remembered else None)
 
     def _same_endpoints(self) -> None:
         """Raise TaskError where ``.env`` has an endpoint that a shell named, and this shell does not name it.
@@ -108,14 +107,18 @@ class Site:
     def identity(self) -> Known:
         """Who we are: as STS says now, or has said lately."""
         self._same_endpoints()
-        return identity.known(self.settings, self.state, lambda: self.account)
+        return identity.known(self.settings, self._remembered, lambda: self.account)
+
+    @cached_property
+    def _remembered(self) -> Known | None:
+        """What STS has said last, if that is still about us."""
+        return identity.remembered(self.settings, self.state)
 
     @cached_property
     def credentials(self) -> Credentials:
         """What the configuration says of the profile in use; no botocore is loaded while STS's answer is remembered."""
         self._same_endpoints()
-        found = identity.remembered(self.settings, self.state)
-        return found.credentials if found else self.account.credentials
+        return self._remembered.credentials if self._remembered else self.account.credentials
 
     @cached_property
     def way(self) -> Way:

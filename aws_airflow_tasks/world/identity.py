@@ -55,19 +55,18 @@ class Used(NamedTuple):
         return f"profile {self.profile} of account {self.account}"
 
 
-def known(settings: Settings, state: Path, account: Callable[[], Account]) -> Known:
+def known(settings: Settings, found: Known | None, account: Callable[[], Account]) -> Known:
     """The remembered identity while it holds, else STS's answer, which is remembered unless in check mode.
 
     Args:
         settings: of the command line.
-        state: the project's state directory.
+        found: from :func:`remembered`.
         account: gives access to AWS, where it has to be asked.
 
     Raises:
         TaskError: AWS refuses, or does not answer (:class:`~.causes.Unreachable`), or nobody is logged in
             (:class:`~.causes.LoginNeeded`).
     """
-    found = remembered(settings, state)
     if found and not settings.fresh and _holds(found, settings.identity_ttl):
         return found
     print_now = fingerprint(settings, os.environ)  # before asking: a change meanwhile makes the answer void

@@ -14,6 +14,7 @@ import pytest
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.world import aws, identity, state
 from tests.world.server import StandIn, stand_in
 
@@ -34,7 +35,8 @@ def settings(stand_in: StandIn, closed_world: Path, tmp_path: Path) -> Settings:
 
 
 def ask(settings: Settings) -> identity.Known:
-    return identity.known(settings, state.locate(settings.project), lambda: aws.connect(settings))
+    found = identity.remembered(settings, state.locate(settings.project))
+    return identity.known(settings, found, lambda: aws.connect(settings))
 
 
 def test_one_call_then_none_while_the_answer_holds(settings: Settings, stand_in: StandIn) -> None:
@@ -170,3 +172,15 @@ def test_the_remembered_answer_is_read_without_botocore(settings: Settings) -> N
 )
 def test_the_age_is_said_in_words(seconds: float, words: str) -> None:
     assert identity.age(seconds) == words
+
+
+def test_what_one_plan_asks_of_the_remembered_answer_is_read_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(settings)
+    read, real = [], identity.remembered
+    monkeypatch.setattr(identity, "remembered", lambda *args: read.append(args) or real(*args))
+    site = Site(settings)
+    assert site.credentials == site.identity.credentials == site.account.credentials
+    assert site.account.identity == site.identity.identity
+    assert len(read) == 1

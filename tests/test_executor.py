@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from invoke import Collection, Result, Task
@@ -15,8 +16,9 @@ from invoke import call as invoke_call
 from invoke import task as invoke_task
 from invoke.exceptions import Exit, UnexpectedExit
 from invoke.program import Program
+from invoke.tasks import Call
 
-from aws_airflow_tasks import settings
+from aws_airflow_tasks import executor, settings
 from aws_airflow_tasks.core import Change, Check, CheckStatus, Plan, TaskError, UsageError
 from aws_airflow_tasks.executor import Executor
 from aws_airflow_tasks.play import Play
@@ -173,6 +175,27 @@ def test_python_hardly_looks_for_garbage_where_nothing_runs_but_what_is_ours(
     monkeypatch.setattr("atexit.register", at_exit.append)
     run(*words)
     assert (thresholds > [10_000], gc.freeze in at_exit) == (ours_alone, ours_alone)
+
+
+def of_first(namespace: Collection, **given: Any) -> Call:
+    return Call(namespace.tasks["first"], kwargs=given)
+
+
+def test_a_tasks_own_parameters_are_those_that_differ_from_their_defaults_wherever_on_the_line(
+    namespace: Collection,
+) -> None:
+    first = namespace.tasks["first"]
+    other = Call(namespace.tasks["other"], kwargs={"yes": True})
+    theirs = Call(namespace.tasks["foreign"], kwargs={"json": True, "word": "ho"})
+    calls = [of_first(namespace, loud=False, word="hi", check=True), other, theirs]
+    assert executor._own(calls) == {first: {}, other.task: {}}
+    calls += [of_first(namespace, word="ho"), of_first(namespace, loud=True, word="hi"), of_first(namespace, word="ho")]
+    assert executor._own(calls) == {first: {"loud": True, "word": "ho"}, other.task: {}}
+
+
+def test_a_parameter_that_is_given_twice_with_different_values_is_refused(namespace: Collection) -> None:
+    with pytest.raises(UsageError, match="--word was given twice with different values"):
+        executor._own([of_first(namespace, word="ho"), of_first(namespace, word="hu")])
 
 
 def test_check_reaches_every_dependency_and_exits_3(run, world: World, capsys) -> None:

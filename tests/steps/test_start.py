@@ -312,6 +312,27 @@ def test_what_beats_a_line_of_ours_from_elsewhere_is_an_error_that_says_what_it_
     assert "AKIA" not in str(caught.value) + caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("runtime", "hint"),
+    [
+        ("docker", "grep -nE AWS_PROFILE docker-compose.override.yml   # `environment:` wins over .env"),
+        ("embedded", "env | grep -oE AWS_PROFILE   # unset it, and start again"),
+    ],
+)
+def test_of_what_differs_that_alone_is_an_error_which_is_ours_or_beats_ours_and_the_hint_looks_where_it_may_be(
+    runtime: str, hint: str, airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    airflow.name, airflow.mounts = runtime, runtime == "docker"
+    airflow.stronger = {"AWS_PROFILE": "prod", "AWS_ACCESS_KEY_ID": "AKIA"}
+    airflow.start({}, restart=False, wait=1)
+    made = here(settings, state)
+    start._raise_beaten(made, ["TEAM", "AWS_REGION"])
+    with pytest.raises(TaskError) as caught:
+        start._raise_beaten(made, ["TEAM", "AWS_PROFILE"])
+    assert caught.value.message == "AWS_PROFILE: .env says otherwise, but something stronger sets it"
+    assert caught.value.hint == hint
+
+
 def test_what_changes_nothing_of_ours_does_not_start_airflow_for_ever_and_is_no_error(
     airflow: Airflow, settings: Settings, state: Path
 ) -> None:

@@ -67,6 +67,22 @@ def test_an_airflow_on_this_host_would_send_a_login_to_an_endpoint_for_everythin
         assert delivery.way(settings, of(kind, source=source), mounts=False).name == name  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("variable", "misled"),
+    [
+        ("AWS_ENDPOINT_URL", "Airflow would send the login itself to AWS_ENDPOINT_URL"),
+        ("AWS_ENDPOINT_URL_S3", ""),
+        ("AWS_ENDPOINT_URL_STS", ""),
+    ],
+)
+def test_an_endpoint_of_one_service_gets_no_login_of_airflows_and_that_for_everything_is_named(
+    variable: str, misled: str
+) -> None:
+    named = {variable: "http://127.0.0.1:9"}
+    credentials = of("sso")._replace(endpoints=named, outside=named)
+    assert delivery.misled(Settings(), credentials) == misled
+
+
 @pytest.fixture
 def mode_0600(tmp_path: Path) -> Credentials:
     tmp_path.chmod(0o755)

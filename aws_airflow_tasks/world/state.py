@@ -152,7 +152,10 @@ def plain(project: Path) -> Path:
 
 
 def _astro_name(text: str) -> str:
-    """``project.name`` of the Astro CLI's configuration, in the form in which that writes it; else empty."""
+    """``project.name`` of the Astro CLI's configuration, as that writes it, or in braces; else empty."""
+    if flow := re.search(r"^(?:\{\s*)?project:\s+\{([^{}\[\]#]*)\}", text, re.MULTILINE):
+        given = re.search(r"(?:^|,)\s*name:\s+([\"']?)([^,\"']+?)\1\s*(?:,|$)", flow[1])
+        return given[2] if given else ""
     section = re.search(r"^project:[ \t]*(?:#.*)?\r?\n((?:[ \t#].*\n?|\r?\n)*)", text, re.MULTILINE)
     lines = [line for line in (section[1] if section else "").splitlines() if line.strip() and line.strip()[0] != "#"]
     indent = lines[0][: -len(lines[0].lstrip())] if lines else ""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.world import inodes, state
@@ -89,6 +90,21 @@ def test_it_is_named_after_the_astro_project_whatever_the_checkout_is_called(tmp
     assert (state.make(first), state.make(second)) == (one, two)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "project: {name: other}\n",
+        "# ours\nproject: { mode: x, name: 'other' }  # ours\n",
+        '{project: {name: "other", mode: x}}\n',
+        "project: {\n  name: other,\n}\n",
+    ],
+)
+def test_the_name_of_the_astro_project_may_stand_in_braces(text: str, project: Path) -> None:
+    configured(project, text)
+    assert yaml.safe_load(text)["project"]["name"] == "other"
+    assert state.make(project) == state.root() / "other"
+
+
 def test_one_that_was_named_after_its_folder_keeps_its_name(project: Path) -> None:
     folder = state.make(project)
     configured(project, "project:\r\n  name: other\r\n")
@@ -129,6 +145,13 @@ def test_a_name_that_another_project_holds_renames_nothing(project: Path, tmp_pa
         *("", "project: [", "project:\n  name:\n", "project: name\n", "project:\n  name: [x]\n", "[" * 20_000 + "name"),
         *(f"project:\n  name: '{name}'\n" for name in ("../x", "..", ".making", "a/b", "a b", "$HOME", "x" * 65, "x.")),
         "project:\n  sub:\n    name: x\n",
+        *(
+            "project: {sub: {name: x}}",
+            "project: {surname: x}",
+            "other: {name: x}",
+            "project: {name: [x]}",
+            "project: {}",
+        ),
         "name: x\nother:\n  name: x\n",
     ],
     ids=lambda text: text[:40],

@@ -18,15 +18,19 @@ if TYPE_CHECKING:
     from aws_airflow_tasks.play import Play
 
 
-@task(sso="Where there are no credentials at all: set up IAM Identity Center, not access keys.")
-def creds(play: Play, sso: bool = False) -> None:
+@task(
+    sso="Where there are no credentials at all: set up IAM Identity Center, not access keys.",
+    log="Only tell which identity Airflow was handed in this project, when and why.",
+)
+def creds(play: Play, sso: bool = False, log: bool = False) -> None:
     """Check that your AWS profile works on this host.
 
     Asks STS who you are, logs in through the aws CLI when it must, and stages what Airflow needs of it.
     """
-    from aws_airflow_tasks.steps.creds import plan
+    from aws_airflow_tasks.steps import creds, handed
 
-    play.converge("creds", partial(plan, sso=sso))
+    for plan in handed.plans(play.state) if log else [partial(creds.plan, sso=sso)]:
+        play.converge("creds", plan)
 
 
 @task()

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.world import identity, profile_settings, sso, staging
+from aws_airflow_tasks.world import history, identity, profile_settings, sso, staging
 from aws_airflow_tasks.world.delivery import source
+from aws_airflow_tasks.world.history import Handed
 from aws_airflow_tasks.world.profile_settings import Along
 from aws_airflow_tasks.world.staging import Staged
 
@@ -31,10 +32,10 @@ def changes(site: Site, *, renew_before: float = 0) -> tuple[Change, ...]:
     why = staging.missing(found, defined(site), seen_at)
     if not why and found and found.exported < renew_before:
         why = "asked to"
-    return (_staging(site, found, seen_at, f"{site.way.reason}; {why}"),) if why else ()
+    return (_staging(site, found, seen_at, why),) if why else ()
 
 
-def _staging(site: Site, found: Staged | None, seen_at: str, reason: str) -> Change:
+def _staging(site: Site, found: Staged | None, seen_at: str, why: str) -> Change:
     _along(site)  # a refusal comes before anything is done
     if site.credentials.source == "process" and not site.settings.check:
         with site.account.explained():  # before the project's lock is taken: a helper may ask, and take its time
@@ -44,8 +45,8 @@ def _staging(site: Site, found: Staged | None, seen_at: str, reason: str) -> Cha
         action="refresh" if found else "create",
         before=_described(found) if found else None,
         after="fresh credentials of the profile alone\n",
-        apply=lambda: _stage(site, seen_at),
-        reason=reason,
+        apply=lambda: _stage(site, seen_at, why),
+        reason=f"{site.way.reason}; {why}",
     )
 
 
@@ -139,7 +140,7 @@ def _described(found: Staged) -> str:
     return f"credentials that end at {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(found.expiry))}\n"
 
 
-def _stage(site: Site, seen_at: str) -> None:
+def _stage(site: Site, seen_at: str, why: str) -> None:
     settings, found = site.settings, site.staged
     same_source = found and found.definition == defined(site)
     along = _along(site)
@@ -150,4 +151,14 @@ def _stage(site: Site, seen_at: str) -> None:
     last = staging.last(site.state)
     stale = last.stale if last and last.whose == whose else _running(site)
     record = Staged(definition, seen_at, time.time(), keys.expiry, whose, stale, along.copied)
+    arn = _whose(site, same_source=bool(same_source))
+    history.write(site.state, Handed(record.exported, credentials.profile, arn, keys.expiry, why))
     staging.stage(site.state, staging.contents(credentials, keys, seen_at, along), record)
+
+
+def _whose(site: Site, *, same_source: bool) -> str:
+    """Whose keys are copied, without another call where that is known; empty: AWS cannot be asked."""
+    known, before = identity.remembered(site.settings, site.state), history.read(site.state)
+    if known:
+        return known.identity.arn
+    return before[-1].arn if same_source and before else _arn(site)

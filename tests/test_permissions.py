@@ -14,6 +14,7 @@ import pytest
 
 from aws_airflow_tasks import backends, ns, runtimes
 from aws_airflow_tasks.backends import permissions
+from aws_airflow_tasks.backends.permissions import CHECKS, OWN
 from aws_airflow_tasks.world import sessions
 from aws_airflow_tasks.world.airflow_api import Login
 from aws_airflow_tasks.world.cli import Completed
@@ -27,6 +28,7 @@ __all__ = ["airflow", "astro_project", "embedded", "project", "run", "secrets"]
 SECURITY = Path(__file__).parent.parent / "SECURITY.md"
 #: allowed with another action, and asked by no request of its own
 WITHIN = {"secretsmanager:TagResource": "secretsmanager:CreateSecret"}
+SECRETS_MANAGER = backends.ALL["secrets-manager"]
 NAMES = ("airflow/variables/aws_airflow_check", "airflow/connections/aws_airflow_check")
 
 
@@ -64,7 +66,9 @@ def with_those_before(name: str) -> set[str]:
 
 def allowed(name: str) -> set[str]:
     """What may be asked by a command line with a task."""
-    found = permissions.actions(backends.ALL["secrets-manager"], with_those_before(name))
+    tasks = with_those_before(name)
+    rows = ({task: row for task, row in all_of_them.items() if task in tasks} for all_of_them in (CHECKS, OWN))
+    found = {action for some in rows for action in permissions.actions(SECRETS_MANAGER, some)}
     return {permissions.IDENTITY, *found} - WITHIN.keys()
 
 
@@ -85,11 +89,36 @@ def test_a_whole_life_of_a_project_asks_what_the_table_says_and_nothing_else(aws
             assert aws.calls.count("secretsmanager:GetSecretValue") > len(NAMES)
         seen[task] = seen.get(task, set()) | found
     assert seen["verify"] == {permissions.IDENTITY, "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"}
-    gone = {"secretsmanager:DeleteSecret"}  # by `setup` what it made in another backend
-    assert seen["setup"] == allowed("setup") - gone
-    assert seen["undo"] == {*permissions.actions(backends.ALL["secrets-manager"], ["secrets"])} - WITHIN.keys() - {
-        "secretsmanager:CreateSecret"
-    } | {"secretsmanager:GetSecretValue"}
+    assert seen["setup"] == allowed("setup") - {"secretsmanager:DeleteSecret"}  # of what it made in another backend
+    assert seen["undo"] == {
+        f"secretsmanager:{action}" for action in ("DescribeSecret", "GetSecretValue", "DeleteSecret")
+    }
+    assert (
+        set().union(*seen.values()) - {permissions.IDENTITY}
+        == {*permissions.actions(SECRETS_MANAGER, CHECKS)} - WITHIN.keys()
+    )
+
+
+def test_entries_of_the_persons_own_are_asked_for_as_the_table_says(aws: Front, project: Path, run: Run) -> None:
+    lines = (
+        ({"a": "1", "b": "1"}, "secrets.sync v.json"),
+        ({"a": "2"}, "secrets.sync v.json --prune --yes"),
+        ({"a": "2", "b": "3"}, "secrets.sync v.json"),
+        ({}, "secrets.list"),
+        ({}, "secrets.get a"),
+        ({}, "secrets.history a"),
+        ("4", "secrets.put a --file v.json"),
+        ("5", "secrets.put c --file v.json"),
+        ({}, "secrets.delete c --yes"),
+        ({}, "undo"),
+    )
+    seen: set[str] = set()
+    for values, words in lines:
+        (project / "v.json").write_text(json.dumps(values))
+        found = asked(aws, run, *words.split())
+        assert found <= allowed(words.partition(" ")[0]), words
+        seen |= found
+    assert seen - {permissions.IDENTITY} == {*permissions.actions(SECRETS_MANAGER, OWN)} - WITHIN.keys()
 
 
 def names() -> list[str]:
@@ -106,9 +135,10 @@ def test_no_task_asks_in_check_mode_what_it_has_no_row_for(name: str, aws: Front
 
 
 def test_a_row_names_a_task_and_what_every_backend_does_for_it() -> None:
-    assert permissions.TASKS.keys() <= {ns[name].name for name in ns.task_names}
+    rows = [*CHECKS.items(), *OWN.items()]
+    assert {task for task, _ in rows} <= {ns[name].name for name in ns.task_names}
     for backend in backends.ALL.values():
-        assert {word for words in permissions.TASKS.values() for word in words} <= backend.ACTIONS.keys()
+        assert {word for _, row in rows for word in row} <= backend.ACTIONS.keys()
         services = {action.partition(":")[0] for actions in backend.ACTIONS.values() for action in actions}
         assert services <= permissions.RESOURCES.keys()
 
@@ -133,9 +163,12 @@ def test_a_policy_names_entries_where_aws_can_and_all_of_them_where_it_cannot() 
 
 def generated(text: str) -> str:
     """SECURITY.md with its tables as they follow from the program."""
-    backend = backends.ALL["secrets-manager"]
-    policy = permissions.policy(permissions.actions(backend, permissions.TASKS), NAMES)
-    parts = {"tasks": permissions.table(backend), "policy": f"```json\n{json.dumps(policy, indent=2)}\n```"}
+    policy = permissions.policy(permissions.actions(SECRETS_MANAGER, CHECKS), NAMES)
+    parts = {
+        "tasks": permissions.table(SECRETS_MANAGER, CHECKS),
+        "policy": f"```json\n{json.dumps(policy, indent=2)}\n```",
+        "own": permissions.table(SECRETS_MANAGER, OWN),
+    }
     for name, part in parts.items():
         between = rf"(?s)(?<=<!-- {name} -->\n)(?:.*?\n)??(?=<!-- /{name} -->)"
         assert re.search(between, text), name

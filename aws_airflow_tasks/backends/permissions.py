@@ -7,23 +7,29 @@ That :data:`IDENTITY` needs no permission, unless the profile assumes a role.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aws_airflow_tasks.backends import Backend
 
 #: by task what it does to entries
-TASKS: dict[str, tuple[str, ...]] = {
+Rows = Mapping[str, tuple[str, ...]]
+#: to the check variable and connection
+CHECKS: Rows = {
     "secrets": ("describe", "create", "delete"),
     "status": ("describe",),
     "verify": ("get",),
-    "undo": ("describe", "get", "delete", "batch", "create", "replace", "restore"),
+    "undo": ("describe", "get", "delete"),
+}
+#: to the person's own variables and connections
+OWN: Rows = {
     "secrets.list": ("list",),
     "secrets.get": ("batch", "get"),
     "secrets.history": ("history",),
     "secrets.put": ("batch", "get", "describe", "create", "replace", "restore"),
     "secrets.delete": ("batch", "get", "describe", "delete"),
-    "secrets.sync": ("batch", "get", "list", "describe", "create", "replace", "delete", "restore"),
+    "secrets.sync": ("list", "batch", "get", "describe", "create", "replace", "delete", "restore"),
+    "undo": ("batch", "get", "describe", "replace", "delete", "restore"),
 }
 #: allowed to everybody: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 IDENTITY = "sts:GetCallerIdentity"
@@ -38,9 +44,9 @@ RESOURCES = {
 FOR_ALL = frozenset({"secretsmanager:BatchGetSecretValue", "secretsmanager:ListSecrets", "ssm:DescribeParameters"})
 
 
-def actions(backend: Backend, tasks: Iterable[str]) -> tuple[str, ...]:
+def actions(backend: Backend, rows: Rows) -> tuple[str, ...]:
     """The IAM actions that tasks take themselves, sorted, each once."""
-    words = {word for task in tasks for word in TASKS.get(task, ())}
+    words = {word for row in rows.values() for word in row}
     return tuple(sorted({action for word in words for action in backend.ACTIONS[word]}))
 
 
@@ -79,7 +85,7 @@ def _allow(allowed: Sequence[str], arns: Sequence[str]) -> Mapping[str, Any]:
     return {"Effect": "Allow", "Action": list(allowed), "Resource": list(arns)}
 
 
-def table(backend: Backend) -> str:
+def table(backend: Backend, rows: Rows) -> str:
     """For people: a row a task, in Markdown."""
-    rows = (f"| `{task}` | {', '.join(f'`{action}`' for action in actions(backend, [task]))} |" for task in TASKS)
-    return "\n".join(["| task | asks |", "|---|---|", *rows])
+    asked = {task: ", ".join(f"`{action}`" for action in actions(backend, {task: row})) for task, row in rows.items()}
+    return "\n".join(["| task | asks |", "|---|---|", *(f"| `{task}` | {said} |" for task, said in asked.items())])

@@ -67,7 +67,11 @@ FAILURES: dict[str, Callable[[Asked], Refusal]] = {
     "the server fails": refused("InternalFailure", 500),
     "no answer of AWS's": lambda asked: Refusal(200, quoted(asked), "text/html"),
 }
-COMMANDS = ("creds", "secrets", "status", "setup --check", "setup", "verify", "refresh --force", "undo")
+COMMANDS = (
+    *("creds", "secrets", "status", "setup --check", "setup", "verify", "refresh --force", "undo"),
+    *("secrets.list", "secrets.get x", "secrets.history x", "secrets.put x --file v", "secrets.delete x --yes"),
+    "secrets.sync v.env --prune --yes",
+)
 OUTPUTS = [(debug, form) for debug in ([], ["--echo"], ["--debug"]) for form in ("--diff", "--json")]
 
 
@@ -99,6 +103,8 @@ class Talkative(StandInAirflow):
 def before(project: Path, embedded: Embedded, closed_world: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
     """A project with keys that have a session token, and a front of AWS that all is asked at."""
     keys = closed_world / ".aws" / "credentials"
+    (project / "v").write_text("x")
+    (project / "v.env").write_text("x=1\n")
     keys.write_text(keys.read_text().rstrip("\n") + f"\naws_session_token = {TOKEN}\n")
     with front(embedded.url) as made:
         monkeypatch.setenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL", made.url)
@@ -124,6 +130,8 @@ def test_nothing_that_aws_quotes_is_shown(
     before.refuse = FAILURES[failure]
     if command == "verify":  # the host is answered, what Airflow runs is not
         before.refuse = lambda asked: None if asked.service else FAILURES[failure](asked)
+    elif command.startswith("secrets"):  # nothing would be asked of the backend if nobody said who we are
+        before.refuse = lambda asked: None if asked.service == "sts" else FAILURES[failure](asked)
     caplog.set_level(logging.DEBUG)
     for debug, form in outputs(failure, command):
         caplog.clear()

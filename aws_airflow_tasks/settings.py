@@ -55,6 +55,7 @@ class Settings:
     kms_key: str = ""
     tags: str = ""
     tier: str = ""
+    throughput: str = "standard"
     endpoint_url: str = ""
     wait: int = 300
     identity_ttl: int = 300
@@ -291,6 +292,7 @@ _RULES: dict[str, Callable[[str], str | None]] = {
     ),
     "tags": _tags,
     "tier": _matching(r"standard|advanced|intelligent-tiering|", "one of standard, advanced, intelligent-tiering"),
+    "throughput": _one_of("standard", "higher"),
     "endpoint_url": lambda value: not_a_url(value) if value else None,
     "wait": _seconds,
     "identity_ttl": _seconds,

@@ -11,7 +11,7 @@ __all__ = ["ALL", "MANY", "Backend", "Entry", "Many", "choose"]
 ALL: dict[str, Backend] = {backend.NAME: backend for backend in (secrets_manager, parameter_store)}
 
 #: those that keep a person's own entries as well
-MANY: dict[str, Many] = {backend.NAME: backend for backend in (secrets_manager,)}
+MANY: dict[str, Many] = {backend.NAME: backend for backend in (secrets_manager, parameter_store)}
 
 
 def choose(name: str) -> Backend | None:

@@ -38,11 +38,13 @@ class Quota(NamedTuple):
     Attributes:
         ids: names in one call that reads values.
         writes: a second, with some left for others who write.
+        higher: likewise, with the throughput that an account can pay for.
         entries: how many there may be, by tier.
     """
 
     ids: int
-    writes: int
+    writes: float
+    higher: float
     entries: dict[str, int]
 
 
@@ -98,9 +100,9 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
 }
 
 QUOTAS = {
-    "secrets-manager": Quota(ids=20, writes=45, entries={"": 500_000}),
+    "secrets-manager": Quota(ids=20, writes=45.0, higher=45.0, entries={"": 500_000}),
     "parameter-store": Quota(
-        ids=10, writes=3, entries=dict.fromkeys(STANDARD, 10_000) | dict.fromkeys(LARGER, 100_000)
+        ids=10, writes=3.0, higher=10.0, entries=dict.fromkeys(STANDARD, 10_000) | dict.fromkeys(LARGER, 100_000)
     ),
 }
 
@@ -137,7 +139,8 @@ def said(backend: str, settings: Settings, name: str, value: str) -> str:
 
 def writes(backend: str, settings: Settings) -> float:
     """How many writes a second AWS allows, as far as the settings say."""
-    return float(QUOTAS[backend].writes)
+    quota = QUOTAS[backend]
+    return quota.higher if settings.throughput == "higher" else quota.writes
 
 
 def check(backend: str, settings: Settings, what: str, name: str, value: str) -> None:

@@ -38,7 +38,7 @@ IDENTITY = "sts:GetCallerIdentity"
 _ARN = "arn:{partition}:secretsmanager:{region}:{account}:secret:{name}"
 RESOURCES = {
     "secretsmanager": (_ARN, f"{_ARN}-??????"),
-    "ssm": ("arn:{partition}:ssm:{region}:{account}:parameter{name}",),  # the name begins with a slash
+    "ssm": ("arn:{partition}:ssm:{region}:{account}:parameter{name}",),
 }
 #: actions that can be allowed for no single entry (the Service Authorization Reference has no resource type for them)
 FOR_ALL = frozenset({"secretsmanager:BatchGetSecretValue", "secretsmanager:ListSecrets", "ssm:DescribeParameters"})

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from aws_airflow_tasks.backends import limits
+from aws_airflow_tasks.backends import created, limits
 from aws_airflow_tasks.backends.many import Listed, Overtaken, Value, Version
 from aws_airflow_tasks.backends.protocol import Entry, Read, pairs
 from aws_airflow_tasks.core import TaskError, sh
@@ -107,7 +107,7 @@ def create(account: Account, name: str, value: str, tags: Mapping[str, str]) -> 
     client = _client(account)
     with _explained(account, name), _scheduled(account, name):
         try:
-            made = client.create_secret(Name=name, SecretString=value, Tags=pairs(tags), **_key(account))
+            made = client.create_secret(Name=name, SecretString=value, **_chosen(account, tags))
         except client.exceptions.ResourceExistsException:
             found = describe(account, name)
             raise scheduled(account, name) if found and found.pending_deletion else _made_meanwhile(name) from None
@@ -247,9 +247,7 @@ def make(account: Account, name: str, text: str, tags: Mapping[str, str], token:
     client = _client(account)
     with _explained(account, name), _scheduled(account, name):
         try:
-            client.create_secret(
-                Name=name, SecretString=text, Tags=pairs(tags), ClientRequestToken=token, **_key(account)
-            )
+            client.create_secret(Name=name, SecretString=text, ClientRequestToken=token, **_chosen(account, tags))
         except client.exceptions.ResourceExistsException:
             if _stages(account, name).get("AWSCURRENT") != token:  # else the answer of a first attempt was lost
                 raise Overtaken(*_made_meanwhile(name).args) from None
@@ -322,9 +320,10 @@ def _stages(account: Account, name: str) -> dict[str, str]:
     return {stage: version for version, stages in found.items() for stage in stages}
 
 
-def _key(account: Account) -> Any:
-    """The argument for the key that is set; none: AWS's own."""
-    return {"KmsKeyId": account.settings.kms_key} if account.settings.kms_key else {}
+def _chosen(account: Account, tags: Mapping[str, str]) -> Any:
+    """The arguments for tags, the person's too, and for the key that is set."""
+    key = account.settings.kms_key
+    return {"Tags": pairs(created.tags(account, tags))} | ({"KmsKeyId": key} if key else {})
 
 
 def _client(account: Account) -> SecretsManagerClient:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from aws_airflow_tasks import backends
-from aws_airflow_tasks.backends import Backend, Entry, keys, limits
+from aws_airflow_tasks.backends import Backend, Entry, created, limits
 from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest, sh
 from aws_airflow_tasks.settings import ENVIRONMENT_PREFIX, tagged
 from aws_airflow_tasks.site import Site
@@ -131,25 +131,18 @@ def _change(site: Site, backend: Backend, name: str, value: str) -> Change:
 
 
 def _create(site: Site, backend: Backend, name: str, value: str) -> None:
-    backend.create(site.account, name, value, {**tagged(site.settings.tags), TAG: states.project_id(site.state)})
+    backend.create(site.account, name, value, {TAG: states.project_id(site.state)})
 
 
 def _agree(site: Site, backend: Backend, found: Entry) -> None:
     """Raise TaskError where an entry has another key or tier than the settings say."""
-    key, tier = site.settings.kms_key, site.settings.tier
-    differing = {}
-    if key and not keys.same(site.account, key, found.key):
-        differing["kms_key"] = found.key
-    if found.tier and tier in ("standard", "advanced") and tier != found.tier:
-        differing["tier"] = found.tier
-    for setting, has in differing.items():
-        wanted, variable = getattr(site.settings, setting), f"{ENVIRONMENT_PREFIX}{setting.upper()}"
-        raise TaskError(
-            f"{backend.ENTRY} {found.name} has the {setting} {has}, wanted {wanted}",
-            hint=sh(f"{variable}={{}} invoke secrets   # or have it made anew:\n", has)
-            + f"{ENVIRONMENT_PREFIX}BACKEND=none invoke secrets && "
-            + sh(f"{variable}={{}} invoke secrets", wanted),
-        )
+    setting = created.differing(site.account, found)
+    if setting:
+        error = created.conflict(site.account, backend.ENTRY, found, setting)
+        wanted = getattr(site.settings, setting)
+        again = sh(f"{ENVIRONMENT_PREFIX}{setting.upper()}={{}} invoke secrets", wanted)
+        anew = f"{ENVIRONMENT_PREFIX}BACKEND=none invoke secrets && {again}"
+        raise TaskError(error.message, hint=f"{error.hint}   # or have it made anew:\n{anew}")
 
 
 def _tagging(site: Site, backend: Backend, found: Entry, wanted: Mapping[str, str]) -> Change:
@@ -176,7 +169,10 @@ def _of_another_backend(site: Site) -> tuple[list[Change], list[str]]:
         except TaskError as error:
             warnings.append(f"{target.name} stays until `invoke undo`: {error.message}")
             continue
-        changes += [change._replace(apply=partial(_gone, site, change, target)) for change in planned.changes]
+        changes += [
+            change._replace(apply=partial(_gone, site, change, target), reason="Airflow looks there no more")
+            for change in planned.changes
+        ]
         warnings += planned.warnings
     return changes, warnings
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.text.cleaning import cleaned
+from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
 from aws_airflow_tasks.text.hints import no_region, profile_option
 
 
@@ -121,7 +121,8 @@ def _resource(said: str, known: str) -> str:
 
 
 def _first_sentence(text: str) -> str:
-    said = re.sub(r"\bValue '.*' at '", "Value *** at '", text.strip(), flags=re.DOTALL)  # AWS repeats what it refuses
+    """Without a value that AWS repeats because it would not take it."""
+    said = re.sub(r"\bValue '.*' at '", f"Value {HIDDEN} at '", text.strip(), flags=re.DOTALL)
     return re.split(r"(?<=[.!?])\s|\n", said, maxsplit=1)[0][:300]
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import boto3
 import pytest
 
-from aws_airflow_tasks.backends import keys, limits, parameter_store, secrets_manager
+from aws_airflow_tasks.backends import MANY, created, limits, parameter_store, secrets_manager
 from aws_airflow_tasks.backends.protocol import Backend, Entry
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.patch import dotenv
@@ -109,6 +110,18 @@ def test_an_entry_is_encrypted_with_the_key_in_the_tier_and_with_the_tags_that_a
     assert "aws-airflow-tasks" in tags(ssm, VARIABLE)
     monkeypatch.setenv("INVOKE_AWS_AIRFLOW_KMS_KEY", key)
     assert run("secrets", "--json").document["recap"]["changed"] == 0, "an alias of the same key"
+
+
+@pytest.mark.parametrize("backend", BACKENDS, ids=lambda each: each.NAME)
+def test_one_of_many_has_the_key_and_the_tags_that_are_set_and_none_in_the_place_of_ours(
+    our_keys: Embedded, backend: Backend
+) -> None:
+    name, account = backend.name("many", "x"), aws.connect(Settings(kms_key="alias/any", tags="owner=me,team=data"))
+    MANY[backend.NAME].make(account, name, "one", {"owner": "team"}, token_hex(16))
+    found = backend.describe(account, name)
+    assert found
+    assert (found.key, found.tags) == ("alias/any", {"owner": "team", "team": "data"})
+    backend.delete(account, found.id)
 
 
 @pytest.mark.parametrize("name", ["parameter-store", "secrets-manager"])
@@ -243,10 +256,10 @@ def test_a_name_that_aws_would_refuse_is_refused_before_anything_is_written(
 
 def test_a_key_is_known_by_every_name_that_aws_has_for_it(account: aws.Account, embedded: Embedded) -> None:
     arn = "arn:aws:kms:eu-west-1:123456789012:key/"
-    assert keys.same(account, "k-1", f"{arn}k-1")
-    assert keys.same(account, "alias/a", "arn:aws:kms:eu-west-1:123456789012:alias/a")
-    assert not keys.same(account, f"{arn}k-1", "arn:aws:kms:us-east-2:123456789012:key/k-1")
-    assert not keys.same(account, "k-1", "k-2")
+    assert created.same(account, "k-1", f"{arn}k-1")
+    assert created.same(account, "alias/a", "arn:aws:kms:eu-west-1:123456789012:alias/a")
+    assert not created.same(account, f"{arn}k-1", "arn:aws:kms:us-east-2:123456789012:key/k-1")
+    assert not created.same(account, "k-1", "k-2")
 
 
 @pytest.mark.parametrize(

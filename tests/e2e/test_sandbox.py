@@ -160,6 +160,20 @@ def test_airflow_3_from_nothing_to_proof_twice_then_undone_to_the_byte(stranger:
     assert list(stranger.home.rglob("*")) == [], "the person's HOME is neither read nor written"
 
 
+def test_parameter_store_from_nothing_to_proof_and_from_there_to_secrets_manager(stranger: Stranger) -> None:
+    assert_proven(stranger.json("sandbox", "--backend", "parameter-store"))
+    assert recap(stranger.json("sandbox", "--backend", "parameter-store")) == (0, 0)
+    document = stranger.json("sandbox")
+    assert_proven(document)
+    (secrets,) = [step["changes"] for step in document["steps"] if step["step"] == "secrets"]
+    assert [(change["target"].split()[0], change["action"]) for change in secrets] == [
+        *[("secret", "create")] * 2,
+        *[("parameter", "delete")] * 2,
+    ]
+    (backend,) = [check["detail"] for check in document["checks"] if check["check"] == "backend"]
+    assert backend.startswith("SecretsManagerBackend finds")
+
+
 def test_airflow_2_after_runs_that_were_killed(stranger: Stranger) -> None:
     for seconds in (0.7, 4, 12):
         killed = stranger.start("sandbox", "--airflow", "2")

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.world.aws_rules import Refusal, limits
+
 Body = dict[str, Any]
-#: an error: its HTTP status, code and message
-Refusal = tuple[int, str, str]
 Rule = Callable[[str, Body], "Refusal | None"]
 Edit = Callable[[str, Body, Body], Body]
 
@@ -64,23 +64,11 @@ class Proxy:
         return None
 
 
-def limits(operation: str, body: Body) -> Refusal | None:
-    """What AWS refuses and moto takes."""
-    if operation == "BatchGetSecretValue" and len(body.get("SecretIdList", ())) > 20:
-        return 400, "ValidationException", "secretIdList: Member must have length less than or equal to 20"
-    text = body.get("SecretString")
-    if text is not None and not 0 < len(text.encode()) <= 65_536:
-        return 400, "ValidationException", "secretString: Member must have length between 1 and 65536"
-    if operation == "GetParameters" and len(body.get("Names", ())) > 10:
-        return 400, "ValidationException", "names: Member must have length less than or equal to 10"
-    return None
-
-
-def denying(*denied: str) -> Rule:
+def denying(*denied: str, service: str = "secretsmanager") -> Rule:
     """AccessDenied for these operations."""
 
     def rule(operation: str, body: Body) -> Refusal | None:
-        message = f"User: arn:aws:iam::123456789012:user/u is not authorized to perform: secretsmanager:{operation}"
+        message = f"User: arn:aws:iam::123456789012:user/u is not authorized to perform: {service}:{operation}"
         return (400, "AccessDeniedException", message) if operation in denied else None
 
     return rule

@@ -134,6 +134,8 @@ def test_a_denied_call_that_aws_does_not_explain_still_names_action_and_resource
     subject = Subject("default", resource="arn:aws:secretsmanager:eu-west-1:*:secret:x-*")
     explained_error = explain(refused("AccessDenied", "Access denied", "GetSecretValue"), subject)
     assert '"Action": "secretsmanager:GetSecretValue", "Resource": "arn:aws:secretsmanager' in explained_error.hint
+    parameter = Subject("default", resource="arn:aws:ssm:eu-west-1:*:parameter/x")
+    assert "not allowed: ssm:PutParameter on" in explain(refused("AccessDenied", "", "PutParameter"), parameter).message
     assert "not allowed: sts:AssumeRole on" in explain(refused("AccessDenied", "", "AssumeRole"), subject).message
 
 

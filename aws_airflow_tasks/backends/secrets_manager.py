@@ -146,18 +146,20 @@ def refusal(settings: Settings, name: str, text: str) -> str:
 
 def values(account: Account, names: Sequence[str]) -> dict[str, Value | TaskError]:
     """``BatchGetSecretValue``; who may not call that, or what it could not give, is asked for one by one."""
-    client, found, rest = _client(account), dict[str, Value | TaskError](), list(names)
-    try:
-        asked = {"SecretIdList": list(names)}
-        while rest and asked:
-            page = client.batch_get_secret_value(**asked)  # type: ignore[arg-type]
-            found |= {each["Name"]: Value(each["VersionId"], each.get("SecretString")) for each in page["SecretValues"]}
-            gone = {each["SecretId"] for each in page.get("Errors", ()) if _is_gone(each.get("ErrorCode", ""))}
-            rest = [name for name in rest if name not in found and name not in gone]
-            asked = {**asked, "NextToken": page["NextToken"]} if page.get("NextToken") else {}  # type: ignore[dict-item]
-    except client.exceptions.ClientError as error:
-        if not _is_denied(error.response["Error"].get("Code", "")):
-            with _explained(account, "*"):
+    found = dict[str, Value | TaskError]()
+    rest = list(names)
+    with _explained(account, "*"):
+        try:
+            asked = {"SecretIdList": list(names)}
+            while rest and asked:
+                page = _client(account).batch_get_secret_value(**asked)  # type: ignore[arg-type]
+                for each in page["SecretValues"]:
+                    found[each["Name"]] = Value(each["VersionId"], each.get("SecretString"))
+                gone = {each["SecretId"] for each in page.get("Errors", ()) if _is_gone(each.get("ErrorCode", ""))}
+                rest = [name for name in rest if name not in found and name not in gone]
+                asked = {**asked, "NextToken": page["NextToken"]} if page.get("NextToken") else {}  # type: ignore[dict-item]
+        except _client(account).exceptions.ClientError as error:
+            if not _is_denied(error.response["Error"].get("Code", "")):
                 raise
     for name in rest:
         if (value := _single(account, name)) is not None:

@@ -94,9 +94,8 @@ class Account:
         return sessions.boto(self._core, self.credentials.region)
 
     def be_patient(self) -> None:
-        """Let clients that are made from now on try again for long, at the pace that AWS takes (``adaptive``)."""
-        self._core.set_config_variable("retry_mode", "adaptive")
-        self._core.set_config_variable("max_attempts", 10)
+        """Let clients that are made from now on try again for long, at the pace that AWS takes."""
+        sessions.be_patient(self._core)
 
     def client(self, service: str) -> Any:
         """The client of a service, such as ``secretsmanager``; made once."""

@@ -315,3 +315,12 @@ def _bound(made: Session, for_everything: str) -> None:
         return create(service, *args, config=config, endpoint_url=endpoint or None, **kwargs)
 
     made.create_client = create_client  # type: ignore[method-assign,assignment]
+
+
+def be_patient(made: Session) -> None:
+    """For work of minutes: retries that go on for long and slow down as AWS asks (botocore's mode ``adaptive``)."""
+    from botocore.config import Config
+
+    retries: Any = {"mode": "adaptive", "total_max_attempts": 10}
+    known = made.get_default_client_config() or Config()
+    made.set_default_client_config(known.merge(Config(retries=retries)))

@@ -305,7 +305,7 @@ def test_a_lost_answer_and_errors_of_the_server_are_tried_again(
     proxy.edits.append(lose)
     written(project, a="3", c="4")
     done = run("secrets.sync", "v.json", "--json")
-    assert (done.code, entries(done)) == (0, {"a": "updated", "c": "created"})
+    assert (done.code, entries(done)) == (0, {"a": "updated", "c": "created"}), done.err
     assert {"PutSecretValue", "CreateSecret", "BatchGetSecretValue"} <= lost & seen
     assert held(aws) == {f"{V}a": "3", f"{V}b": "2", f"{V}c": "4"}
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from secrets import token_hex
 from typing import Literal, NamedTuple
 
-from aws_airflow_tasks.backends.many import Value
+from aws_airflow_tasks.backends.many import Overtaken, Value
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.sources.wanted import Kind
 from aws_airflow_tasks.steps.entries import OWNER, Entries
 from aws_airflow_tasks.world import pace, receipts
-from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable
+from aws_airflow_tasks.world.causes import Ended, Unreachable
 from aws_airflow_tasks.world.endpoints import EVERYTHING
 from aws_airflow_tasks.world.journal import Action, Journal, Line
 
@@ -114,8 +114,10 @@ def apply(
     def make(write: Write) -> tuple[Write, TaskError | None]:
         try:
             _made(entries, book, turn, write)
-        except (LoginNeeded, Unreachable):
+        except (Ended, Unreachable):
             raise
+        except Overtaken as error:
+            return write, None if _is_there(entries, write) else error
         except TaskError as error:
             return write, error
         return write, None
@@ -155,6 +157,12 @@ def _made(entries: Entries, book: Journal, turn: pace.Pace, write: Write) -> Non
     else:
         version = backend.replace(account, write.name, write.text, over, token)
     book.end(token, version)
+
+
+def _is_there(entries: Entries, write: Write) -> bool:
+    """Whether somebody else, such as a colleague's run at the same time, has written the very value."""
+    value = entries.backend.values(entries.account, [write.name]).get(write.name)
+    return isinstance(value, Value) and value.text is not None and value.text == write.text
 
 
 def _restored(entries: Entries, turn: pace.Pace, write: Write) -> str:

@@ -120,20 +120,16 @@ def _made(line: Line) -> bool:
 
 def _back(known: Sequence[Line], newest: int, now: str, *, restores: bool) -> Back:
     """Back along the writes of ours of which each replaced the one before, to what stood there then."""
-    first = newest
-    while first and known[first].action != "create" and known[first].over in _wrote(known[first - 1]):
-        first -= 1
-    last, oldest = known[newest], known[first]
+    last = oldest = known[newest]
+    for line in reversed(known[:newest]):  # a write of a run that was killed may never have been made
+        if oldest.action != "create" and oldest.over == (line.version or line.token):
+            oldest = line
     if oldest.action == "create":
         return Back("erase", last.name, "", now, last)
     if last.action == "delete":
-        version = "" if first == newest else oldest.over
+        version = "" if oldest is last else oldest.over
         return Back("restore" if restores else "make", last.name, version, last.over, last)
     return Back("write", last.name, oldest.over, now, last)
-
-
-def _wrote(line: Line) -> tuple[str, ...]:
-    return (line.version,) if line.version else (line.token,)
 
 
 def _apply(entries: Entries, todo: Sequence[Back], books: Sequence[Journal]) -> None:

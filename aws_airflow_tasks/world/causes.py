@@ -21,7 +21,11 @@ class Unreachable(TaskError):  # noqa: N818
     """AWS did not answer; whatever needs only files can go on."""
 
 
-class LoginNeeded(TaskError):  # noqa: N818
+class Ended(TaskError):  # noqa: N818
+    """The keys are good no more, for this call and any other."""
+
+
+class LoginNeeded(Ended):
     """The person has to type something to their own AWS command line.
 
     Args:
@@ -96,6 +100,8 @@ def _made(cause: Cause, words: _Words, subject: Subject) -> TaskError:
         return Unreachable(message, hint=hint)
     if cause.kind == "login" and subject.login:
         return LoginNeeded(message, subject.login)
+    if cause.kind == "login":
+        return Ended(message, hint=hint)
     return TaskError(message, hint=hint)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable
 
@@ -16,14 +15,20 @@ from aws_airflow_tasks.world.staging import Staged
 
 #: seconds between two looks; also how long after a laptop's sleep the first one comes at most
 PAUSE = 60
+#: seconds after which a helper that does not say when its keys end is asked again
+PACE = 10 * 60
 #: seconds that a failed attempt is left alone, doubled with each further one, and at most
 FIRST_DELAY, LONGEST_DELAY = 30, 600
 NOT_RENEWABLE = "keys in environment variables cannot be renewed from here: set fresh ones and refresh again"
 
 
 def planner(*, force: bool) -> Callable[[Site], Plan]:
-    """:func:`plan`; with ``force``, keys that were exported before now are renewed whatever is left of them."""
-    return functools.partial(plan, renew_before=time.time() if force else 0)
+    """:func:`plan`, which renews keys that were exported before now where a helper does not say when they end.
+
+    With ``force`` it renews them whatever is left of them.
+    """
+    began = time.time()
+    return lambda site: plan(site, renew_before=began if force or _unsaid(site) else 0)
 
 
 def plan(site: Site, *, renew_before: float = 0) -> Plan:
@@ -39,12 +44,20 @@ def plan(site: Site, *, renew_before: float = 0) -> Plan:
     target = f"profile {site.credentials.profile}"
     if site.way.name == "live":
         return Plan(skipped=True, target=target, reason=f"{site.way.reason}; there is nothing to refresh")
+    if _unsaid(site):
+        renew_before = max(renew_before, time.time() - PACE)
     return Plan(
         staging.changes(site, renew_before=renew_before),
         target,
         left(site.staged),
         warnings=(NOT_RENEWABLE,) if site.credentials.source == "environment" else (),
     )
+
+
+def _unsaid(site: Site) -> bool:
+    """Whether only asking again can tell whether the keys that are staged are still the ones to use."""
+    found = site.staged
+    return found is not None and found.expiry is None and site.credentials.source == "process"
 
 
 def left(found: Staged | None) -> str:

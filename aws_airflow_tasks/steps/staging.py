@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.world import history, identity, profile_settings, sso, staging
+from aws_airflow_tasks.world import history, identity, profile_settings, sso, staged_text, staging
 from aws_airflow_tasks.world.delivery import source
 from aws_airflow_tasks.world.history import Handed
 from aws_airflow_tasks.world.profile_settings import Along
@@ -150,10 +150,11 @@ def _stage(site: Site, seen_at: str, why: str) -> None:
     whose = found.whose if found and same_source else staging.whose(credentials, keys, lambda: _arn(site), along)
     last = staging.last(site.state)
     stale = last.stale if last and last.whose == whose else _running(site)
-    record = Staged(definition, seen_at, time.time(), keys.expiry, whose, stale, along.copied)
+    lasting = staged_text.lasting(credentials, keys)
+    record = Staged(definition, seen_at, time.time(), keys.expiry, whose, stale, along.copied, lasting)
     arn = _whose(site, same_source=bool(same_source))
     history.write(site.state, Handed(record.exported, credentials.profile, arn, keys.expiry, why))
-    staging.stage(site.state, staging.contents(credentials, keys, seen_at, along), record)
+    staging.stage(site.state, staged_text.contents(credentials, keys, seen_at, along), record)
 
 
 def _whose(site: Site, *, same_source: bool) -> str:

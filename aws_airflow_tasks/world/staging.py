@@ -11,48 +11,28 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
-import shlex
 import shutil
 import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.world import aws, endpoints, files, private, profiles, sessions, sso
+from aws_airflow_tasks.world import aws, files, private, profiles, sessions, sso, staged_text
 from aws_airflow_tasks.world.profile_settings import ALONE, Along
 from aws_airflow_tasks.world.profiles import Credentials
+from aws_airflow_tasks.world.staged_text import Keys, lasting, own
 
 #: in the state directory: what is mounted, and what we know of it
 FOLDER, RECORD = "aws", "staged.json"
 #: seconds before their end at which keys are renewed; botocore itself begins to ask for fresh ones then
 MARGIN = 15 * 60
-#: the name of the staged ``services`` section
-SERVICES = "airflow"
 #: of these kinds the keys are at hand: no network, no command line
 AT_HAND = ("static", "session", "environment")
-
-
-class Keys(NamedTuple):
-    """Credentials themselves; ``expiry`` in seconds since the epoch, None where they do not say.
-
-    ``account`` is the number of their account where they say it: some endpoints have it in their names.
-    """
-
-    access_key: str
-    secret_key: str
-    token: str
-    expiry: float | None
-    account: str = ""
-
-    def __repr__(self) -> str:
-        """Without the keys."""
-        return f"Keys(expiry={self.expiry!r})"
 
 
 class Staged(NamedTuple):
@@ -66,6 +46,7 @@ class Staged(NamedTuple):
         whose: the fingerprint of the profile, its region and whom its keys are of; see :func:`whose`.
         stale: the services that ran when another's were staged, by their ``identity``: they keep what they have read.
         copied: files of this host that were copied along, by their name in the directory.
+        lasting: whether they are a user's own keys, which never end.
     """
 
     definition: str
@@ -75,6 +56,7 @@ class Staged(NamedTuple):
     whose: str = ""
     stale: Sequence[str] = ()
     copied: Mapping[str, str] = MappingProxyType({})
+    lasting: bool = False
 
     @property
     def due(self) -> float | None:
@@ -119,7 +101,7 @@ def _intact(inner: Path, found: Staged) -> bool:
 
     Version 0.1.0 staged no ``[default]``, which is looked for by containers that are told no name.
     """
-    names = ("config", "credentials" if found.expiry is None else "creds.json", *found.copied)
+    names = (*staged_text.names(lasts=found.lasting), *found.copied)
     modes = [stat.S_IMODE(path.lstat().st_mode) for path in (inner, *(inner / name for name in names))]
     config = (inner / "config").read_text(encoding="utf-8", errors="surrogateescape")
     return modes == [0o755, *(0o644 for _ in names)] and "[default]" in config.splitlines()
@@ -146,14 +128,13 @@ def whose(credentials: Credentials, keys: Keys | None, arn: Callable[[], str], a
 
     Args:
         credentials: what the configuration says.
-        keys: what is staged; None: they are not at hand. Those that end are read again before that, by themselves;
-            others are kept for good, so that any other key counts.
+        keys: what is staged; None: they are not at hand. A user's own are kept for good, so that any other key counts;
+            all others are asked for again before long.
         arn: says whom they are of; empty where that is not known.
         along: what comes along with the keys: it is kept for good as well.
     """
-    lasting = keys and keys.expiry is None and credentials.kind in AT_HAND
-    whom = keys.access_key if keys and lasting else aws.principal(arn())
-    besides = {**along.settings, **_own(credentials)}
+    whom = keys.access_key if keys and lasting(credentials, keys) else aws.principal(arn())
+    besides = {**along.settings, **own(credentials)}
     return digest(json.dumps([credentials.profile, credentials.region, whom, *([besides] if besides else [])]))
 
 
@@ -230,72 +211,12 @@ def _from_botocore(account: aws.Account) -> Keys:
     )
 
 
-def contents(credentials: Credentials, keys: Keys, seen_at: str, along: Along = ALONE) -> dict[str, str]:
-    """The staged files' texts by name: one profile, and its keys as botocore will read them at ``seen_at``.
-
-    It is there as ``[default]``, for processes that are told no name, and under its own, for code that has one. Keys
-    that end go into the output of a ``credential_process``, which botocore runs again before their end. Endpoints that
-    the profile names are staged; of the others Airflow is told in ``.env``, as they come before a profile's.
-    """
-    names = dict.fromkeys(("default", credentials.profile))
-    command = "" if keys.expiry is None else f"cat {shlex.quote(f'{seen_at}/creds.json')}"
-    own = _own(credentials)
-    values = {
-        "region": credentials.region,
-        "output": credentials.output,
-        "credential_process": command,
-        **along.settings,
-        **{file.removesuffix(".pem"): f"{seen_at}/{file}" for file in along.copied},
-        "endpoint_url": own.pop(endpoints.EVERYTHING, ""),
-        "services": SERVICES if own else "",
-    }
-    config = "".join(_section(name if name == "default" else f"profile {shlex.quote(name)}", values) for name in names)
-    if own:
-        services = {endpoints.service(name): {"endpoint_url": url} for name, url in own.items()}
-        config += _section(f"services {SERVICES}", services)
-    if keys.expiry is None:
-        pairs = {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key}
-        pairs |= {"aws_session_token": keys.token, "aws_account_id": keys.account}
-        return {**along.texts, "credentials": "".join(_section(name, pairs) for name in names), "config": config}
-    process = {
-        "Version": 1,
-        "AccessKeyId": keys.access_key,
-        "SecretAccessKey": keys.secret_key,
-        "SessionToken": keys.token,
-        "Expiration": datetime.fromtimestamp(keys.expiry, UTC).isoformat(),
-    } | ({"AccountId": keys.account} if keys.account else {})
-    return {**along.texts, "creds.json": json.dumps(process) + "\n", "config": config}
-
-
-def _own(credentials: Credentials) -> dict[str, str]:
-    """The endpoints that the profile names itself, by variable."""
-    return {name: url for name, url in credentials.endpoints.items() if name not in credentials.outside}
-
-
-def _section(name: str, values: Mapping[str, Any]) -> str:
-    lines = [
-        f"{key} ={_nested(value) if isinstance(value, Mapping) else _value(value)}\n"
-        for key, value in values.items()
-        if value
-    ]
-    return f"[{name}]\n{''.join(lines)}"
-
-
-def _nested(values: Mapping[str, Any]) -> str:
-    return "".join(f"\n  {key} ={_value(value)}" for key, value in values.items())
-
-
-def _value(text: Any) -> str:
-    """One that has several lines, however they end, stays one value."""
-    return " " + re.sub(r"\r\n?|\n", "\n  ", str(text).strip())
-
-
 def stage(state: Path, texts: Mapping[str, str], record: Staged) -> None:
     """Replace what is staged; call it with the project's lock held.
 
     Args:
         state: the project's state directory.
-        texts: the files by name, from :func:`contents`.
+        texts: the files by name, from :func:`.staged_text.contents`.
         record: what they are.
 
     Raises:

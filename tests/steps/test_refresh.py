@@ -58,10 +58,12 @@ class Helper:
 
     answer: Path
 
-    def gives(self, key: str, minutes: float) -> None:
-        ends = datetime.fromtimestamp(time.time() + minutes * 60, UTC).isoformat()
-        keys = {"Version": 1, "AccessKeyId": key, "SecretAccessKey": "canary-secret", "SessionToken": "canary-token"}
-        self.answer.write_text(json.dumps(keys | {"Expiration": ends}))
+    def gives(self, key: str, minutes: float | None) -> None:
+        keys: dict[str, object] = {"Version": 1, "AccessKeyId": key}
+        keys |= {"SecretAccessKey": "canary-secret", "SessionToken": "canary-token"}
+        if minutes is not None:
+            keys["Expiration"] = datetime.fromtimestamp(time.time() + minutes * 60, UTC).isoformat()
+        self.answer.write_text(json.dumps(keys))
 
 
 @pytest.fixture
@@ -350,3 +352,26 @@ def test_a_watch_gives_no_keys_to_who_exchanges_the_state_directory_meanwhile(
             refresh.watch(lambda: Site(settings), said.append, clock.sleep)
         assert [path.name for path in open_to_all.iterdir()] == ["project"]
         assert f"chmod go-w {shared}" in "".join(said)
+
+
+def test_keys_of_a_helper_that_does_not_say_their_end_are_new_after_each_refresh_that_somebody_types(
+    settings: Settings, helper: Helper
+) -> None:
+    helper.gives("ONE", None)
+    assert apply(settings)
+    assert not apply(settings)
+    helper.gives("TWO", None)
+    planned = refresh.planner(force=False)
+    for change in planned(Site(settings)).needed:
+        change.apply()
+    assert key(settings) == "TWO"
+    assert not planned(Site(settings)).needed
+
+
+def test_while_somebody_watches_such_a_helper_is_asked_once_ten_minutes_are_over(
+    settings: Settings, helper: Helper, clock: Clock, tries: list[float]
+) -> None:
+    helper.gives("ONE", None)
+    watch(settings, clock, *[nothing] * 12, lambda: helper.gives("TWO", None), *[nothing] * 10)
+    assert key(settings) == "TWO"
+    assert waits(tries) == [660, 660]

@@ -85,7 +85,7 @@ def test_the_copy_is_for_the_place_where_airflow_sees_it_and_names_when_it_was_e
     found = Site(chosen).staged
     assert found is not None
     assert (found.exported, found.seen_at) == (clock.now, seen_at)
-    assert f"{seen_at}/creds.json" in (folder / "config").read_text()
+    assert f"{seen_at}/creds.sh" in (folder / "config").read_text()
 
 
 def test_where_airflow_reads_the_persons_own_files_the_copy_is_emptied(settings: Settings, helper: Helper) -> None:

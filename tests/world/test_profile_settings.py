@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.world import aws, identity, profile_settings, staging
+from aws_airflow_tasks.world import aws, identity, profile_settings, staged_text, staging
 from aws_airflow_tasks.world.profile_settings import CARRIED, FILES, LEFT, REFUSED, Along
 
 KEYS = staging.Keys("AKIAEXAMPLE", "canary-secret", "", None)
@@ -78,7 +78,7 @@ def at(path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def staged(path: Path) -> Path:
     """The files that are staged for the profile in effect, in ``path``."""
     account = aws.connect(Settings())
-    texts = staging.contents(account.credentials, KEYS, str(path), along_with(account, mounts=False))
+    texts = staged_text.contents(account.credentials, KEYS, str(path), along_with(account, mounts=False))
     path.mkdir()
     for name, text in texts.items():
         (path / name).write_text(text)
@@ -131,7 +131,7 @@ def test_no_value_says_more_than_its_own_setting(values: dict[str, str]) -> None
     along = Along(found, {}, {})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config"
-        path.write_text(staging.contents(of, KEYS, "/seen", along)["config"], newline="")
+        path.write_text(staged_text.contents(of, KEYS, "/seen", along)["config"], newline="")
         parsed = raw_config_parse(str(path), parse_subsections=False)
     flat = {name.partition(".")[0] for name in values}
     assert parsed.keys() == {"default"}
@@ -155,7 +155,7 @@ def test_the_file_of_a_ca_bundle_comes_along_without_a_private_key(
         monkeypatch.setenv(way, str(bundle))
     account = aws.connect(Settings())
     along = along_with(account, mounts=True)
-    texts = staging.contents(account.credentials, KEYS, "/home/astro/.aws", along)
+    texts = staged_text.contents(account.credentials, KEYS, "/home/astro/.aws", along)
     assert texts["ca_bundle.pem"] == f"# mine\n{PEM}{PEM}"
     assert "ca_bundle = /home/astro/.aws/ca_bundle.pem\n" in texts["config"]
     assert along.copied == {"ca_bundle.pem": str(bundle)}
@@ -212,7 +212,7 @@ def test_whatever_comes_along_makes_what_is_staged_void_when_it_changes(
 
 def test_the_number_of_the_account_comes_along_with_the_keys() -> None:
     of = aws.profiles.Credentials("default", "static", "static", "eu-west-1", "", "", (), Path("c"), Path("s"))
-    static = staging.contents(of, KEYS._replace(account="123456789012"), "/seen")
+    static = staged_text.contents(of, KEYS._replace(account="123456789012"), "/seen")
     assert "aws_account_id = 123456789012\n" in static["credentials"]
-    ending = staging.contents(of, KEYS._replace(account="123456789012", expiry=2e9), "/seen")
+    ending = staged_text.contents(of, KEYS._replace(account="123456789012", expiry=2e9), "/seen")
     assert '"AccountId": "123456789012"' in ending["creds.json"]

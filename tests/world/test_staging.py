@@ -21,7 +21,7 @@ from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import creds
 from aws_airflow_tasks.steps.staging import changes
-from aws_airflow_tasks.world import cli, delivery, staging, state
+from aws_airflow_tasks.world import cli, delivery, staged_text, staging, state
 from aws_airflow_tasks.world.causes import LoginNeeded
 from tests.project import aws_itself
 from tests.world.server import REAL_SPAWN, Embedded, embedded
@@ -217,25 +217,26 @@ def mfa(world: World) -> None:
     assert "assumed-role/guarded" in done.stdout, done.stderr
 
 
+BEHIND_A_COMMAND = {"config", "creds.json", "creds.sh"}
 #: set up, kind, why it is staged in docker, files that are staged
 KINDS: dict[str, tuple[Callable[[World], None], str, str, set[str]]] = {
     "static": (static, "static", "exported: credentials is mode 0600", {"config", "credentials"}),
-    "session": (with_token, "session", "exported: credentials is mode 0600", {"config", "credentials"}),
-    "sso": (sso, "sso", "exported: an SSO token cannot be refreshed", {"config", "creds.json"}),
-    "sso near its end": (sso_near_its_end, "sso", "exported: an SSO token cannot", {"config", "creds.json"}),
-    "sso legacy": (sso_legacy, "sso", "exported: an SSO token cannot be refreshed", {"config", "creds.json"}),
-    "assume-role": (assume_role, "assume-role", "exported: credentials is mode 0600", {"config", "creds.json"}),
-    "assume-role from sso": (assume_role_from_sso, "assume-role", "exported: an SSO token", {"config", "creds.json"}),
-    "web-identity": (web_identity, "web-identity", "exported: the identity token's file", {"config", "creds.json"}),
-    "process": (helper, "process", "exported: the credential helper is not in", {"config", "creds.json"}),
-    "environment": (environment, "environment", "exported: keys in environment variables", {"config", "credentials"}),
+    "session": (with_token, "session", "exported: credentials is mode 0600", BEHIND_A_COMMAND),
+    "sso": (sso, "sso", "exported: an SSO token cannot be refreshed", BEHIND_A_COMMAND),
+    "sso near its end": (sso_near_its_end, "sso", "exported: an SSO token cannot", BEHIND_A_COMMAND),
+    "sso legacy": (sso_legacy, "sso", "exported: an SSO token cannot be refreshed", BEHIND_A_COMMAND),
+    "assume-role": (assume_role, "assume-role", "exported: credentials is mode 0600", BEHIND_A_COMMAND),
+    "assume-role from sso": (assume_role_from_sso, "assume-role", "exported: an SSO token", BEHIND_A_COMMAND),
+    "web-identity": (web_identity, "web-identity", "exported: the identity token's file", BEHIND_A_COMMAND),
+    "process": (helper, "process", "exported: the credential helper is not in", BEHIND_A_COMMAND),
+    "environment": (environment, "environment", "exported: keys in environment variables", BEHIND_A_COMMAND),
     "environment that ends": (
         environment_that_ends,
         "environment",
         "exported: keys in environment variables",
-        {"config", "creds.json"},
+        BEHIND_A_COMMAND,
     ),
-    "mfa": (mfa, "mfa", "exported: Airflow cannot be asked for an MFA code", {"config", "creds.json"}),
+    "mfa": (mfa, "mfa", "exported: Airflow cannot be asked for an MFA code", BEHIND_A_COMMAND),
 }
 
 
@@ -267,7 +268,7 @@ def test_every_kind_works_in_airflow_from_the_staged_files_alone(
     assert Site(world.settings).credentials.kind == kind
     plan = creds.plan(Site(world.settings))
     said = world.converge()
-    assert said.startswith(reason)
+    assert reason in said
     assert {path.name for path in world.staged.iterdir()} == files
     assert who_airflow_is(world).startswith(world.arn)
     again = creds.plan(Site(world.settings))
@@ -388,7 +389,9 @@ def test_a_login_session_is_exported_by_the_aws_command_line(
     assert credentials.kind == "login"
     assert delivery.way(settings, credentials, mounts=True).reason == "exported: Airflow has no login session"
     state.make(settings.project)
-    staging.stage(world.state, staging.contents(credentials, keys, world.settings.mount_path), a_record(keys.expiry))
+    staging.stage(
+        world.state, staged_text.contents(credentials, keys, world.settings.mount_path), a_record(keys.expiry)
+    )
     assert who_airflow_is(world, "me").startswith(world.arn)
     assert asked.read_text() == "configure export-credentials --format process --profile me\n"
 
@@ -454,7 +457,8 @@ def test_keys_that_have_ended_already_are_not_staged(world: World) -> None:
 
 
 def a_record(expiry: float | None, *, exported: float | None = None) -> staging.Staged:
-    return staging.Staged("definition", "/seen", time.time() if exported is None else exported, expiry)
+    exported = time.time() if exported is None else exported
+    return staging.Staged("definition", "/seen", exported, expiry, lasting=expiry is None)
 
 
 @pytest.mark.parametrize(
@@ -526,9 +530,9 @@ def test_staging_replaces_whole_files_and_removes_what_no_longer_belongs(tmp_pat
     folder = state.make(tmp_path)
     staging.stage(folder, TEXTS, a_record(None))
     with (folder / "aws" / "config").open() as open_before:
-        staging.stage(folder, {"creds.json": "{}", "config": "[profile new]\n"}, a_record(1.0))
+        staging.stage(folder, {"creds.json": "{}", "creds.sh": "", "config": "[profile new]\n"}, a_record(1.0))
         assert open_before.read() == "[default]\n"
-    assert {path.name for path in (folder / "aws").iterdir()} == {"config", "creds.json"}
+    assert {path.name for path in (folder / "aws").iterdir()} == BEHIND_A_COMMAND
 
 
 @pytest.mark.parametrize("name", ["aws", "aws/config", "staged.json"])

@@ -29,8 +29,9 @@ def creds(play: Play, sso: bool = False, log: bool = False) -> None:
     """
     from aws_airflow_tasks.steps import creds, handed
 
-    for plan in handed.plans(play.state) if log else [partial(creds.plan, sso=sso)]:
-        play.converge("creds", plan)
+    plan = partial(creds.plan, sso=sso, ask=play.screen.ask_line)
+    for each in handed.plans(play.state) if log else [plan]:
+        play.converge("creds", each)
 
 
 @task()

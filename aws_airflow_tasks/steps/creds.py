@@ -9,13 +9,13 @@ import logging
 import os
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Plan, TaskError, sh
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import LOGIN, Site
-from aws_airflow_tasks.steps import init, staging
+from aws_airflow_tasks.steps import choosing, init, staging
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import cli, delivery, identity, sessions
 from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable
@@ -28,12 +28,13 @@ log = logging.getLogger("aws_airflow_tasks")
 SINCE = {("sso", "login"): (2, 0, 0), ("configure", "sso"): (2, 0, 0), ("login",): (2, 32, 0)}
 
 
-def plan(site: Site, *, sso: bool = False) -> Plan:
+def plan(site: Site, *, sso: bool = False, ask: Callable[[str], str | None] = lambda _: None) -> Plan:
     """Nothing to do while AWS knows us and what is staged is fresh; else a login, if somebody is there, or an export.
 
     Args:
         site: the project.
         sso: where there are no credentials at all, set up IAM Identity Center instead of access keys.
+        ask: has the person type an answer; None: nobody is there.
 
     Raises:
         TaskError: a definite no from AWS or from the configuration.
@@ -44,7 +45,12 @@ def plan(site: Site, *, sso: bool = False) -> Plan:
         return _unchecked(site, error)
     except LoginNeeded as error:
         needed = _with_sso(error) if sso else error
-        if site.settings.json or site.settings.yes or not cli.terminal():
+        silent = site.settings.json or site.settings.yes or not cli.terminal()
+        if not sso and (there := choosing.candidates(error, site)):
+            if silent:
+                raise choosing.unnamed(there) from None
+            return Plan((_choice(there, ask, site),))
+        if silent:
             options = _of_sts(needed.command, site)
             needed.hint = "".join(sh(f"{name}={{}} ", url) for name, url in options.items()) + needed.hint
             raise needed from None
@@ -133,6 +139,24 @@ def _with_sso(needed: LoginNeeded) -> LoginNeeded:
     if needed.command[:2] != ("aws", "configure"):
         return needed
     return LoginNeeded(needed.message, ("aws", "configure", "sso", *needed.command[2:]))
+
+
+def _choice(there: Mapping[str, str], ask: Callable[[str], str | None], site: Site) -> Change:
+    """A profile for this command line, which is heeded as `AWS_PROFILE` is, and a login if it needs one."""
+
+    def choose() -> None:
+        os.environ["AWS_PROFILE"] = choosing.chosen(there, ask)
+        after = Site(site.settings)
+        try:
+            changes = _changes(after, after.identity)
+        except LoginNeeded as needed:
+            _log_in(needed, site.settings)
+        else:
+            for change in changes:
+                change.apply()
+
+    reason = f"nothing names one, and there is no default; to choose from: {', '.join(there)}"
+    return Change("profile", LOGIN, None, "a working identity\n", choose, reason=reason)
 
 
 def _login(needed: LoginNeeded, site: Site) -> Change:

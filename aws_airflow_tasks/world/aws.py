@@ -15,6 +15,7 @@ from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import endpoints, profiles, sessions, waits
 from aws_airflow_tasks.world.causes import Unreachable, explained
+from aws_airflow_tasks.world.kinds import Profiles
 from aws_airflow_tasks.world.profiles import Credentials
 
 if TYPE_CHECKING:
@@ -74,10 +75,15 @@ class Account:
         return bool(self.settings.endpoint_url) or endpoints.elsewhere(self._core)
 
     @property
-    def profiles(self) -> profiles.Profiles:
+    def profiles(self) -> Profiles:
         """What the configuration says of every profile."""
-        found: profiles.Profiles = self._core.full_config["profiles"]
+        found: Profiles = self._core.full_config["profiles"]
         return found
+
+    @property
+    def listed(self) -> dict[str, str]:
+        """The profiles that have credentials, by name, and what kind."""
+        return sessions.listed(self._core)
 
     @property
     def partition(self) -> str:

@@ -12,7 +12,8 @@ from typing import Literal, NamedTuple
 
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world.endpoints import EVERYTHING
-from aws_airflow_tasks.world.profiles import Credentials, Kind
+from aws_airflow_tasks.world.kinds import Kind
+from aws_airflow_tasks.world.profiles import Credentials
 
 #: the user and group of Airflow's containers (Astro's and Apache's images: ``astro``, ``airflow``)
 AIRFLOW_UID, AIRFLOW_GID = 50000, 0

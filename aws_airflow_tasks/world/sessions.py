@@ -5,10 +5,10 @@ endpoint that was asked for, and never lead a login there.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import logging
 import os
-import stat
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.hints import profile_option
-from aws_airflow_tasks.world import cli, endpoints, helpers, sso, state, waits
+from aws_airflow_tasks.world import cli, endpoints, helpers, kinds, malformed, sso, state, waits
 from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained
 
 if TYPE_CHECKING:
@@ -42,8 +42,11 @@ def session(settings: Settings) -> Session:
     """
     _quieten()
     _not_airflows(settings)
+    _named(settings)
     made = _session(settings.profile)
-    _readable(made)
+    for path in locations(made):
+        malformed.refuse_unreadable(path)
+    _parsed(made)
     name = profile_name(made)
     with explained(Subject(name)):
         if made.get_config_variable("profile") and name not in made.available_profiles:
@@ -156,22 +159,41 @@ def _quieten() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _readable(made: Session) -> None:
-    """botocore takes a file that it may not read for an empty one, and says nothing."""
-    for path in locations(made):
-        try:
-            is_file = stat.S_ISREG(path.stat().st_mode)
-        except FileNotFoundError:
-            continue
-        except OSError:
-            is_file = False
-        if not (is_file and os.access(path, os.R_OK)):
-            raise TaskError(f"{path} is not a file that you can read", hint=sh("ls -ld {} {}", path.parent, path))
+def _named(settings: Settings) -> None:
+    """Refuse a variable that is there and names no profile, at which every SDK would fail."""
+    name = next((name for name in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE") if name in os.environ), "")
+    if name and not os.environ[name].strip() and not settings.profile:
+        raise TaskError(f"{name} is set, and empty: it names no profile", hint=f"unset {name}")
+
+
+def _parsed(made: Session) -> None:
+    """Have both files parsed; TaskError names what is wrong with one."""
+    from botocore.exceptions import ConfigParseError
+
+    try:
+        made.full_config  # noqa: B018  # it is parsed when it is first asked for
+    except ConfigParseError as error:
+        said: Any = error.kwargs
+        raise malformed.explained(Path(said["path"]), said["error"]) from None
 
 
 def _not_found(name: str, made: Session) -> TaskError:
-    known = ", ".join(sorted(made.available_profiles)) or "none"
-    return TaskError(f"there is no profile {name} (there are: {known})", hint=f"aws configure{profile_option(name)}")
+    """The words for a profile that is not there: a section in another form, the nearest name, all that there are."""
+    if wrong := malformed.misnamed(name, *locations(made)):
+        return wrong
+    there = listed(made)
+    known = ", ".join(f"{each} ({kind})" for each, kind in there.items()) or "none"
+    near = difflib.get_close_matches(name, there, 1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    hint = "\n".join(sh("invoke creds --profile {}", each) for each in (near or list(there)[:5]))
+    return TaskError(
+        f"there is no profile {name} (there are: {known}){meant}", hint=hint or f"aws configure{profile_option(name)}"
+    )
+
+
+def listed(made: Session) -> dict[str, str]:
+    """The profiles that have credentials, by name, and what kind."""
+    return kinds.listed(made.full_config["profiles"], shared(locations(made)[1]), os.environ)
 
 
 def _resolve_quietly(made: Session, name: str) -> None:

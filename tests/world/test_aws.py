@@ -218,11 +218,11 @@ def test_a_profile_that_cannot_work_is_explained(
 @pytest.mark.parametrize(
     ("config", "settings", "message", "hint"),
     [
-        ("[default\nregion = x\n", Settings(), "config is no valid AWS configuration", "mend that file"),
+        ("[default\nregion = x\n", Settings(), "config stands before the first [section]", '"${EDITOR:-vi}" +1 '),
         (
             "[default]\n[profile dev]\n",
             Settings(profile="prod"),
-            "there is no profile prod (there are: default, dev)",
+            "there is no profile prod (there are: none)",
             "aws configure --profile prod",
         ),
     ],

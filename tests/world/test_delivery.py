@@ -12,7 +12,8 @@ import pytest
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import delivery
 from aws_airflow_tasks.world.delivery import Way
-from aws_airflow_tasks.world.profiles import Credentials, Kind
+from aws_airflow_tasks.world.kinds import Kind
+from aws_airflow_tasks.world.profiles import Credentials
 
 
 def of(kind: Kind, home: Path = Path("/nowhere"), source: Kind | None = None) -> Credentials:

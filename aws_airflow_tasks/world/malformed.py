@@ -1,0 +1,95 @@
+"""What is wrong with a configuration file of AWS, or with how it names a profile: the file, the line, the reason."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import stat
+from pathlib import Path
+
+from aws_airflow_tasks.core import TaskError, sh
+
+#: as SDKs look for a profile: in the configuration file its section has a prefix, in the credentials file it has none
+_ELSEWHERE = {"config": ("[{0}]", "[profile {0}]"), "credentials": ("[profile {0}]", "[{0}]")}
+
+
+def refuse_unreadable(path: Path) -> None:
+    """Raise TaskError for what botocore takes for an empty file, and says nothing of; one that is not there is fine."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unreadable(path, error.strerror or "it cannot be looked at", path.parent) from None
+    if stat.S_ISDIR(found.st_mode):
+        raise _unreadable(path, "it is a directory", path)
+    if not stat.S_ISREG(found.st_mode):
+        raise _unreadable(path, "it is no file", path)
+    if not os.access(path, os.R_OK):
+        why = f"it is mode {stat.S_IMODE(found.st_mode):04o}"
+        own = hasattr(os, "getuid") and found.st_uid == os.getuid()
+        raise _unreadable(path, why, path, sh("chmod u+r {}", path) if own else "")
+
+
+def _unreadable(path: Path, why: str, look_at: Path, hint: str = "") -> TaskError:
+    return TaskError(f"{path} is not a file that you can read: {why}", hint=hint or sh("ls -ld {}", look_at))
+
+
+def explained(path: Path, error: Exception | None) -> TaskError:
+    """The words for a file that botocore cannot parse.
+
+    Args:
+        path: the file.
+        error: what the parser said of it.
+    """
+    data = path.read_bytes() if path.is_file() else b""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _rewritten(path, "is UTF-16, which no SDK reads", "iconv -f UTF-16 -t UTF-8")
+    if data.startswith(codecs.BOM_UTF8):
+        return _rewritten(path, "begins with a byte order mark, which no SDK reads", "tail -c +4")
+    line, why = _place(data, error)
+    where = f"line {line} of {path}" if line else str(path)
+    return TaskError(f"{where} {why}", hint=editor(path, line))
+
+
+def _rewritten(path: Path, why: str, command: str) -> TaskError:
+    new = path.with_name(f"{path.name}.new")
+    return TaskError(f"{path} {why}", hint=sh(f"{command} {{}} > {{}} && mv {{}} {{}}", path, new, new, path))
+
+
+def _place(data: bytes, error: Exception | None) -> tuple[int, str]:
+    """The line's number (0: not known) and what is wrong with it; nothing of its text, which may be a key."""
+    import configparser  # a file that can be parsed needs none of ours
+
+    try:
+        lines = data.decode().split("\n")
+    except UnicodeDecodeError as found:
+        return data.count(b"\n", 0, found.start) + 1, "is not UTF-8"
+    if isinstance(error, configparser.DuplicateSectionError):
+        return error.lineno or 0, f"begins [{error.section}] a second time: both are to be one section"
+    if isinstance(error, configparser.DuplicateOptionError):
+        return error.lineno or 0, f"has {error.option} a second time in its section"
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return error.lineno, "stands before the first [section]"
+    if isinstance(error, configparser.ParsingError) and error.errors:
+        return error.errors[0][0], "is neither a [section] nor NAME = VALUE"
+    nested = (number for number, line in enumerate(lines, 1) if re.match(r"[ \t]+[^#;\s][^=]*$", line))
+    return next(nested, 0), "is indented, so that it belongs to the name above, and is not NAME = VALUE"
+
+
+def misnamed(profile: str, config: Path, credentials: Path) -> TaskError | None:
+    """The words for a section that is meant for ``profile`` and is not looked for; None: there is none."""
+    for kind, path in (("config", config), ("credentials", credentials)):
+        wrong, right = (form.format(profile) for form in _ELSEWHERE[kind])
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.split("#")[0].strip() == wrong:
+                message = f"line {number} of {path} has {wrong}, where it has to be {right}"
+                return TaskError(message, hint=editor(path, number))
+    return None
+
+
+def editor(path: Path, line: int) -> str:
+    """What opens a file at a line."""
+    return '"${EDITOR:-vi}" ' + (f"+{line} " if line else "") + sh("{}", path)

@@ -1,0 +1,135 @@
+"""Configuration files of AWS that no SDK can read, profiles that none can find: the file, the line, what to type."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world import aws
+
+GOOD = "[default]\nregion = eu-west-1\n"
+EDIT = '"${EDITOR:-vi}" '
+
+MALFORMED = {
+    "UTF-16": (GOOD.encode("utf-16"), "{path} is UTF-16", "iconv -f UTF-16 -t UTF-8 {path} > {path}.new && mv "),
+    "a byte order mark": (
+        b"\xef\xbb\xbf" + GOOD.encode(),
+        "{path} begins with a byte order mark",
+        "tail -c +4 {path} > ",
+    ),
+    "another encoding": (GOOD.encode() + b"# caf\xe9\n", "line 3 of {path} is not UTF-8", EDIT + "+3 {path}"),
+    "a section twice": (
+        f"{GOOD}[profile a]\n{GOOD}".encode(),
+        "line 4 of {path} begins [default] a second time",
+        EDIT + "+4 {path}",
+    ),
+    "a name twice": (f"{GOOD}region = x\n".encode(), "line 3 of {path} has region a second time", EDIT + "+3 {path}"),
+    "no section": (b"\nregion = x\n", "line 2 of {path} stands before the first [section]", EDIT + "+2 {path}"),
+    "an open section": (b"[default\nregion = x\n", "line 1 of {path} stands before the first", EDIT + "+1 {path}"),
+    "a bare word": (
+        f"{GOOD}canary-secret\n".encode(),
+        "line 3 of {path} is neither a [section] nor NAME = VALUE",
+        EDIT + "+3 {path}",
+    ),
+    "a bare indented word": (
+        f"{GOOD}s3 =\n  a = b\n  canary-secret\n".encode(),
+        "line 5 of {path} is indented, so that it belongs to the name above",
+        EDIT + "+5 {path}",
+    ),
+}
+
+
+@pytest.fixture
+def folder(closed_world: Path) -> Path:
+    (closed_world / ".aws").mkdir()
+    return closed_world / ".aws"
+
+
+def said(settings: Settings | None = None) -> tuple[str, str]:
+    with pytest.raises(TaskError) as caught:
+        aws.connect(settings or Settings())
+    assert "canary" not in f"{caught.value.message}{caught.value.hint}"
+    return caught.value.message, caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["config", "credentials"])
+@pytest.mark.parametrize(("data", "words", "typed"), MALFORMED.values(), ids=MALFORMED)
+def test_a_file_that_cannot_be_parsed_is_named_with_the_line_the_reason_and_what_to_type(
+    data: bytes, words: str, typed: str, name: str, folder: Path
+) -> None:
+    path = folder / name
+    path.write_bytes(data)
+    message, hint = said()
+    assert message.startswith(words.format(path=path))
+    assert hint.startswith(typed.replace("{path}", str(path)))
+
+
+@pytest.mark.parametrize("case", ["UTF-16", "a byte order mark"])
+def test_what_is_to_be_typed_mends_the_encoding(case: str, folder: Path) -> None:
+    (folder / "config").write_bytes(MALFORMED[case][0])
+    assert os.system(said()[1]) == 0  # as a person types it
+    assert aws.connect(Settings()).credentials.region == "eu-west-1"
+    assert [path.name for path in folder.iterdir()] == ["config"]
+
+
+def test_a_file_that_is_a_directory_or_may_not_be_read_is_said_to_be_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "credentials").mkdir()
+    assert said()[0] == f"{folder / 'credentials'} is not a file that you can read: it is a directory"
+    (folder / "credentials").rmdir()
+    (folder / "credentials").write_text("")
+    (folder / "credentials").chmod(0)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may read it
+    assert said() == (
+        f"{folder / 'credentials'} is not a file that you can read: it is mode 0000",
+        f"chmod u+r {folder / 'credentials'}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "right"), [("config", "[dev]", "[profile dev]"), ("credentials", "[profile dev]", "[dev]")]
+)
+def test_a_section_in_the_other_files_form_is_named(name: str, wrong: str, right: str, folder: Path) -> None:
+    (folder / name).write_text(f"# mine\n{wrong}\nregion = eu-west-1\n")
+    message, hint = said(Settings(profile="dev"))
+    assert message == f"line 2 of {folder / name} has {wrong}, where it has to be {right}"
+    assert hint == f"{EDIT}+2 {folder / name}"
+
+
+SEVERAL = (
+    "[profile dev]\nsso_account_id = 1\n[profile prod]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = dev\n"
+    "[profile empty]\nregion = eu-west-1\n"
+)
+
+
+def test_a_typo_is_answered_with_the_nearest_name(folder: Path) -> None:
+    (folder / "config").write_text(SEVERAL)
+    assert said(Settings(profile="dve")) == (
+        "there is no profile dve (there are: dev (SSO), prod (role)); did you mean dev?",
+        "invoke creds --profile dev",
+    )
+
+
+def test_a_name_that_is_near_none_is_answered_with_all(folder: Path) -> None:
+    (folder / "config").write_text(SEVERAL)
+    assert said(Settings(profile="elsewhere")) == (
+        "there is no profile elsewhere (there are: dev (SSO), prod (role))",
+        "invoke creds --profile dev\ninvoke creds --profile prod",
+    )
+
+
+@pytest.mark.parametrize("name", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
+@pytest.mark.parametrize("value", ["", " "])
+def test_a_variable_that_names_no_profile_is_said_to_be_empty(
+    name: str, value: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every SDK would look for a profile of that name."""
+    (folder / "config").write_text(GOOD + SEVERAL)
+    monkeypatch.setenv(name, value)
+    assert said() == (f"{name} is set, and empty: it names no profile", f"unset {name}")
+    assert aws.connect(Settings(profile="dev")).credentials.profile == "dev"

@@ -164,7 +164,6 @@ _UNREACHABLE = Cause(
     "unreachable",
 )
 _SSO = Cause("the SSO session of profile {profile} is not there or has ended", "{renew}", "login")
-_LOGIN = Cause("the login session of profile {profile} has ended", "{renew}", "login")
 _HELPER = Cause(
     "the credential helper (credential_process) of profile {profile} gives no credentials",
     "aws sts get-caller-identity{options}",
@@ -223,8 +222,6 @@ CAUSES: dict[str, Cause] = {
     "RefreshWithMFAUnsupportedError": _EXPIRED,
     "SSOError": _SSO,
     "TokenRetrievalError": _SSO,
-    "LoginError": _LOGIN,
-    "LoginInsufficientPermissions": Cause("{said}", "let an administrator allow signin:CreateOAuth2Token"),
     "CredentialRetrievalError": _HELPER,
     "MetadataRetrievalError": Cause("the metadata service gives no credentials", "aws configure{option}"),
     "RuntimeError": _EXPIRED,  # botocore's own word for credentials that were refreshed and are still expired

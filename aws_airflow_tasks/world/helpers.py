@@ -47,10 +47,12 @@ class Helper(NamedTuple):
     Attributes:
         profile: the profile's name.
         argv: its command line, split as botocore splits it.
+        typed: the command that runs it by hand; empty: it is the one of the profile's ``credential_process``.
     """
 
     profile: str
     argv: tuple[str, ...]
+    typed: str = ""
 
     def __str__(self) -> str:
         """For a person; its arguments may be secrets."""
@@ -58,7 +60,7 @@ class Helper(NamedTuple):
 
     def failed(self, why: str, hint: str = "") -> TaskError:
         """The error that it ``why``; without another hint it is to be run by hand, where it can show and ask."""
-        return TaskError(f"{self} {why}", hint=hint or by_hand(self.profile))
+        return TaskError(f"{self} {why}", hint=hint or self.typed or by_hand(self.profile))
 
 
 def of(profile: str, command: str, split: Callable[[str], list[str]]) -> Helper:
@@ -93,12 +95,15 @@ def asked_once() -> Iterator[None]:
         _answers.pop()
 
 
-def credentials(helper: Helper, moment: Callable[[str], datetime]) -> dict[str, Any]:
+def credentials(
+    helper: Helper, moment: Callable[[str], datetime], run: Callable[[Helper], bytes] | None = None
+) -> dict[str, Any]:
     """What the helper gives, by the names that botocore has for it.
 
     Args:
         helper: whom to ask.
         moment: reads a time as botocore does.
+        run: has it print its answer; None: as any helper.
 
     Raises:
         TaskError: it gives none; the words say why.
@@ -107,7 +112,7 @@ def credentials(helper: Helper, moment: Callable[[str], datetime]) -> dict[str, 
     kept = _answers[-1] if _answers else {}
     if helper in kept and not _ended(kept[helper]):
         return kept[helper]
-    found = kept[helper] = _judged(helper, _run(helper), moment)
+    found = kept[helper] = _judged(helper, (run or _run)(helper), moment)
     return found
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import difflib
 import os
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.text.hints import profile_option
 
 #: as SDKs look for a profile: in the configuration file its section has a prefix, in the credentials file it has none
 _ELSEWHERE = {"config": ("[{0}]", "[profile {0}]"), "credentials": ("[profile {0}]", "[{0}]")}
@@ -88,6 +91,29 @@ def misnamed(profile: str, config: Path, credentials: Path) -> TaskError | None:
                 message = f"line {number} of {path} has {wrong}, where it has to be {right}"
                 return TaskError(message, hint=editor(path, number))
     return None
+
+
+def unknown(name: str, there: Mapping[str, str]) -> TaskError:
+    """The words for a profile that is not among those that are there, by name and kind: the nearest, or all."""
+    known = ", ".join(f"{each} ({kind})" for each, kind in there.items()) or "none"
+    near = difflib.get_close_matches(name, there, 1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    hint = "\n".join(sh("invoke creds --profile {}", each) for each in (near or list(there)[:5]))
+    return TaskError(
+        f"there is no profile {name} (there are: {known}){meant}", hint=hint or f"aws configure{profile_option(name)}"
+    )
+
+
+def refuse_empty(environ: Mapping[str, str], *, explicit: bool) -> None:
+    """Raise TaskError for a variable that is there and names no profile, at which every SDK would fail.
+
+    Args:
+        environ: the environment.
+        explicit: whether the profile was asked for by flag or setting, which come before.
+    """
+    name = next((name for name in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE") if name in environ), "")
+    if name and not environ[name].strip() and not explicit:
+        raise TaskError(f"{name} is set, and empty: it names no profile", hint=f"unset {name}")
 
 
 def editor(path: Path, line: int) -> str:

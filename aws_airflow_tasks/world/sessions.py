@@ -5,7 +5,6 @@ endpoint that was asked for, and never lead a login there.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import logging
 import os
@@ -15,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.text.hints import profile_option
-from aws_airflow_tasks.world import cli, endpoints, helpers, kinds, malformed, sso, state, waits
+from aws_airflow_tasks.world import cli, endpoints, helpers, kinds, login, malformed, sso, state, waits
 from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ def session(settings: Settings) -> Session:
     """
     _quieten()
     _not_airflows(settings)
-    _named(settings)
+    malformed.refuse_empty(os.environ, explicit=bool(settings.profile))
     made = _session(settings.profile)
     for path in locations(made):
         malformed.refuse_unreadable(path)
@@ -50,7 +48,7 @@ def session(settings: Settings) -> Session:
     name = profile_name(made)
     with explained(Subject(name)):
         if made.get_config_variable("profile") and name not in made.available_profiles:
-            raise _not_found(name, made)
+            raise malformed.misnamed(name, *locations(made)) or malformed.unknown(name, listed(made))
         _bound(made, settings.endpoint_url)  # first: the resolver keeps hold of what makes clients
         _ask_no_more(made)
         _resolve_quietly(made, name)
@@ -159,13 +157,6 @@ def _quieten() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _named(settings: Settings) -> None:
-    """Refuse a variable that is there and names no profile, at which every SDK would fail."""
-    name = next((name for name in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE") if name in os.environ), "")
-    if name and not os.environ[name].strip() and not settings.profile:
-        raise TaskError(f"{name} is set, and empty: it names no profile", hint=f"unset {name}")
-
-
 def _parsed(made: Session) -> None:
     """Have both files parsed; TaskError names what is wrong with one."""
     from botocore.exceptions import ConfigParseError
@@ -175,20 +166,6 @@ def _parsed(made: Session) -> None:
     except ConfigParseError as error:
         said: Any = error.kwargs
         raise malformed.explained(Path(said["path"]), said["error"]) from None
-
-
-def _not_found(name: str, made: Session) -> TaskError:
-    """The words for a profile that is not there: a section in another form, the nearest name, all that there are."""
-    if wrong := malformed.misnamed(name, *locations(made)):
-        return wrong
-    there = listed(made)
-    known = ", ".join(f"{each} ({kind})" for each, kind in there.items()) or "none"
-    near = difflib.get_close_matches(name, there, 1)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    hint = "\n".join(sh("invoke creds --profile {}", each) for each in (near or list(there)[:5]))
-    return TaskError(
-        f"there is no profile {name} (there are: {known}){meant}", hint=hint or f"aws configure{profile_option(name)}"
-    )
 
 
 def listed(made: Session) -> dict[str, str]:
@@ -204,30 +181,48 @@ def _resolve_quietly(made: Session, name: str) -> None:
     resolver.remove("iam-role")
     assume_role: Any = resolver.get_provider("assume-role")
     assume_role._prompter = lambda _: _mfa(name)
-    sso: Any = resolver.get_provider("sso")
-    _read_only(sso._token_provider)
-    _asked_by_us(resolver.get_provider("custom-process"))
-    _wrap_sources(assume_role._profile_provider_builder)
+    builder = assume_role._profile_provider_builder
+    create = builder.providers
+
+    def of_source(profile_name: str, **how: Any) -> list[Any]:
+        return _ours(made, profile_name, create(profile_name, **how))
+
+    builder.providers = of_source  # a role's source profile has providers of its own, made when they are needed
+    resolver.providers = _ours(made, name, resolver.providers)
     made.register_component("credential_provider", resolver)
 
 
-def _wrap_sources(builder: Any) -> None:
-    """The same for a role's source profile, whose providers are made when they are needed."""
-    create_sso, create_process = builder._create_sso_provider, builder._create_process_provider
-
-    def create_sso_provider(name: str) -> Any:
-        provider = create_sso(name)
-        _read_only(provider._token_provider)
-        return provider
-
-    def create_process_provider(name: str) -> Any:
-        return _asked_by_us(create_process(name))
-
-    builder._create_sso_provider = create_sso_provider
-    builder._create_process_provider = create_process_provider
+def _ours(made: Session, name: str, providers: list[Any]) -> list[Any]:
+    """A profile's providers, of which those that log in, or run a program, do so by our rules."""
+    found = []
+    for provider in providers:
+        if provider.METHOD == "sso":
+            _read_only(provider._token_provider)
+        if provider.METHOD == "custom-process":
+            found.append(_of_login(made, name))
+            _asked_by_us(provider)
+        if provider.METHOD != "login":  # botocore's own needs awscrt
+            found.append(provider)
+    return found
 
 
-def _asked_by_us(provider: Any) -> Any:
+def _of_login(made: Session, name: str) -> login.Provider:
+    from botocore.credentials import Credentials, RefreshableCredentials
+    from botocore.utils import parse_timestamp
+
+    def export(*words: str) -> cli.Completed:
+        return command_line(*words, env=environment(name) | {"AWS_EC2_METADATA_DISABLED": "true"})
+
+    def of_botocore(found: dict[str, Any], again: Any) -> Any:
+        if found["expiry_time"]:
+            return RefreshableCredentials.create_from_metadata(found, again, "login")
+        return Credentials(**{name: value for name, value in found.items() if name != "expiry_time"})
+
+    values: Any = made.full_config["profiles"]
+    return login.Provider(name, lambda: values.get(name, {}), export, parse_timestamp, of_botocore)
+
+
+def _asked_by_us(provider: Any) -> None:
     """Have the profile's credential helper run with bounds (:mod:`.helpers`)."""
     from botocore.compat import compat_shell_split
     from botocore.utils import parse_timestamp
@@ -238,7 +233,6 @@ def _asked_by_us(provider: Any) -> Any:
         return found | {"account_id": found["account_id"] or provider.profile_config.get("aws_account_id")}
 
     provider._retrieve_credentials_using = retrieve
-    return provider
 
 
 def _read_only(tokens: Any) -> None:

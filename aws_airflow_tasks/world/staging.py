@@ -164,10 +164,10 @@ def _suits_command_line(account: aws.Account) -> bool:
 
     Not where another endpoint is named: before 2.13 it knows none, and since then it sends logins to one for everything
     too (:mod:`.endpoints`). Nor for an MFA code, for which it would prompt, nor for a credential helper, which it lets
-    run for as long as it likes.
+    run for as long as it likes. For `aws login` the session itself asks it.
     """
     credentials = account.credentials
-    asks = credentials.kind == "mfa" or credentials.source == "process"
+    asks = credentials.kind == "mfa" or credentials.source in ("process", "login")
     return credentials.kind not in AT_HAND and not asks and not account.elsewhere
 
 

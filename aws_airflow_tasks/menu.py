@@ -312,6 +312,17 @@ def secrets_sync(play: Play, file: str, also: Sequence[str] | None = None, prune
     play.extra["entries"] = wish.entries
 
 
+@task(creds, changes=False, called="secrets.policy")
+def secrets_policy(play: Play) -> None:
+    """Print the smallest IAM policy that is needed.
+
+    For this account, region, prefix and mode (check_entries), with the ARNs that Airflow and these tasks ask for.
+    """
+    from aws_airflow_tasks.steps import policy
+
+    play.look("secrets.policy", policy.of_settings())
+
+
 ns = Collection(creds, init, mount, env, provider, dag, start, verify, setup)
 for one in (status, trust, refresh, stop, undo):
     ns.add_task(one)
@@ -320,6 +331,6 @@ sandbox.add_task(down, name="stop")
 ns.add_collection(sandbox)
 entries = Collection("secrets")
 entries.add_task(secrets, name="check")
-for one in (secrets_list, secrets_get, secrets_put, secrets_delete, secrets_history, secrets_sync):
+for one in (secrets_list, secrets_get, secrets_put, secrets_delete, secrets_history, secrets_sync, secrets_policy):
     entries.add_task(one, name=one.name.rpartition(".")[2])
 ns.add_collection(entries)

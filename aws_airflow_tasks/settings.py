@@ -51,6 +51,7 @@ class Settings:
     variables_prefix: str = "airflow/variables"
     check_variable: str = "aws_airflow_check"
     check_connection: str = "aws_airflow_check"
+    check_entries: str = "create"
     owner: str = ""
     kms_key: str = ""
     tags: str = ""
@@ -293,6 +294,7 @@ _RULES: dict[str, Callable[[str], str | None]] = {
     "tags": _tags,
     "tier": _matching(r"standard|advanced|intelligent-tiering|", "one of standard, advanced, intelligent-tiering"),
     "throughput": _one_of("standard", "higher"),
+    "check_entries": _one_of("create", "read"),
     "endpoint_url": lambda value: not_a_url(value) if value else None,
     "wait": _seconds,
     "identity_ttl": _seconds,

@@ -149,23 +149,23 @@ def made(folder: Path, endpoint: str) -> tuple[Path, Path]:
 def day(project: Path, ended: Path, minutes: float) -> list[Run]:
     """A run every so often; the session ends, and somebody logs in again."""
     found, start = list[Run](), time.monotonic()
-    api = airflow_api.connect(Site(Settings(project=project, runtime="embedded")).runtime.login(), wait=300)
+    site = Site(Settings(project=project, runtime="embedded"))
     while (at := time.monotonic() - start) < minutes * 60:
         if ended_between(minutes, at) and not ended.exists():
             ended.touch()
         if not ended_between(minutes, at):
             ended.unlink(missing_ok=True)
-        found.append(one(api, at))
+        found.append(one(site, at))
         print(f"{found[-1].at:6.0f} s  {found[-1].state:8} {found[-1].seconds:5.1f} s", flush=True)
         time.sleep(max(0.0, at + EVERY - (time.monotonic() - start)))
     return found
 
 
-def one(api: airflow_api.Api, at: float) -> Run:
+def one(site: Site, at: float) -> Run:
     """One DAG run."""
     began = time.monotonic()
     try:
-        outcome = airflow_api.run(api, dag.DAG_ID).state
+        outcome = airflow_api.run(airflow_api.connect(site.runtime.login(), wait=120), dag.DAG_ID).state
     except TaskError as error:
         outcome = error.message
     return Run(at, outcome, time.monotonic() - began)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from pathlib import Path
 
 from aws_airflow_tasks.core import Edit, Pending, Plan, Target, TaskError
@@ -42,8 +43,46 @@ def undo(site: Site) -> list[Target]:
     return files.undo(site, DAG)
 
 
+#: how the DAG shows what it reads, by the setting ``check_entries``: what is not ours by HMACs alone
+_SHOWS = {
+    "create": {
+        "says": "The task prints the variable, the\nconnection's host (never its password or whole URI), and",
+        "needs": "",
+        "prints": """\
+def print_secrets() -> None:
+    print(f"variable {VARIABLE} = {Variable.get(VARIABLE)}")
+    print(f"connection {CONNECTION} has host = {BaseHook.get_connection(CONNECTION).host}")
+    print_identity()
+""",
+    },
+    "read": {
+        "says": "The task prints what tells the variable\nand the connection's host to those alone who know them, and",
+        "needs": "import hmac\n\n",
+        "prints": """\
+def print_secrets(dag_run) -> None:
+    key = (dag_run.conf or {}).get("key", "")  # made for this run by who started it
+    print(f"variable {VARIABLE} has HMAC = {mark(key, Variable.get(VARIABLE))}")
+    print(f"connection {CONNECTION} has a host of HMAC = {mark(key, BaseHook.get_connection(CONNECTION).host)}")
+    print_identity()
+
+
+def mark(key: str, value: str | None) -> str:
+    \"""What tells a value to who knows it, and the key: the entries are somebody else's, and not ours to print.\"""
+    return hmac.new(key.encode(), (value or "").encode(), "sha256").hexdigest() if key else "none, without a key"
+""",
+    },
+}
+
+
+def marked(key: str, value: str) -> str:
+    """What the DAG prints of a value under ``check_entries: read``."""
+    return hmac.new(key.encode(), value.encode(), "sha256").hexdigest()
+
+
 def _text(site: Site) -> str:
     """The DAG's source with the names of the check variable and connection filled in."""
-    template = Path(__file__).with_name("example_secrets_dag.py.txt").read_text(encoding="utf-8")
-    named = template.replace("{{variable}}", site.settings.check_variable)
-    return named.replace("{{connection}}", site.settings.check_connection)
+    text, settings = Path(__file__).with_name("example_secrets_dag.py.txt").read_text(encoding="utf-8"), site.settings
+    names = {"variable": settings.check_variable, "connection": settings.check_connection}
+    for name, value in {**_SHOWS[settings.check_entries], **names}.items():
+        text = text.replace("{{" + name + "}}", value)
+    return text

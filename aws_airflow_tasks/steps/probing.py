@@ -38,6 +38,7 @@ class Expected:
         variable: the check variable's value; empty without a backend.
         host: the check connection's host.
         ours: what their processes should resolve; None: nobody looks for what beats it.
+        key: under which the example DAG is to print HMACs of the values; empty: it prints them themselves.
     """
 
     identity: Identity
@@ -45,6 +46,7 @@ class Expected:
     variable: str = ""
     host: str = ""
     ours: Ours | None = None
+    key: str = ""
 
 
 def _script(name: str) -> str:

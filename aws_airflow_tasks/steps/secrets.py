@@ -19,9 +19,13 @@ from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import aws, receipts
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.aws import Account
+from aws_airflow_tasks.world.causes import Denied
 from aws_airflow_tasks.world.endpoints import EVERYTHING
 from aws_airflow_tasks.world.receipts import Kept
 
+#: what to type where an entry of the name is somebody else's
+READ = "INVOKE_AWS_AIRFLOW_CHECK_ENTRIES=read invoke setup   # reads what is there, and never prints it"
+OTHER = "INVOKE_AWS_AIRFLOW_CHECK_VARIABLE=a_name INVOKE_AWS_AIRFLOW_CHECK_CONNECTION=a_name invoke secrets"
 #: the tag that says whose an entry is; its value is a project's random id
 TAG = "aws-airflow-tasks"
 
@@ -45,9 +49,25 @@ def plan(site: Site) -> Plan:
             f"the check variable and the check connection would both be {backend.ENTRY} {', '.join(names)}",
             hint="INVOKE_AWS_AIRFLOW_CHECK_VARIABLE=another_name invoke secrets env dag",
         )
+    if site.settings.check_entries == "read":
+        return _read(site, backend, list(names))
     changes = [_change(site, backend, name, value()) for name, value in names.items()]
     target = ", ".join(change.target for change in changes)
     return Plan((*changes, *before), target=target, reason="there", warnings=tuple(warnings))
+
+
+def _read(site: Site, backend: Backend, names: Sequence[str]) -> Plan:
+    """Entries of somebody else's, which can be read; nothing is ever to do.
+
+    Raises:
+        TaskError: one cannot, or is not there.
+    """
+    for name in names:
+        if backend.get(site.account, name) is None:
+            raise TaskError(
+                f"there is no {backend.ENTRY} {name} with a text value, and check_entries is read", hint=OTHER
+            )
+    return Plan(target=", ".join(f"{backend.ENTRY} {name}" for name in names), reason="read, and never written")
 
 
 def _entries(site: Site, backend: Backend) -> Mapping[str, Callable[[], str]]:
@@ -73,7 +93,8 @@ def connection_host(value: str) -> str | None:
         found = json.loads(value)
     except ValueError:
         return urlsplit(value).hostname
-    return str(found.get("host")) if isinstance(found, dict) else None
+    host = found.get("host") if isinstance(found, dict) else None
+    return None if host is None else str(host)
 
 
 @receipts.kind("secret")
@@ -101,18 +122,14 @@ class Created(NamedTuple):
 
 
 def _change(site: Site, backend: Backend, name: str, value: str) -> Change:
-    found = backend.describe(site.account, name)
+    found = _described(site, backend, name)
     if found and found.pending_deletion:
         raise backend.scheduled(site.account, name)
     if found and TAG not in found.tags:
-        raise TaskError(
-            f"{backend.ENTRY} {name} exists and was not made by these tasks",
-            hint="INVOKE_AWS_AIRFLOW_CHECK_VARIABLE=another_name INVOKE_AWS_AIRFLOW_CHECK_CONNECTION=another_name "
-            "invoke secrets",
-        )
-    if found:
+        raise TaskError(f"{backend.ENTRY} {name} exists and was not made by these tasks", hint=f"{READ}\n{OTHER}")
+    if found and found.tags[TAG]:
         _agree(site, backend, found)
-    else:
+    elif not found:
         limits.check(backend.NAME, site.settings, backend.ENTRY, name, value)
     wanted = tagged(site.settings.tags)
     if found and not wanted.items() <= found.tags.items() and found.tags[TAG] == states.project_id(site.state):
@@ -128,6 +145,21 @@ def _change(site: Site, backend: Backend, name: str, value: str) -> Change:
         receipt=Created(name, known.region, site.settings.profile, everything, backend.NAME, digest(value), str(asked)),
         reason="absent",
     )
+
+
+def _described(site: Site, backend: Backend, name: str) -> Entry | None:
+    """An entry; where describing is not allowed, whether it can be read says whether it is there.
+
+    Whose it is our receipts tell then: what none of them has is nobody's of ours.
+    """
+    try:
+        return backend.describe(site.account, name)
+    except Denied:
+        value = backend.get(site.account, name)
+        if value is None:
+            return None
+        known = {digest(value)} & {kept.record.sha256 for kept in receipts.of(site.receipts, Created)}
+        return Entry(name, name, {TAG: ""} if known else {})
 
 
 def _create(site: Site, backend: Backend, name: str, value: str) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from secrets import token_hex
 
 from aws_airflow_tasks.backends import Backend
 from aws_airflow_tasks.core import Check, Plan, TaskError
@@ -59,7 +60,8 @@ def _expected(site: Site) -> Expected:
         return Expected(who, wanted, ours=ours)
     variable = _value(site, site.backend, site.backend.variable_name(site.settings))
     connection = _value(site, site.backend, site.backend.connection_name(site.settings))
-    return Expected(who, wanted, variable, secrets.connection_host(connection) or "", ours)
+    key = token_hex(16) if site.settings.check_entries == "read" else ""
+    return Expected(who, wanted, variable, secrets.connection_host(connection) or "", ours, key)
 
 
 def _value(site: Site, backend: Backend, name: str) -> str:
@@ -155,7 +157,7 @@ def _proof(site: Site, expected: Expected, unwanted: threading.Event) -> list[Ch
     """What a run of the example DAG proves: whom DAG code acts as, and what it reads."""
     lines: Sequence[str] = ()
     try:
-        run, lines = _run(site, unwanted)
+        run, lines = _run(site, unwanted, {"key": expected.key} if expected.key else {})
         proof = _dag_run(site, expected, run, lines)
     except TaskError as error:
         proof = Check("dag-run", "failed", error.message, error.hint)
@@ -167,10 +169,10 @@ def _proof(site: Site, expected: Expected, unwanted: threading.Event) -> list[Ch
     return [hook, proof]
 
 
-def _run(site: Site, unwanted: threading.Event) -> tuple[DagRun, Sequence[str]]:
+def _run(site: Site, unwanted: threading.Event, conf: Mapping[str, str]) -> tuple[DagRun, Sequence[str]]:
     """Run the example DAG; the run and its task's log."""
     api = airflow_api.connect(site.runtime.login(), wait=site.settings.wait, unwanted=unwanted)
-    run = airflow_api.run(api, dag.DAG_ID)
+    run = airflow_api.run(api, dag.DAG_ID, conf)
     return run, api.log(dag.DAG_ID, run.run_id, dag.TASK_ID).splitlines()
 
 
@@ -184,11 +186,16 @@ def _dag_run(site: Site, expected: Expected, run: DagRun, lines: Sequence[str]) 
     if not _has_printed(site, expected, lines):
         detail = f"{run.run_id} succeeded, but printed another value than the backend has"
         return Check("dag-run", "failed", detail, "invoke dag --diff")
+    if expected.key:
+        return Check("dag-run", "ok", f"printed what tells the value of variable {site.settings.check_variable}")
     return Check("dag-run", "ok", f"printed: variable {site.settings.check_variable} = {expected.variable}")
 
 
 def _has_printed(site: Site, expected: Expected, lines: Sequence[str]) -> bool:
-    wanted = (f"variable {site.settings.check_variable} = {expected.variable}", f"has host = {expected.host}")
+    name, key = site.settings.check_variable, expected.key
+    wanted = [f"variable {name} = {expected.variable}", f"has host = {expected.host}"]
+    if key:
+        wanted = [f"HMAC = {dag.marked(key, value)}" for value in (expected.variable, expected.host)]
     return all(any(each in line for line in lines) for each in wanted)
 
 

@@ -244,10 +244,11 @@ class Api:
         """Let a DAG's runs be scheduled."""
         self._json("PATCH", f"/dags/{quote(dag_id, safe='')}", {"is_paused": False})
 
-    def trigger(self, dag_id: str) -> str:
+    def trigger(self, dag_id: str, conf: Mapping[str, str] | None = None) -> str:
         """Start a run now, just one even where the request is sent again; returns its id, in Airflow's own form."""
         run_id = f"manual__{datetime.now(UTC).isoformat()}_{os.urandom(4).hex()}"
         path, body = f"/dags/{quote(dag_id, safe='')}/dagRuns", {**NOW[self._login.major], "dag_run_id": run_id}
+        body |= {"conf": dict(conf)} if conf else {}
         answer = self._ask("POST", path, json=body)
         made = not answer.ok and self._ask("GET", _run_path(dag_id, run_id)).ok  # by an earlier sending
         if not made:
@@ -293,12 +294,13 @@ def _run_path(dag_id: str, run_id: str) -> str:
     return f"/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}"
 
 
-def run(api: Api, dag_id: str) -> DagRun:
+def run(api: Api, dag_id: str, conf: Mapping[str, str] | None = None) -> DagRun:
     """Wait until Airflow knows a DAG, unpause it, trigger it and wait until that run has ended.
 
     Args:
         api: logged in; its patience is that of all of it.
         dag_id: the DAG.
+        conf: what the run is configured with.
 
     Returns:
         The run, in state ``success`` or ``failed``.
@@ -309,7 +311,7 @@ def run(api: Api, dag_id: str) -> DagRun:
     with waits.told(f"a run of the DAG {dag_id} (at most {api.patience.wait:g} s)"):
         _await_dag(api, dag_id)
         api.unpause(dag_id)
-        run_id = api.trigger(dag_id)
+        run_id = api.trigger(dag_id, conf)
         log.info("triggered %s", dag_id)
         return DagRun(run_id, _await_end(api, dag_id, run_id))
 

@@ -21,6 +21,10 @@ class Unreachable(TaskError):  # noqa: N818
     """AWS did not answer; whatever needs only files can go on."""
 
 
+class Denied(TaskError):  # noqa: N818
+    """AWS knows us, and does not allow it."""
+
+
 class Ended(TaskError):  # noqa: N818
     """The keys are good no more, for this call and any other."""
 
@@ -98,6 +102,8 @@ def _made(cause: Cause, words: _Words, subject: Subject) -> TaskError:
     message, hint = cause.message.format_map(words), cause.hint.format_map(words)
     if cause.kind == "unreachable":
         return Unreachable(message, hint=hint)
+    if cause.kind == "denied":
+        return Denied(message, hint=hint)
     if cause.kind == "login" and subject.login:
         return LoginNeeded(message, subject.login)
     if cause.kind == "login":
@@ -157,6 +163,7 @@ _CLOCK = Cause("AWS refuses the request's time: this machine's clock is wrong", 
 _DENIED = Cause(
     "not allowed: {action} on {resource}{why}",
     'let an administrator allow it:\n{{"Effect": "Allow", "Action": "{action}", "Resource": "{resource}"}}',
+    "denied",
 )
 _UNREACHABLE = Cause(
     "AWS cannot be reached: no answer from {endpoint_url}",

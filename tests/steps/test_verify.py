@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def proven(
         assert (login.url, wait, unwanted) == ("http://127.0.0.1:1", 7, given_up)
         return api
 
-    def run(asked: Any, dag_id: str) -> DagRun:
+    def run(asked: Any, dag_id: str, conf: Any) -> DagRun:
         assert (asked, dag_id) == (api, dag.DAG_ID)
         return DagRun("manual__1", state)
 
@@ -85,6 +86,17 @@ def dag_run(monkeypatch: pytest.MonkeyPatch, state: str, log: str, **settings: A
 def test_a_run_that_printed_our_values_is_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     check = dag_run(monkeypatch, "success", GOOD)
     assert check == Check("dag-run", "ok", "printed: variable aws_airflow_check = the nonce")
+
+
+@pytest.mark.parametrize(("key", "status"), [("of-this-run", "ok"), ("of-another", "failed")])
+def test_of_entries_that_are_not_ours_what_the_runs_own_key_makes_of_them_is_the_proof_and_no_value_is_told(
+    key: str, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks = [hmac.new(key.encode(), value, "sha256").hexdigest() for value in (b"the nonce", b"the-host")]
+    log = "".join(f"has HMAC = {mark}\n" for mark in marks)
+    monkeypatch.setattr("tests.steps.test_verify.EXPECTED", replace(EXPECTED, key="of-this-run"))
+    check = dag_run(monkeypatch, "success", log, check_entries="read")
+    assert (check.status, "the nonce" in check.detail) == (status, False)
 
 
 def test_without_a_backend_a_green_run_is_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +246,7 @@ def test_a_layer_that_cannot_be_probed_fails_with_why_and_all_are_told_layer_by_
         assert (asked, service, expected) == (here, "scheduler", EXPECTED)
         return [Check(layer, "ok", layer) for layer in ("identity-in-service", "environment", "files-readable")]
 
-    def run(asked: Site, unwanted: threading.Event) -> Any:
+    def run(asked: Site, unwanted: threading.Event, conf: Any) -> Any:
         assert (asked, unwanted.is_set()) == (here, False)
         raise TaskError("no DAG", hint="look there")
 

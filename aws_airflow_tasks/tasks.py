@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from invoke.exceptions import Exit
@@ -39,6 +39,10 @@ CHANGING: dict[str, tuple[str | bool, str]] = {
 
 
 COMMON = EVERYWHERE | CHANGING
+_FLAGS = {
+    name: inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+    for name, (default, _) in COMMON.items()
+}
 
 #: what a task goes by of what the project asks for: all of it, once the person has agreed, who is asked now, or is not
 #: (``looks``); what was agreed to last, as it acts on receipts; or nothing
@@ -77,7 +81,7 @@ def task(
         called: what a person types for it, where the function has another name.
         own: help for parameters of its own; one whose default is None may be given several times.
     """
-    common = EVERYWHERE | (CHANGING if changes else {})
+    common = COMMON if changes else EVERYWHERE
 
     def decorate(function: Callable[..., None]) -> PlayTask:
         @functools.wraps(function)
@@ -85,9 +89,10 @@ def task(
             raise Exit(NEEDS_EXECUTOR, code=2)
 
         guard.__doc__ = _documented(function, pre)
-        guard.__signature__ = _signature(function, common)  # type: ignore[attr-defined]
+        first, *others = inspect.signature(function).parameters.values()
+        guard.__signature__ = inspect.Signature([first, *others, *map(_FLAGS.__getitem__, common)])  # type: ignore[attr-defined]
         helps = {name: text for name, (_, text) in common.items()} | own
-        several = [own.name for own in inspect.signature(function).parameters.values() if own.default is None]
+        several = [other.name for other in others if other.default is None]
         made = PlayTask(
             guard,
             name=called or None,
@@ -107,10 +112,3 @@ def _documented(function: Callable[..., None], pre: Sequence[Task[Any]]) -> str:
     """The docstring with the dependencies, which invoke's own help does not show."""
     text = inspect.getdoc(function) or ""
     return f"{text}\n\nRuns first: {', '.join(task.name for task in pre)}." if pre else text
-
-
-def _signature(function: Callable[..., None], common: Mapping[str, tuple[str | bool, str]]) -> inspect.Signature:
-    own = list(inspect.signature(function).parameters.values())
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    flags = [inspect.Parameter(name, kind, default=default) for name, (default, _) in common.items()]
-    return inspect.Signature([own[0], *own[1:], *flags])

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from math import log
 
 from aws_airflow_tasks.patch.compose import Host, Mount, ensure
-from aws_airflow_tasks.patch.yaml.positions import events
+from aws_airflow_tasks.patch.yaml.parsing import events
 
 HOST = Host("/home/me", "/home/me/project", {"HOME": "/home/me"})
 MOUNT = Mount("~/.aws", "/home/astro/.aws")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, sh
-from aws_airflow_tasks.patch.yaml import positions
+from aws_airflow_tasks.patch.yaml import parsing, positions
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, files
@@ -48,7 +48,7 @@ def _value(path: Path, section: str, key: str) -> str:
     if key not in text.lower():
         return ""  # most have none of it, and the parser takes its time to load
     try:
-        found = positions.load(text)
+        found = parsing.load(text)
     except positions.Refused:
         raise TaskError(f"{path} is not readable as YAML", hint=sh("less {}", path)) from None
     value = _member(_member(found, section), key)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_airflow_tasks.patch.yaml import positions
+from aws_airflow_tasks.patch.yaml import parsing, positions
 from aws_airflow_tasks.patch.yaml.positions import Node
 from aws_airflow_tasks.sources.connections import Unfit
 
@@ -172,7 +172,7 @@ def _last_line(text: str, name: str) -> int:
 
 def _yaml(text: str) -> Member:
     try:
-        root = positions.parse(text).root
+        root = parsing.parse(text).root
     except positions.Refused as refused:
         line, _, words = str(refused).removeprefix("line ").partition(": ")
         raise Unreadable(int(line), words) from None

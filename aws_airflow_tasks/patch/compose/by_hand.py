@@ -9,7 +9,8 @@ from aws_airflow_tasks.patch.compose.mounts import Host, Ours
 from aws_airflow_tasks.patch.compose.services import Wanted
 from aws_airflow_tasks.patch.compose.withdrawal import remains
 from aws_airflow_tasks.patch.listing import listing, runs
-from aws_airflow_tasks.patch.yaml.positions import Document, Node, Refused, parse
+from aws_airflow_tasks.patch.yaml.parsing import parse
+from aws_airflow_tasks.patch.yaml.positions import Document, Node, Refused
 
 
 def there(text: str, wanted: Wanted, blocks: Sequence[str]) -> bool:

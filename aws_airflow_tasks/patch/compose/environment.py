@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from aws_airflow_tasks.patch.compose.mounts import Host
 from aws_airflow_tasks.patch.compose.services import ServiceNode, services_of
-from aws_airflow_tasks.patch.yaml.positions import Node, Refused, editable, effective, effective_pairs, parse
+from aws_airflow_tasks.patch.yaml.parsing import parse
+from aws_airflow_tasks.patch.yaml.positions import Node, Refused, editable, effective, effective_pairs
 
 
 class Assigned(NamedTuple):

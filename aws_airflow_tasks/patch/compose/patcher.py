@@ -17,7 +17,8 @@ from aws_airflow_tasks.patch.compose.services import KINDS, ComposePlan, Service
 from aws_airflow_tasks.patch.compose.volumes import ensure_volume
 from aws_airflow_tasks.patch.compose.withdrawal import carried, empties, remains, withdraw
 from aws_airflow_tasks.patch.yaml.edits import EMPTY, Draft
-from aws_airflow_tasks.patch.yaml.positions import Document, Node, Refused, editable, effective, parse
+from aws_airflow_tasks.patch.yaml.parsing import parse
+from aws_airflow_tasks.patch.yaml.positions import Document, Node, Refused, editable, effective
 from aws_airflow_tasks.patch.yaml.writing import Style, block_lines
 
 #: the first line of a file that we create

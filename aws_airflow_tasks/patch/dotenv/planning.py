@@ -6,7 +6,6 @@ readers see otherwise is named in the warnings. Of several assignments of a key 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
@@ -23,12 +22,11 @@ from aws_airflow_tasks.patch.dotenv.lines import (
     unreadable,
     whole_lines,
 )
-from aws_airflow_tasks.patch.dotenv.readers import BOM, READERS, Statement, View, statements, view, views
+from aws_airflow_tasks.patch.dotenv.readers import BOM, READERS, Statement, portable, statements, views
 from aws_airflow_tasks.text.cleaning import HIDDEN
 from aws_airflow_tasks.text.redaction import shown_name, shown_value
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NOT_PORTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f$']| #|^[#\"]")
 
 
 #: takes a key, its current value and the wanted one (None: no line of ours); why the current one will not do, in words
@@ -44,31 +42,6 @@ def difference(key: str, current: str, wanted: str | None) -> str:
 def instead(key: str, current: str, wanted: str | None) -> str:
     """What a value is, and what it should be."""
     return f" is {_shown(key, current)}, wanted {_wanted(key, wanted)}"
-
-
-def portable(value: str) -> str:
-    """``value`` itself, when every reader takes the line ``KEY=value`` for it.
-
-    Raises:
-        ValueError: it holds something that a reader takes for syntax; the message names it, not the value.
-    """
-    found = _NOT_PORTABLE.search(value)
-    if found:
-        raise ValueError(f"a value with {found.group()!r} is not read alike by every reader of .env")
-    line = f"K={value}\n".encode("utf-8", errors="surrogatepass")
-    if any(view(line, reader) != View({"K": value}) for reader in READERS):
-        raise ValueError("such a value is not read alike by every reader of .env")
-    return value
-
-
-def json_value(value: Any) -> str:
-    r"""JSON that every reader takes as it is: ASCII, and ``$``, ``#``, ``'`` as ``\u`` escapes.
-
-    Raises:
-        ValueError, TypeError: ``value`` is nothing that JSON can hold.
-    """
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False)
-    return re.sub(r"[$#'\x7f]", lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def plan(

@@ -8,11 +8,12 @@ were read in compose-go 2.9.1 (``dotenv``, ``template``), astro CLI 1.45 (``pkg/
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from aws_airflow_tasks.patch.interpolation import interpolate
 
@@ -260,3 +261,31 @@ def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
 def _line_end(text: str, position: int) -> int:
     end = text.find("\n", position)
     return len(text) if end < 0 else end
+
+
+_NOT_PORTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f$']| #|^[#\"]")
+
+
+def portable(value: str) -> str:
+    """``value`` itself, when every reader takes the line ``KEY=value`` for it.
+
+    Raises:
+        ValueError: it holds something that a reader takes for syntax; the message names it, not the value.
+    """
+    found = _NOT_PORTABLE.search(value)
+    if found:
+        raise ValueError(f"a value with {found.group()!r} is not read alike by every reader of .env")
+    line = f"K={value}\n".encode("utf-8", errors="surrogatepass")
+    if any(view(line, reader) != View({"K": value}) for reader in READERS):
+        raise ValueError("such a value is not read alike by every reader of .env")
+    return value
+
+
+def json_value(value: Any) -> str:
+    r"""JSON that every reader takes as it is: ASCII, and ``$``, ``#``, ``'`` as ``\u`` escapes.
+
+    Raises:
+        ValueError, TypeError: ``value`` is nothing that JSON can hold.
+    """
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False)
+    return re.sub(r"[$#'\x7f]", lambda match: f"\\u{ord(match.group()):04x}", text)

@@ -36,7 +36,10 @@ def plan(site: Site) -> Plan:
     if not init.is_project(site.project):
         raise Pending("init")
     text = dockerfile.text(site.project)
-    found = image.read(dockerfile.read(text))
+    base = dockerfile.read(text)
+    if base.guessed and base.major and runtime.installs == "image":  # the image may be here already, and knows better
+        base = base._replace(major=runtime.major())
+    found = image.read(base)
     target = _on_host(found) if runtime.installs == "host" else _in_image(found, text)
     patch = requirements.plan(site.read(NAME), target, _reader(site), ours=set(_written(site)))
     planned = files.plan("provider", site.project, NAME, patch, mode=files.SHARED)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from aws_airflow_tasks.core import Pending, Plan, TaskError
+from aws_airflow_tasks.runtimes.docker import Docker
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import provider, verify
@@ -57,6 +58,36 @@ def applied(settings: Settings) -> str:
 def test_the_line_is_added_below_what_astro_dev_init_wrote(settings: Settings, runtime: str) -> None:
     requirements(settings).write_text("# Astro Runtime includes …\n")
     assert applied(replace(settings, runtime=runtime)) == f"# Astro Runtime includes …\n{LINE}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "labelled", "needed"),
+    [
+        ("registry.example/astro-runtime", 3, True),
+        ("registry.example/astro-runtime", 2, False),
+        ("registry.example/astro-runtime", None, False),
+        ("registry.example/runtime", 2, False),
+        ("registry.example/runtime", None, True),
+        ("registry.example/runtime:3.1-12", 2, True),
+    ],
+)
+def test_an_image_without_a_version_has_the_provider_where_its_labels_say_so_and_else_where_its_name_does(
+    name: str, labelled: int | None, needed: bool, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image(settings.project, name)
+    monkeypatch.setattr(Docker, "_labelled", lambda self, image: labelled)
+    assert bool(planned(settings).needed) is needed
+
+
+def test_where_no_engine_tells_an_images_labels_its_name_does(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(self: Docker, image: str) -> int:
+        raise TaskError("no engine answers")
+
+    image(settings.project, "registry.example/astro-runtime")
+    monkeypatch.setattr(Docker, "_labelled", silent)
+    assert not planned(settings).needed
 
 
 def test_a_file_that_is_not_there_is_made(settings: Settings) -> None:

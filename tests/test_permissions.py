@@ -13,23 +13,24 @@ from pathlib import Path
 import pytest
 
 from aws_airflow_tasks import backends, ns, runtimes
-from aws_airflow_tasks.backends import permissions
+from aws_airflow_tasks.backends import Backend, permissions
 from aws_airflow_tasks.backends.permissions import CHECKS, OWN
+from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import sessions
 from aws_airflow_tasks.world.airflow_api import Login
 from aws_airflow_tasks.world.cli import Completed
 from tests.project import StandInAirflow, airflow, astro_project, embedded, run
 from tests.test_setup import Run, project, secrets
-from tests.world.front import Front, front
+from tests.world.front import Front, Refusal, front
 from tests.world.server import Embedded
 
 __all__ = ["airflow", "astro_project", "embedded", "project", "run", "secrets"]
 
 SECURITY = Path(__file__).parent.parent / "SECURITY.md"
 #: allowed with another action, and asked by no request of its own
-WITHIN = {"secretsmanager:TagResource": "secretsmanager:CreateSecret"}
-SECRETS_MANAGER = backends.ALL["secrets-manager"]
-NAMES = ("airflow/variables/aws_airflow_check", "airflow/connections/aws_airflow_check")
+WITHIN = {"secretsmanager:TagResource", "ssm:AddTagsToResource"}
+DENIED = Refusal(400, '{"__type": "AccessDeniedException", "message": "no"}')
+EACH = pytest.mark.parametrize("backend", backends.ALL.values(), ids=backends.ALL)
 
 
 class Probed(StandInAirflow):
@@ -48,10 +49,11 @@ class Probed(StandInAirflow):
 
 
 @pytest.fixture
-def aws(project: Path, embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
+def aws(project: Path, embedded: Embedded, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
     """AWS, and who writes down what it is asked."""
     monkeypatch.setattr(runtimes, "choose", lambda settings, state: probed)
     monkeypatch.setenv("INVOKE_AWS_AIRFLOW_WAIT", "0")
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_BACKEND", backend.NAME)
     probed = Probed(mounts=False, name="embedded")
     with front(embedded.url) as made:
         monkeypatch.setenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL", made.url)
@@ -64,12 +66,12 @@ def with_those_before(name: str) -> set[str]:
     return {ns[name].name}.union(*map(with_those_before, before))
 
 
-def allowed(name: str) -> set[str]:
+def allowed(name: str, backend: Backend) -> set[str]:
     """What may be asked by a command line with a task."""
     tasks = with_those_before(name)
     rows = ({task: row for task, row in all_of_them.items() if task in tasks} for all_of_them in (CHECKS, OWN))
-    found = {action for some in rows for action in permissions.actions(SECRETS_MANAGER, some)}
-    return {permissions.IDENTITY, *found} - WITHIN.keys()
+    found = {action for some in rows for action in permissions.actions(backend, some)}
+    return {permissions.IDENTITY, *found} - WITHIN
 
 
 def asked(aws: Front, run: Run, *words: str) -> set[str]:
@@ -79,27 +81,26 @@ def asked(aws: Front, run: Run, *words: str) -> set[str]:
     return set(aws.calls)
 
 
-def test_a_whole_life_of_a_project_asks_what_the_table_says_and_nothing_else(aws: Front, run: Run) -> None:
-    seen: dict[str, set[str]] = {}
+@EACH
+def test_a_whole_life_of_a_project_asks_what_the_table_says_and_nothing_else(
+    aws: Front, backend: Backend, run: Run
+) -> None:
+    seen: set[str] = set()
     for words in ("status", "setup --check", "setup", "setup", "verify", "refresh --force", "status", "stop", "undo"):
         task = words.partition(" ")[0]
         found = asked(aws, run, *words.split())
-        assert found <= allowed(task), words
-        if task == "verify":  # the service asks as well
-            assert aws.calls.count("secretsmanager:GetSecretValue") > len(NAMES)
-        seen[task] = seen.get(task, set()) | found
-    assert seen["verify"] == {permissions.IDENTITY, "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"}
-    assert seen["setup"] == allowed("setup") - {"secretsmanager:DeleteSecret"}  # of what it made in another backend
-    assert seen["undo"] == {
-        f"secretsmanager:{action}" for action in ("DescribeSecret", "GetSecretValue", "DeleteSecret")
-    }
-    assert (
-        set().union(*seen.values()) - {permissions.IDENTITY}
-        == {*permissions.actions(SECRETS_MANAGER, CHECKS)} - WITHIN.keys()
-    )
+        assert found <= allowed(task, backend), words
+        if task == "verify":  # host and service ask, for two entries and for one
+            (action,) = permissions.actions(backend, {task: CHECKS[task]})
+            assert aws.calls.count(action) >= 3
+        seen |= found
+    assert seen - {permissions.IDENTITY} == {*permissions.actions(backend, CHECKS)} - WITHIN
 
 
-def test_entries_of_the_persons_own_are_asked_for_as_the_table_says(aws: Front, project: Path, run: Run) -> None:
+@EACH
+def test_entries_of_the_persons_own_are_asked_for_as_the_table_says(
+    aws: Front, backend: Backend, project: Path, run: Run
+) -> None:
     lines = (
         ({"a": "1", "b": "1"}, "secrets.sync v.json"),
         ({"a": "2"}, "secrets.sync v.json --prune --yes"),
@@ -116,9 +117,12 @@ def test_entries_of_the_persons_own_are_asked_for_as_the_table_says(aws: Front, 
     for values, words in lines:
         (project / "v.json").write_text(json.dumps(values))
         found = asked(aws, run, *words.split())
-        assert found <= allowed(words.partition(" ")[0]), words
+        assert found <= allowed(words.partition(" ")[0], backend), words
         seen |= found
-    assert seen - {permissions.IDENTITY} == {*permissions.actions(SECRETS_MANAGER, OWN)} - WITHIN.keys()
+    aws.refuse = lambda call: DENIED if f"{call.service}:{call.operation}" in backend.ACTIONS["batch"] else None
+    seen |= (found := asked(aws, run, "secrets.get", "a"))  # one by one
+    assert found <= allowed("secrets.get", backend)
+    assert seen - {permissions.IDENTITY} == {*permissions.actions(backend, OWN)} - WITHIN
 
 
 def names() -> list[str]:
@@ -126,12 +130,13 @@ def names() -> list[str]:
     return sorted(name for name in ns.task_names if not name.startswith("sandbox"))
 
 
+@pytest.mark.parametrize("backend", [backends.ALL["secrets-manager"]], ids=lambda backend: backend.NAME)
 @pytest.mark.parametrize("name", names())
-def test_no_task_asks_in_check_mode_what_it_has_no_row_for(name: str, aws: Front, run: Run) -> None:
+def test_no_task_asks_in_check_mode_what_it_has_no_row_for(name: str, aws: Front, backend: Backend, run: Run) -> None:
     changes = "check" in {argument.name for argument in ns[name].get_arguments()}
     done = run(name, *(["--check"] if changes else []), "--fresh")
     assert done.code in (0, 1, 2, 3, 4)
-    assert set(aws.calls) <= allowed(name)
+    assert set(aws.calls) <= allowed(name, backend)
 
 
 def test_a_row_names_a_task_and_what_every_backend_does_for_it() -> None:
@@ -161,13 +166,19 @@ def test_a_policy_names_entries_where_aws_can_and_all_of_them_where_it_cannot() 
     }
 
 
+def policy_of_checks(backend: Backend) -> str:
+    names = [backend.variable_name(Settings()), backend.connection_name(Settings())]
+    return json.dumps(permissions.policy(permissions.actions(backend, CHECKS), names), indent=2)
+
+
 def generated(text: str) -> str:
     """SECURITY.md with its tables as they follow from the program."""
-    policy = permissions.policy(permissions.actions(SECRETS_MANAGER, CHECKS), NAMES)
+    every = list(backends.ALL.values())
+    policies = (f"`backend: {backend.NAME}`:\n\n```json\n{policy_of_checks(backend)}\n```" for backend in every)
     parts = {
-        "tasks": permissions.table(SECRETS_MANAGER, CHECKS),
-        "policy": f"```json\n{json.dumps(policy, indent=2)}\n```",
-        "own": permissions.table(SECRETS_MANAGER, OWN),
+        "tasks": permissions.table(every, CHECKS),
+        "policy": "\n\n".join(policies),
+        "own": permissions.table(every, OWN),
     }
     for name, part in parts.items():
         between = rf"(?s)(?<=<!-- {name} -->\n)(?:.*?\n)??(?=<!-- /{name} -->)"

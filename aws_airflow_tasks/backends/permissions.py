@@ -85,7 +85,10 @@ def _allow(allowed: Sequence[str], arns: Sequence[str]) -> Mapping[str, Any]:
     return {"Effect": "Allow", "Action": list(allowed), "Resource": list(arns)}
 
 
-def table(backend: Backend, rows: Rows) -> str:
-    """For people: a row a task, in Markdown."""
-    asked = {task: ", ".join(f"`{action}`" for action in actions(backend, {task: row})) for task, row in rows.items()}
-    return "\n".join(["| task | asks |", "|---|---|", *(f"| `{task}` | {said} |" for task, said in asked.items())])
+def table(backends: Sequence[Backend], rows: Rows) -> str:
+    """For people: a row a task and a column a backend, in Markdown."""
+    lines = [["task", *(f"`{backend.NAME}`" for backend in backends)], ["---"] * (len(backends) + 1)]
+    for task, row in rows.items():
+        asked = (", ".join(f"`{action}`" for action in actions(backend, {task: row})) for backend in backends)
+        lines.append([f"`{task}`", *asked])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -40,7 +40,7 @@ def make(folder: Path) -> None:
             place.chmod(0o700)
     check_way(folder)
     found = folder.stat()
-    if _has_owners() and found.st_uid == os.geteuid() and found.st_mode & 0o077:
+    if found.st_uid == _uid() and found.st_mode & 0o077:
         folder.chmod(0o700)
 
 
@@ -53,9 +53,9 @@ def check(folder: Path) -> None:
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
         raise UsageError(f"{folder} is not a directory but something planted there", hint=sh("ls -ld {}", folder))
-    if not _has_owners():
+    if (ours := _uid()) is None:
         return
-    if found.st_uid != os.geteuid():
+    if found.st_uid != ours:
         # what a command under sudo has left
         mend = 'sudo chown -R "$(id -u):$(id -g)" {}' if found.st_uid == 0 else "ls -ld {}"
         raise UsageError(f"{folder} belongs to another user", hint=sh(mend, folder))
@@ -76,10 +76,10 @@ def check_way(path: Path) -> None:
     Raises:
         OSError: it cannot be looked at.
     """
-    if not _has_owners():
+    if (ours := _uid()) is None:
         return
     home = Path(os.path.realpath(Path.home()))
-    owners = {0, os.geteuid()}
+    owners = {0, ours}
     with contextlib.suppress(OSError):
         owners.add(home.stat().st_uid)
     way = list(_way(path))
@@ -97,7 +97,7 @@ def check_home(again: str) -> str:
         UsageError: it is the home of who typed ``sudo``, and would be left with files that they cannot write.
     """
     home = Path.home()
-    if not _has_owners() or not home.exists() or (owner := home.stat().st_uid) == os.geteuid():
+    if (ours := _uid()) is None or not home.exists() or (owner := home.stat().st_uid) == ours:
         return ""
     if os.environ.get("SUDO_UID") == str(owner):
         raise UsageError(
@@ -107,9 +107,11 @@ def check_home(again: str) -> str:
     return f"your home {home} belongs to another user: what is made there may be of no use to either"
 
 
-def _has_owners() -> bool:
-    """Whether files have an owner and a mode here: not on Windows."""
-    return hasattr(os, "geteuid")
+def _uid() -> int | None:
+    """Who we are; None where files have no owner and no mode, as on Windows."""
+    if sys.platform == "win32" or not hasattr(os, "geteuid"):
+        return None
+    return os.geteuid()
 
 
 def _way(path: Path) -> Iterator[Path]:
@@ -143,7 +145,7 @@ def _check_one(place: Path, owners: set[int]) -> None:
         others = 0
     if others:
         whom = {0o020: "g-w", 0o002: "o-w", 0o022: "go-w"}[others]
-        sudo = "" if found.st_uid == os.geteuid() else "sudo "
+        sudo = "" if found.st_uid == _uid() else "sudo "
         raise UsageError(
             f"others can write {place} (mode {found.st_mode & 0o7777:04o}), and so exchange what we keep there",
             hint=sh(f"{sudo}chmod {whom} {{}}", place),

@@ -26,12 +26,18 @@ def tags(account: Account, ours: Mapping[str, str]) -> dict[str, str]:
     return tagged(account.settings.tags) | dict(ours)
 
 
-def differing(account: Account, found: Entry) -> str:
-    """The setting, ``kms_key`` or ``tier``, that an entry is not as; empty: none."""
+def differing(account: Account, found: Entry, *, rewritten: bool = False) -> str:
+    """The setting, ``kms_key`` or ``tier``, that an entry is not as; empty: none.
+
+    Args:
+        account: access to AWS.
+        found: the entry.
+        rewritten: whether it is to get another value: then a standard one may become an advanced one.
+    """
     key, tier, either = account.settings.kms_key, account.settings.tier, {"standard", "advanced"}
     if key and not same(account, key, found.key):
         return "kms_key"
-    return "tier" if {tier, found.tier} == either else ""
+    return "tier" if {tier, found.tier} == either and not (rewritten and tier == "advanced") else ""
 
 
 def conflict(account: Account, what: str, found: Entry, setting: str) -> TaskError:

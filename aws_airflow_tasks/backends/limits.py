@@ -137,6 +137,18 @@ def said(backend: str, settings: Settings, name: str, value: str) -> str:
     return f"its {limit.of} {limit.words}" if limit else ""
 
 
+def too_many(backend: str, settings: Settings, count: int) -> str:
+    """Why AWS would not take so many entries of an account in a region, in a clause; empty: it would.
+
+    Args:
+        backend: its name.
+        settings: the tier is heeded.
+        count: how many there are to be, at least: others there may be are not counted.
+    """
+    most = QUOTAS[backend].entries[settings.tier if backend == "parameter-store" else ""]
+    return f"there would be {count:,} entries, and AWS takes {most:,} in a region" if count > most else ""
+
+
 def writes(backend: str, settings: Settings) -> float:
     """How many writes a second AWS allows, as far as the settings say."""
     quota = QUOTAS[backend]

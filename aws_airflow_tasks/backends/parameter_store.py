@@ -258,8 +258,7 @@ def replace(account: Account, name: str, text: str, over: str, token: str) -> st
     if found is None:
         raise _changed(name, "none", over)
     settings, entry = account.settings, _entry(found, {})
-    differing = created.differing(account, entry)
-    if differing and (differing, settings.tier) != ("tier", "advanced"):  # a standard one may become an advanced one
+    if differing := created.differing(account, entry, rewritten=True):
         raise created.conflict(account, ENTRY, entry, differing)
     tier = found.get("Tier", "Standard") if settings.tier in ("", "standard") else TIERS[settings.tier]
     kept: Any = {"Type": found["Type"], "Tier": tier} | ({"KeyId": found["KeyId"]} if found.get("KeyId") else {})

@@ -37,8 +37,6 @@ ACTIONS = {
 }
 BATCH = limits.QUOTAS[NAME].ids
 RESTORES = True
-#: what encrypts a secret of which AWS names no key
-DEFAULT_KEY = "alias/aws/secretsmanager"
 
 
 def kwargs(settings: Settings, known: Credentials) -> dict[str, str]:
@@ -70,9 +68,8 @@ def connection_name(settings: Settings) -> str:
 
 def look(name: str, account: Account) -> str:
     """The command that shows what an entry is, without its value."""
-    return sh("aws secretsmanager describe-secret --secret-id {}", name) + profiles.options(
-        account.credentials, account.settings
-    )
+    command = sh("aws secretsmanager describe-secret --secret-id {}", name)
+    return command + profiles.options(account.credentials, account.settings)
 
 
 def read(name: str) -> Read:
@@ -89,7 +86,8 @@ def describe(account: Account, name: str) -> Entry | None:
         except client.exceptions.ResourceNotFoundException:
             return None
     tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
-    return Entry(found["ARN"], found["Name"], tags, "DeletedDate" in found, found.get("KmsKeyId", DEFAULT_KEY))
+    key = found.get("KmsKeyId", "alias/aws/secretsmanager")
+    return Entry(found["ARN"], found["Name"], tags, "DeletedDate" in found, key)
 
 
 def get(account: Account, name: str) -> str | None:

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks import backends
+from aws_airflow_tasks.backends import created
 from aws_airflow_tasks.backends.many import Value
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.site import Site
@@ -80,9 +81,19 @@ class Entries:
         for batch in pace.gathered(read, _batches(names, self.backend.BATCH)):
             yield from batch
 
-    def is_ours(self, name: str) -> bool:
-        """Whether an entry has our team's tag, as AWS says now."""
+    def is_ours(self, name: str, *, rewritten: bool = False) -> bool:
+        """Whether an entry has our team's tag, as AWS says now.
+
+        Args:
+            name: its whole name.
+            rewritten: whether it would get another value.
+
+        Raises:
+            TaskError: it would, and it has another key or tier than the settings say.
+        """
         found = self.single.describe(self.account, name)
+        if rewritten and found and (setting := created.differing(self.account, found, rewritten=True)):
+            raise created.conflict(self.account, self.backend.ENTRY, found, setting)
         return bool(found and found.tags.get(OWNER) == self.owner)
 
     def is_as_wanted(self, wanted: Wanted, text: str) -> bool:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from aws_airflow_tasks.backends import limits
 from aws_airflow_tasks.backends.many import Value
 from aws_airflow_tasks.core import Change, Plan, TaskError, sh
 from aws_airflow_tasks.site import Site
@@ -205,6 +206,8 @@ def _named(entries: Entries, source: Source, again: str) -> dict[str, Wanted]:
             faults.append(
                 Fault(each.place, f"{each.kind} {each.key} and {other.kind} {other.key} would both be {name}")
             )
+    if why := limits.too_many(entries.backend.NAME, entries.settings, len(names)):
+        raise TaskError(why, hint=f"fewer of them, then: {again}")
     if faults:
         more = f"; and {len(faults) - MOST} more" if len(faults) > MOST else ""
         raise TaskError("; ".join(map(str, faults[:MOST])) + more, hint=f"mend it, then: {again}")
@@ -234,7 +237,7 @@ def _decided(entries: Entries, found: Sequence[Found], again: str) -> tuple[list
 
     def ours(each: Found) -> tuple[Found, bool | TaskError]:
         try:
-            return each, entries.is_ours(each.name)
+            return each, entries.is_ours(each.name, rewritten=True)
         except TaskError as error:
             return each, error
 

@@ -100,7 +100,9 @@ def _backs(entries: Entries, lines: dict[str, list[Line]]) -> Iterator[tuple[Bac
         elif any(line.version for line in known[newest + 1 :]):
             yield None, name
         else:
-            yield _back(known, newest, value.version if value else "", restores=entries.backend.RESTORES), name
+            back = _back(known, newest, value.version if value else "", restores=entries.backend.RESTORES)
+            if value or back.action != "erase":  # else it is as before us: made and deleted
+                yield back, name
 
 
 def _is_now(entries: Entries, line: Line, value: Value | None) -> bool:
@@ -109,9 +111,10 @@ def _is_now(entries: Entries, line: Line, value: Value | None) -> bool:
         return value.pending_deletion if value else not entries.backend.RESTORES
     if value is None or value.pending_deletion:
         return False
-    if line.version:
-        return value.version == line.version
-    return value.version == line.token or entries.fingerprints.of(line.name, value.text) == line.print
+    same = entries.fingerprints.of(line.name, value.text) == line.print
+    if line.version:  # where versions are numbers, one that somebody made anew has the same
+        return value.version == line.version and (same or entries.backend.RESTORES)
+    return value.version == line.token or same
 
 
 def _made(line: Line) -> bool:

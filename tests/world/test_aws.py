@@ -60,7 +60,7 @@ def test_a_secret_is_created_found_read_and_gone_at_once(account: aws.Account, n
     assert backend.describe(account, name) is None
     assert backend.get(account, name) is None
     arn = backend.create(account, name, "one", {"owner": "me"})
-    assert backend.describe(account, name) == Entry(arn, name, {"owner": "me"}, key=backend.DEFAULT_KEY)
+    assert backend.describe(account, name) == Entry(arn, name, {"owner": "me"}, key="alias/aws/secretsmanager")
     assert backend.get(account, name) == "one"
     backend.delete(account, arn)
     assert backend.describe(account, name) is None

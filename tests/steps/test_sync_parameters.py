@@ -1,0 +1,147 @@
+"""`secrets.sync` on Parameter Store, which keeps nothing of what is deleted and counts versions from 1."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from aws_airflow_tasks.backends import limits
+from aws_airflow_tasks.steps.entries import OWNER
+from tests.project import airflow, astro_project, embedded, run
+from tests.steps.test_sync import CANARY, Run, entries, proxy, written
+from tests.world.proxy import Proxy
+from tests.world.server import Embedded
+
+__all__ = ["airflow", "astro_project", "embedded", "proxy", "run"]
+
+V, C = "/airflow/variables/", "/airflow/connections/"
+
+
+@pytest.fixture
+def aws(embedded: Embedded, astro_project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_BACKEND", "parameter-store")
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_THROUGHPUT", "higher")
+    client = boto3.Session().client("ssm", endpoint_url=embedded.url)
+    yield client
+    for name in held(client):
+        client.delete_parameter(Name=name)
+
+
+@pytest.fixture
+def project(astro_project: Path, aws: Any, proxy: Proxy) -> Path:
+    return astro_project
+
+
+def held(aws: Any) -> dict[str, str]:
+    pages = aws.get_paginator("get_parameters_by_path").paginate(Path="/", Recursive=True, WithDecryption=True)
+    return {each["Name"]: each["Value"] for page in pages for each in page["Parameters"]}
+
+
+def test_entries_are_made_changed_and_deleted_as_the_files_say_and_undo_leaves_none_of_ours(
+    project: Path, closed_world: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    aws.put_parameter(Name=f"{V}theirs", Value="theirs", Type="SecureString")
+    file = written(project, a=CANARY, b={"x": 1}, c="3")
+    (project / "c.env").write_text(f"db=postgres://u:{CANARY}@h/s\n")
+    first = run("secrets.sync", file, "--also", "c.env", "--json")
+    assert (first.code, entries(first)) == (0, dict.fromkeys(["a", "b", "c", "db"], "created"))
+    made = held(aws)
+    assert made == {
+        f"{V}a": CANARY,
+        f"{V}b": '{\n  "x": 1\n}',
+        f"{V}c": "3",
+        f"{V}theirs": "theirs",
+        f"{C}db": json.dumps({"conn_type": "postgres", "host": "h", "login": "u", "password": CANARY, "schema": "s"}),
+    }
+    assert {each["Type"] for each in aws.describe_parameters()["Parameters"]} == {"SecureString"}
+    proxy.forget()
+    again = run("secrets.sync", file, "--also", "c.env", "--json")
+    assert (again.statuses()["secrets.sync"], dict(proxy.calls)) == ("ok", {"GetParameters": 1})
+    written(project, a=f"{CANARY}2", b={"x": 1})
+    third = run("secrets.sync", file, "--also", "c.env", "--prune", "--yes", "--json", "--diff")
+    assert third.document["steps"][-1]["reason"].startswith("1 updated, 1 deleted, 2 as wanted")
+    assert held(aws) == {name: text for name, text in made.items() if name != f"{V}c"} | {f"{V}a": f"{CANARY}2"}
+    last = run("undo", "--json")
+    assert last.code == 0
+    assert held(aws) == {f"{V}theirs": "theirs"}, "what was deleted had been made by us as well"
+    shown = "".join(part.out + part.err for part in (first, again, third, last))
+    assert CANARY not in shown
+
+
+def test_what_is_pruned_of_the_teams_is_given_back_with_its_tag_from_a_file_that_only_the_person_can_read(
+    project: Path, closed_world: Path, aws: Any, run: Run
+) -> None:
+    tags = [{"Key": OWNER, "Value": "mine"}]
+    aws.put_parameter(Name=f"{V}a", Value=CANARY, Type="SecureString", Tags=tags)
+    assert run("secrets.sync", written(project, b="2"), "--prune", "--yes").code == 0
+    assert held(aws) == {f"{V}b": "2"}
+    kept = [path for path in closed_world.rglob("*") if path.is_file() and CANARY in path.read_text(errors="replace")]
+    assert [oct(path.stat().st_mode & 0o777) for path in kept] == ["0o600"]
+    assert run("undo").code == 0
+    assert held(aws) == {f"{V}a": CANARY}
+    assert aws.list_tags_for_resource(ResourceType="Parameter", ResourceId=f"{V}a")["TagList"] == tags
+
+
+def test_undo_leaves_what_somebody_has_made_anew_though_its_version_is_the_same(
+    project: Path, aws: Any, run: Run
+) -> None:
+    assert run("secrets.sync", written(project, a="1")).code == 0
+    aws.delete_parameter(Name=f"{V}a")
+    tags = [{"Key": OWNER, "Value": "mine"}]
+    aws.put_parameter(Name=f"{V}a", Value="a colleague's", Type="SecureString", Tags=tags)
+    done = run("undo")
+    assert (done.code, f"1 given another value since stay: {V}a" in done.out) == (0, True)
+    assert held(aws) == {f"{V}a": "a colleague's"}
+
+
+def test_what_parameter_store_would_refuse_is_all_said_before_anything_is_written(
+    project: Path, aws: Any, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(project, fine="1", jinja="{{ ds }}", large="x" * 4097, empty="")
+    done = run("secrets.sync", file)
+    assert done.code == 1
+    for said in (
+        "variable jinja: its value has {{…}}",
+        "variable large: its value is larger than 4,096 bytes",
+        "empty",
+    ):
+        assert said in done.out
+    assert held(aws) == {}
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_TIER", "advanced")
+    assert run("secrets.sync", written(project, large="x" * 4097)).code == 0
+    assert [each["Tier"] for each in aws.describe_parameters()["Parameters"]] == ["Advanced"]
+
+
+def test_more_entries_than_aws_takes_are_refused_before_any_is_looked_at(
+    project: Path, proxy: Proxy, aws: Any, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = limits.QUOTAS["parameter-store"]._replace(entries={"": 2, "standard": 2, "advanced": 3})
+    monkeypatch.setitem(limits.QUOTAS, "parameter-store", few)
+    proxy.forget()
+    done = run("secrets.sync", written(project, a="1", b="2", c="3"))
+    assert (done.code, "there would be 3 entries, and AWS takes 2 in a region" in done.out) == (1, True)
+    assert "GetParameters" not in proxy.calls
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_TIER", "advanced")
+    assert run("secrets.sync", "v.json", "--check").code == 3
+
+
+@pytest.mark.parametrize("backend", ["parameter-store", "secrets-manager"])
+def test_an_entry_with_another_key_that_is_to_be_written_is_a_conflict_of_its_own(
+    project: Path, embedded: Embedded, aws: Any, run: Run, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_BACKEND", backend)
+    assert run("secrets.sync", written(project, a="1")).code == 0
+    key = boto3.Session().client("kms", endpoint_url=embedded.url).create_key()["KeyMetadata"]["Arn"]
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_KMS_KEY", key)
+    assert run("secrets.sync", "v.json", "--check").code == 0, "nothing is to be written"
+    written(project, a="2", b="new")
+    done = run("secrets.sync", "v.json", "--json")
+    assert (done.code, entries(done)) == (1, {"a": "failed", "b": "created"})
+    failed = next(each for each in done.document["entries"] if each["name"] == "a")
+    assert f"wanted {key}" in failed["reason"]
+    assert run("undo").code == 0

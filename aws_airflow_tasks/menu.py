@@ -323,6 +323,19 @@ def secrets_policy(play: Play) -> None:
     play.look("secrets.policy", policy.of_settings())
 
 
+@task(creds, changes=False, called="secrets.lint")
+def secrets_lint(play: Play) -> None:
+    """Read all entries as Airflow would.
+
+    What it could not read or would not find, what .env has too, and what your DAGs name and nobody has.
+    """
+    from aws_airflow_tasks.steps.lint import Lint
+
+    lint = Lint()
+    play.verify(lint.checks, "secrets.lint")
+    play.extra["entries"] = lint.entries
+
+
 ns = Collection(creds, init, mount, env, provider, dag, start, verify, setup)
 for one in (status, trust, refresh, stop, undo):
     ns.add_task(one)
@@ -331,6 +344,15 @@ sandbox.add_task(down, name="stop")
 ns.add_collection(sandbox)
 entries = Collection("secrets")
 entries.add_task(secrets, name="check")
-for one in (secrets_list, secrets_get, secrets_put, secrets_delete, secrets_history, secrets_sync, secrets_policy):
+for one in (
+    secrets_list,
+    secrets_get,
+    secrets_put,
+    secrets_delete,
+    secrets_history,
+    secrets_sync,
+    secrets_lint,
+    secrets_policy,
+):
     entries.add_task(one, name=one.name.rpartition(".")[2])
 ns.add_collection(entries)

@@ -130,10 +130,10 @@ class Play:
             )
         self._taken_back_by = step if self._planned else ""
 
-    def verify(self, checks: Callable[[Site], Iterator[Check]]) -> None:
+    def verify(self, checks: Callable[[Site], Iterator[Check]], step: str = "verify") -> None:
         """Run checks and report each as it is known; services that say the same share a line."""
         self.notes.clear()  # what was to be typed next is this
-        self._guarded("verify", lambda: self._verified(checks))
+        self._guarded(step, lambda: self._verified(checks))
 
     def _verified(self, checks: Callable[[Site], Iterator[Check]]) -> Result | None:
         if self.settings.check:
@@ -170,7 +170,7 @@ class Play:
             watch(lambda: self.site, self.screen.say)
 
     def look(self, step: str, look: Any) -> None:
-        """Run a step that only looks, and print what it has seen (``lines``, ``entries`` and ``value`` of ``look``)."""
+        """Run a step that only looks, and print its ``lines``, ``entries`` and ``value``."""
         self.converge(step, look.plan)
         self.extra["entries"] = look.entries
         self.screen.say("\n".join(look.lines))

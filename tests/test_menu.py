@@ -46,7 +46,7 @@ def test_every_task_declares_what_it_depends_on() -> None:
 
 def test_the_tasks_of_single_entries_stand_beside_the_step_and_depend_on_the_identity_alone() -> None:
     entries = {name: task for name, task in ns.collections["secrets"].tasks.items() if name != "check"}
-    assert entries.keys() == {"list", "get", "put", "delete", "history", "sync", "policy"}
+    assert entries.keys() == {"list", "get", "put", "delete", "history", "sync", "lint", "policy"}
     assert {task.name: [other.name for other in task.pre] for task in entries.values()} == {
         f"secrets.{name}": ["creds"] for name in entries
     }

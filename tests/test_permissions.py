@@ -108,6 +108,7 @@ def test_entries_of_the_persons_own_are_asked_for_as_the_table_says(
         ({}, "secrets.list"),
         ({}, "secrets.get a"),
         ({}, "secrets.history a"),
+        ({}, "secrets.lint"),
         ("4", "secrets.put a --file v.json"),
         ("5", "secrets.put c --file v.json"),
         ({}, "secrets.delete c --yes"),

@@ -26,6 +26,7 @@ OWN: Rows = {
     "secrets.list": ("list",),
     "secrets.get": ("batch", "get"),
     "secrets.history": ("history",),
+    "secrets.lint": ("list", "batch", "get"),
     "secrets.put": ("batch", "get", "describe", "create", "replace", "restore"),
     "secrets.delete": ("batch", "get", "describe", "delete"),
     "secrets.sync": ("list", "batch", "get", "describe", "create", "replace", "delete", "restore"),

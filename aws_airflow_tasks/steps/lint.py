@@ -1,0 +1,184 @@
+"""Everything under the prefixes as Airflow would read it, and what the project's DAGs name of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from aws_airflow_tasks.backends.many import Listed, Value
+from aws_airflow_tasks.core import Check, TaskError
+from aws_airflow_tasks.patch import dotenv
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.sources import Unfit, connections, dags
+from aws_airflow_tasks.sources.dags import Use
+from aws_airflow_tasks.sources.reading import ENVIRONMENT
+from aws_airflow_tasks.sources.wanted import Kind
+from aws_airflow_tasks.steps.entries import KINDS, Entries, Shown
+from aws_airflow_tasks.world import files
+
+#: how many names a finding has
+MOST = 10
+
+Key = tuple[Kind, str]
+
+
+class Place(NamedTuple):
+    """A use of an entry, and the file it stands in, relative to the project."""
+
+    file: str
+    use: Use
+
+    def __str__(self) -> str:
+        """For a person."""
+        return f"{self.use.kind} {self.use.key} ({self.file} line {self.use.line})"
+
+
+class Lint:
+    """A look at all entries, and what it found.
+
+    Attributes:
+        entries: a row an entry, for the JSON document.
+    """
+
+    def __init__(self) -> None:
+        self._shown: list[Shown] = []
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """For the JSON document."""
+        return [each.document for each in self._shown]
+
+    def checks(self, site: Site) -> Iterator[Check]:
+        """The findings: ``failed`` where Airflow would get nothing or an error, ``warning`` where that may be meant."""
+        entries = Entries(site)
+        listed = {
+            (kind, each.name.removeprefix(entries.prefix(kind))): each
+            for kind in KINDS
+            for each in entries.backend.listed(entries.account, entries.prefix(kind))
+        }
+        yield from self._readable(entries, listed)
+        yield from _names(entries, listed)
+        there = {key for key, each in listed.items() if not each.pending_deletion}
+        beside = _dotenv(site)
+        twice = [f"{kind} {key} (.env line {beside[kind, key]})" for kind, key in sorted(there & beside.keys())]
+        yield _finding("dotenv", "warning", twice, "in .env too, where Airflow looks only for what the backend has not")
+        yield from _used(site, there, beside)
+
+    def _readable(self, entries: Entries, listed: Mapping[Key, Listed]) -> Iterator[Check]:
+        """Whether Airflow gets from each what it is there for."""
+        by_name = {each.name: key for key, each in listed.items()}
+        pending, bad, causes = list[str](), list[str](), list[TaskError]()
+        for name, value in entries.values(by_name):
+            kind, key = by_name[name]
+            why = _unreadable(entries, kind, value)
+            status = (
+                "pending deletion" if isinstance(value, Value) and value.pending_deletion else "failed" if why else "ok"
+            )
+            self._shown.append(Shown(key, kind, status, {"reason": why} if why else {}))
+            if isinstance(value, TaskError):
+                causes.append(value)
+            if status == "pending deletion":
+                pending.append(f"{kind} {key}")
+            elif why:
+                bad.append(f"{kind} {key}: {why}")
+        self._shown.sort(key=lambda each: (each.status == "ok", each.kind, each.name))
+        fine = f"{len(by_name) - len(pending) - len(bad)} entries are as Airflow reads them"
+        hint = causes[0].hint if causes else "invoke secrets.put KEY   # or mend its file, and invoke secrets.sync FILE"
+        yield Check("readable", "failed", _listed(bad), hint) if bad else Check("readable", "ok", fine)
+        restore = "aws secretsmanager restore-secret --secret-id NAME"
+        yield _finding("pending", "warning", pending, "pending deletion, so that Airflow finds none of them", restore)
+
+
+def _unreadable(entries: Entries, kind: Kind, value: Value | TaskError | None) -> str:
+    """Why Airflow would not read it; empty: it would, or there is none any more."""
+    if value is None:
+        return ""
+    if isinstance(value, TaskError):
+        return value.message
+    if value.pending_deletion:
+        return "its deletion is scheduled"
+    if value.text is None:
+        return "it is binary: Airflow finds nothing"
+    if kind == "connection":
+        try:
+            connections.parsed(value.text, words=entries.backend.NAME == "secrets-manager")
+        except Unfit as unfit:
+            return str(unfit)
+    return ""
+
+
+def _names(entries: Entries, listed: Iterable[Key]) -> Iterator[Check]:
+    """Names that Airflow does not ask for."""
+    team = [f"{kind} {key}" for kind, key in sorted(listed) if "--" in key]
+    yield _finding("names", "warning", team, "with --, which Airflow refuses to look for in multi-team mode")
+    wrong = [f"{kind} {key}" for kind, key in sorted(listed) if key.startswith("/") or not key]
+    if entries.backend.NAME == "secrets-manager":
+        for kind in KINDS:
+            prefix = entries.prefix(kind)
+            if prefix and not prefix.startswith("/"):
+                wrong += [each.name for each in entries.backend.listed(entries.account, f"/{prefix}")]
+    yield _finding("slashes", "failed", wrong, "with a slash that Airflow's name for it has not")
+
+
+def _dotenv(site: Site) -> dict[Key, int]:
+    """The entries that ``.env`` has, each with its line."""
+    data = site.read(".env") or b""
+    found: dict[Key, int] = {}
+    values: Mapping[str, str] = {}
+    with contextlib.suppress(ValueError):  # whoever keeps lines in it says what is wrong with it
+        values = dotenv.read(data, "compose")
+    for name in values:
+        for start, kind in ENVIRONMENT.items():
+            if name.startswith(start):
+                found[kind, name.removeprefix(start).lower()] = dotenv.line(data, name)
+    return found
+
+
+def _used(site: Site, there: set[Key], beside: Mapping[Key, int]) -> Iterator[Check]:
+    """What the DAGs name and nobody has, and what is there and no DAG names."""
+    places, unread = _places(site)
+    used = {(place.use.kind, place.use.key) for place in places}
+    lower = {(kind, key.lower()) for kind, key in beside}
+    known = {place: (place.use.kind, place.use.key) for place in places}
+    missing = [
+        str(place)
+        for place, (kind, key) in known.items()
+        if place.use.needed and (kind, key) not in there and (kind, key.lower()) not in lower
+    ]
+    yield _finding(
+        "missing", "warning", missing, "named by DAGs and not in the backend: Airflow's database must have them"
+    )
+    idle = [f"{kind} {key}" for kind, key in sorted(there - used)] if places else []
+    yield _finding("unused", "warning", idle, "in the backend and named by no DAG, as far as their text tells")
+    yield _finding("dags", "warning", unread, "what they name is not known")
+
+
+def _places(site: Site) -> tuple[list[Place], list[str]]:
+    places, unread = list[Place](), list[str]()
+    folder = site.project / "dags"
+    for parent, _, names in os.walk(folder):
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.suffix != ".py":
+                continue
+            shown = path.relative_to(site.project).as_posix()
+            try:
+                text = (files.read(path) or b"").decode(errors="replace")
+                places += [Place(shown, use) for use in dags.uses(text)]
+            except (ValueError, TaskError) as error:
+                unread.append(f"{shown} {error}")
+    return places, unread
+
+
+def _finding(check: str, status: Any, names: list[str], words: str, hint: str = "") -> Check:
+    if not names:
+        return Check(check, "ok", "none")
+    return Check(check, status, f"{_listed(names)}: {words}", hint)
+
+
+def _listed(names: list[str]) -> str:
+    more = f"; and {len(names) - MOST} more" if len(names) > MOST else ""
+    return "; ".join(names[:MOST]) + more

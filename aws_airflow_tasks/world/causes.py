@@ -171,10 +171,6 @@ _UNREACHABLE = Cause(
     "unreachable",
 )
 _SSO = Cause("the SSO session of profile {profile} is not there or has ended", "{renew}", "login")
-_HELPER = Cause(
-    "the credential helper (credential_process) of profile {profile} gives no credentials",
-    "aws sts get-caller-identity{options}",
-)
 _BUSY = Cause("AWS asks for fewer calls at a time ({code})", "try again in a minute")
 
 #: by the error's code where AWS answered, else by the name of botocore's exception or one of its bases
@@ -229,11 +225,11 @@ CAUSES: dict[str, Cause] = {
     "RefreshWithMFAUnsupportedError": _EXPIRED,
     "SSOError": _SSO,
     "TokenRetrievalError": _SSO,
-    "CredentialRetrievalError": _HELPER,
-    "MetadataRetrievalError": Cause("the metadata service gives no credentials", "aws configure{option}"),
+    "CredentialRetrievalError": Cause("{provider} gives no keys to profile {profile}", "{renew}"),
+    "MetadataRetrievalError": Cause("the service that gives keys to profile {profile} gives none", "{renew}"),
     "RuntimeError": _EXPIRED,  # botocore's own word for credentials that were refreshed and are still expired
-    "OSError": _HELPER,
-    "JSONDecodeError": _HELPER,
+    "OSError": Cause("what profile {profile} needs cannot be read: {said}", "{renew}"),
+    "JSONDecodeError": Cause("what gives keys to profile {profile} does not answer in JSON", "{renew}"),
     "ValueError": Cause("a setting of profile {profile} has an impossible value", "aws configure list{option}"),
     # no answer
     "SSLError": Cause(

@@ -26,6 +26,11 @@ WORDS: dict[Kind, str] = {
     "environment": "environment keys",
     "metadata": "this machine's role",
 }
+#: why the files alone are not enough, by kind
+IN_NO_FILE: dict[Kind, str] = {
+    "web-identity": "the web identity is named by this shell's environment alone",
+    "metadata": "the service that gives keys is named by this shell's environment alone",
+}
 
 
 def classify(
@@ -82,6 +87,18 @@ def _own_kind(values: Values, shared: Values, environ: Mapping[str, str], *, exp
         ("metadata", any(variable.startswith("AWS_CONTAINER_CREDENTIALS_") for variable in environ)),
     )
     return next((kind for kind, found in ways if found), "missing")
+
+
+def in_no_file(source: Kind, values: Values) -> str:
+    """Why this shell's environment is where keys come from, in a clause; empty: a file says enough.
+
+    Args:
+        source: what they are made of.
+        values: those of the profile that begins the chain.
+    """
+    if "web_identity_token_file" in values or values.get("credential_source") == "Ec2InstanceMetadata":
+        return ""
+    return IN_NO_FILE.get(source, "")
 
 
 def listed(profiles: Profiles, shared: Profiles, environ: Mapping[str, str]) -> dict[str, str]:

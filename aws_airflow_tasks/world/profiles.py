@@ -12,7 +12,7 @@ from aws_airflow_tasks.settings import Settings, not_a_url, shown
 from aws_airflow_tasks.text.hints import by_hand, endpoint_option, profile_option
 from aws_airflow_tasks.world import endpoints, profile_settings
 from aws_airflow_tasks.world.causes import Subject, explained
-from aws_airflow_tasks.world.kinds import Kind, Profiles, Values, classify
+from aws_airflow_tasks.world.kinds import IN_NO_FILE, Kind, Profiles, Values, classify, in_no_file
 from aws_airflow_tasks.world.sessions import locations, profile_name, shared
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def read(made: Session, settings: Settings, environ: Mapping[str, str]) -> Crede
     region, origin = _region(settings, values, environ)
     output = str(values.get("output", ""))
     found = Credentials(name, kind, source, region, origin, output, chain, config, credentials)
-    return _with_settings(found, settings, values, made.full_config.get("services", {}), environ)
+    found = _with_settings(found, settings, values, made.full_config.get("services", {}), environ)
+    return found._replace(only_here=in_no_file(source, profiles.get(chain[-1], {})) or found.only_here)
 
 
 def _with_settings(
@@ -177,4 +178,14 @@ def _renew(credentials: Credentials) -> str:
         return f"put fresh keys into {credentials.credentials_file}, section [{credentials.chain[-1]}]"
     if credentials.source == "process":
         return by_hand(credentials.chain[-1])
+    by_shell = credentials.only_here == IN_NO_FILE.get(credentials.source)
+    if credentials.source == "metadata" and by_shell:
+        return 'echo "$AWS_CONTAINER_CREDENTIALS_FULL_URI"   # does what gives keys there still run? start it anew'
+    if credentials.source == "metadata":
+        return "curl -sSI http://169.254.169.254/   # is this the machine whose role the profile names?"
+    if credentials.source == "web-identity" and by_shell:
+        return 'ls -l "$AWS_WEB_IDENTITY_TOKEN_FILE"   # a fresh token has to be there'
+    if credentials.source == "web-identity":
+        option = profile_option(credentials.chain[-1])
+        return f'ls -l "$(aws configure get web_identity_token_file{option})"   # a fresh token has to be there'
     return f"aws configure{profile_option(credentials.chain[-1])}"

@@ -48,8 +48,16 @@ def refused(code: str, message: str = "", operation: str = "GetCallerIdentity") 
         ),
         (exceptions.ConfigParseError(path="/h/.aws/config", error="x"), "/h/.aws/config is no valid AWS", "mend that"),
         (exceptions.NoRegionError(), "no region is set for profile default", "aws configure set region eu-west-1"),
-        (exceptions.CredentialRetrievalError(provider="custom-process", error_msg="S3CRET"), "helper", "aws sts"),
-        (FileNotFoundError(2, "No such file", "helper"), "the credential helper", "aws sts get-caller-identity"),
+        (
+            exceptions.CredentialRetrievalError(provider="Environment", error_msg="S3CRET"),
+            "Environment gives no keys to profile default",
+            "aws configure",
+        ),
+        (
+            FileNotFoundError(2, "No such file", "/token"),
+            "what profile default needs cannot be read: [Errno 2] No such file: '/token'",
+            "aws configure",
+        ),
         (RuntimeError("Credentials were refreshed, but …"), "have expired", "aws configure"),
         (ValueError("Invalid endpoint: x"), "a setting of profile default has an impossible value", "aws configure"),
         (BotoCoreError(), "BotoCoreError: An unspecified error occurred", "aws sts get-caller-identity"),

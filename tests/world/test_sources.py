@@ -7,22 +7,25 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from aws_airflow_tasks.runtimes import Service
+from aws_airflow_tasks import runtimes
+from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import refresh
 from aws_airflow_tasks.steps.staging import stale
-from aws_airflow_tasks.world import staged_text
+from aws_airflow_tasks.world import staged_text, staging
 from tests.project import embedded
 from tests.world import test_staging as sources
 from tests.world.sso_server import assumed, center, role
@@ -101,7 +104,49 @@ def role_of_a_helper(world: World) -> None:
     world.config(f"{config}[default]\nregion = eu-west-1\nrole_arn = {world.role('upon')}\nsource_profile = base\n")
 
 
+class Service(BaseHTTPRequestHandler):
+    """What gives keys to a container, as of ECS, EKS Pod Identity or `aws-vault exec --server`."""
+
+    world: World
+
+    def do_GET(self) -> None:
+        assert self.headers["Authorization"] == "canary-authorization"
+        keys = assumed(self.world.embedded, role_of(self.world))
+        answer = {name: keys[name] for name in ("AccessKeyId", "SecretAccessKey")} | {"Token": keys["SessionToken"]}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(answer | {"Expiration": keys["Expiration"].isoformat()}).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def container(world: World) -> None:
+    world.role("container")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("OfWorld", (Service,), {"world": world}))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    world.closing.append(server.server_close)
+    world.closing.append(server.shutdown)
+    os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"http://127.0.0.1:{server.server_port}/keys"
+    os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = "canary-authorization"
+    world.config("[default]\nregion = eu-west-1\n")
+
+
+def role_of_a_container(world: World) -> None:
+    container(world)
+    role = f"role_arn = {world.role('upon-container')}\ncredential_source = EcsContainer\n"
+    world.config(f"[default]\nregion = eu-west-1\n{role}")
+
+
+def web_identity_of_the_environment(world: World) -> None:
+    sources.web_identity(world)
+    world.config("[default]\nregion = eu-west-1\n")
+    os.environ["AWS_ROLE_ARN"] = role_of(world)
+    os.environ["AWS_WEB_IDENTITY_TOKEN_FILE"] = str(world.home / "token")
+
+
 ENVIRONMENT = "exported: keys in environment variables are in no file"
+SERVICE = "exported: the service that gives keys is named by this shell's environment alone"
 ALONE = "exported: Airflow is to see profile default only"
 SOURCES = {
     "static": Source(sources.static, "static", "static", ALONE, HOST),
@@ -129,6 +174,17 @@ SOURCES = {
         "web-identity",
         "exported: the identity token's file is not in the container",
         HOST,
+    ),
+    "web-identity of the environment": Source(
+        web_identity_of_the_environment,
+        "web-identity",
+        "web-identity",
+        "exported: the identity token's file is not in the container",
+        "exported: the web identity is named by this shell's environment alone",
+    ),
+    "container": Source(container, "metadata", "metadata", "exported: the metadata service is this host's", SERVICE),
+    "assume-role from container": Source(
+        role_of_a_container, "assume-role", "metadata", "exported: the metadata service is this host's", SERVICE
     ),
     "process": Source(
         sources.helper,
@@ -172,6 +228,46 @@ def test_each_source_takes_its_way_for_its_own_reason(found: Source, runtime: st
     assert (site.credentials.kind, site.credentials.source) == (found.kind, found.source)
     assert site.way.reason == (found.docker if runtime == "docker" else found.host)
     assert site.way.name == ("live" if site.way.reason == HOST else "export")
+
+
+GONE = {
+    "container": (
+        "container-role gives no keys to profile default",
+        'echo "$AWS_CONTAINER_CREDENTIALS_FULL_URI"   # does',
+    ),
+    "web-identity of the environment": (
+        "what profile default needs cannot be read: [Errno 2] No such file",
+        'ls -l "$AWS_WEB_IDENTITY_TOKEN_FILE"   # a fresh',
+    ),
+    "web-identity": (
+        "what profile default needs cannot be read: [Errno 2] No such file",
+        'ls -l "$(aws configure get web_identity_token_file)"   # a fresh',
+    ),
+}
+
+
+@pytest.mark.usefixtures("clean_environment")
+@pytest.mark.parametrize("found", GONE, indirect=True)
+def test_a_source_that_is_gone_is_answered_with_what_renews_it_not_with_keys_that_would_hide_it(
+    found: Source, world: World, request: pytest.FixtureRequest
+) -> None:
+    (world.home / "token").unlink(missing_ok=True)
+    while world.closing:
+        world.closing.pop()()
+    with pytest.raises(TaskError) as caught:
+        staging.export(world.settings)
+    words, hint = GONE[request.node.callspec.params["found"]]
+    assert caught.value.message.startswith(words)
+    assert caught.value.hint.startswith(hint)
+
+
+@pytest.mark.usefixtures("clean_environment")
+def test_a_role_of_the_environments_keys_that_are_not_there_is_no_helper_that_fails(world: World) -> None:
+    role = "role_arn = arn:aws:iam::123456789012:role/r\ncredential_source = Environment\n"
+    world.config(f"[default]\nregion = eu-west-1\n{role}")
+    with pytest.raises(TaskError, match=r"^Environment gives no keys to profile default") as caught:
+        staging.export(world.settings)
+    assert caught.value.hint.startswith("unset AWS_ACCESS_KEY_ID")
 
 
 #: what a process of Airflow does that runs for long: it prints its access key whenever so many seconds have passed
@@ -320,7 +416,7 @@ def test_the_command_says_so_where_no_keys_are_staged(shell: str, tmp_path: Path
 def test_a_user_s_own_keys_of_a_file_are_kept_for_good_and_other_ones_are_a_reason_to_restart(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Site, "running", (Service("scheduler", healthy=True, identity="one"),))
+    monkeypatch.setattr(Site, "running", (runtimes.Service("scheduler", healthy=True, identity="one"),))
     sources.static(world)
     world.converge()
     assert {path.name for path in world.staged.iterdir()} == {"config", "credentials"}

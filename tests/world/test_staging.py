@@ -9,8 +9,8 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class World:
     center: Center
     arn: str = USER
     secrets: tuple[str, ...] = ()
+    closing: list[Callable[[], object]] = field(default_factory=list)
 
     def config(self, text: str) -> None:
         (self.home / ".aws" / "config").write_text(text)
@@ -90,13 +91,16 @@ class World:
 @pytest.fixture
 def world(
     closed_world: Path, tmp_path: Path, embedded: Embedded, center: Center, monkeypatch: pytest.MonkeyPatch
-) -> World:
+) -> Iterator[World]:
     monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
     (closed_world / ".aws").mkdir()
     project = tmp_path / "dwh"
     project.mkdir()
     settings = Settings(project=project, endpoint_url=center.url, mount_path=str(tmp_path / "in it's container"))
-    return World(closed_world, settings, embedded, center)
+    made = World(closed_world, settings, embedded, center)
+    yield made
+    while made.closing:
+        made.closing.pop()()
 
 
 def in_airflow(world: World, profile: str = "") -> dict[str, str]:
@@ -243,7 +247,9 @@ KINDS: dict[str, tuple[Callable[[World], None], str, str, set[str]]] = {
 @pytest.fixture
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Variables that a case sets are gone after it."""
-    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "CREDENTIAL_EXPIRATION"):
+    keys = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "CREDENTIAL_EXPIRATION")
+    others = ("ROLE_ARN", "WEB_IDENTITY_TOKEN_FILE", "CONTAINER_CREDENTIALS_FULL_URI", "CONTAINER_AUTHORIZATION_TOKEN")
+    for name in (*keys, *others):
         monkeypatch.setenv(f"AWS_{name}", "")
         monkeypatch.delenv(f"AWS_{name}")
 

@@ -21,7 +21,7 @@ from aws_airflow_tasks.site import AIRFLOW, Site
 from aws_airflow_tasks.steps import env, keeper, staging
 from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.steps.places import OVERRIDE
-from aws_airflow_tasks.world import delivery, identity, receipts
+from aws_airflow_tasks.world import delivery, identity, receipts, seeing
 from aws_airflow_tasks.world import files as world
 from aws_airflow_tasks.world.aws import principal
 from aws_airflow_tasks.world.receipts import Kept
@@ -111,6 +111,8 @@ def _as_whom(site: Site) -> str:
 def _start(site: Site, environment: Mapping[str, str], stale: Collection[str]) -> None:
     """Start, and note what of ``.env`` something stronger won over, such as ``environment:`` in a compose file."""
     runtime, state = site.runtime, site.state
+    if runtime.mounts and site.delivered.staged:
+        seeing.check(site.delivered.directory)
     if any(service.identity in stale for service in site.running):  # nothing else may differ: it would be left running
         runtime.stop()
     runtime.start(environment, restart=bool(site.running), wait=site.settings.wait)

@@ -13,7 +13,7 @@ from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes.docker import Docker
 from aws_airflow_tasks.runtimes.watching import Watch
-from aws_airflow_tasks.world import cli, containers
+from aws_airflow_tasks.world import cli, containers, seeing
 from tests.docker import images
 from tests.docker.engine import GROUP, Start, container, engine, small
 
@@ -318,3 +318,13 @@ def test_stop_stops_even_where_the_cli_cannot(
     assert asked == [["astro", "dev", "stop"]]
     made.reload()
     assert made.status == "exited"
+
+
+def test_the_engine_sees_a_directory_of_this_host_and_none_that_is_not_there(
+    small: DockerClient, tmp_path: Path
+) -> None:
+    (tmp_path / "nonce").write_text("here")
+    assert seeing.look(small, tmp_path, "nonce") == b"here"
+    assert seeing.look(small, tmp_path, "another") is None
+    assert seeing.look(small, tmp_path / "nowhere", "nonce") is None
+    assert small.containers.list(all=True, filters={"label": seeing.LABEL}) == []

@@ -40,7 +40,7 @@ _WORTHLESS = ("project", "id", "identity.json")
 #: in it: what the person has agreed to of what the project asks for
 ANSWERS = "trust.json"
 #: what it holds before anything names it
-_EARLY = {*_WORTHLESS, "receipts", "replaced", "aws", "staged.json", ANSWERS}
+_EARLY = {*_WORTHLESS, "receipts", "replaced", "aws", "staged.json", "history.jsonl", ANSWERS}
 #: what :func:`inodes.at` says where there is no directory, or no number of it
 _UNKNOWN = (None, (0, 0))
 #: what is a file's name everywhere, and needs no quotes in a compose file

@@ -98,6 +98,21 @@ def test_a_whole_life_of_a_project_asks_what_the_table_says_and_nothing_else(
 
 
 @EACH
+def test_after_another_backend_was_set_the_one_before_is_asked_what_the_table_says(
+    aws: Front, backend: Backend, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (after,) = (each for each in backends.ALL.values() if each is not backend)
+    asked(aws, run, "secrets")
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_BACKEND", after.NAME)
+    found = asked(aws, run, "secrets")
+    of_before = found & {action for word in ("describe", "get", "delete") for action in backend.ACTIONS[word]}
+    assert {action for word in ("get", "delete") for action in backend.ACTIONS[word]} <= of_before
+    assert of_before <= allowed("secrets", backend)
+    assert found - of_before <= allowed("secrets", after)
+    asked(aws, run, "undo")
+
+
+@EACH
 def test_entries_of_the_persons_own_are_asked_for_as_the_table_says(
     aws: Front, backend: Backend, project: Path, run: Run
 ) -> None:

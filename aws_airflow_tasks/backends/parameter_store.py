@@ -36,7 +36,7 @@ ACTIONS = {
     "list": ("ssm:DescribeParameters",),
     "history": ("ssm:GetParameterHistory",),
     "replace": ("ssm:PutParameter",),
-    "restore": (),
+    "restore": ("ssm:PutParameter", "ssm:AddTagsToResource"),  # it is made again
 }
 BATCH = limits.QUOTAS[NAME].ids
 RESTORES = False

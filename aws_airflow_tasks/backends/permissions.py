@@ -16,7 +16,7 @@ from aws_airflow_tasks.backends import Backend
 Rows = Mapping[str, tuple[str, ...]]
 #: to the check variable and connection
 CHECKS: Rows = {
-    "secrets": ("describe", "create", "delete"),
+    "secrets": ("describe", "create", "get", "delete"),
     "status": ("describe",),
     "verify": ("get",),
     "undo": ("describe", "get", "delete"),

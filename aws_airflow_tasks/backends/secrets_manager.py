@@ -144,8 +144,7 @@ def refusal(settings: Settings, name: str, text: str) -> str:
 
 def values(account: Account, names: Sequence[str]) -> dict[str, Value | TaskError]:
     """``BatchGetSecretValue``; who may not call that, or what it could not give, is asked for one by one."""
-    found = dict[str, Value | TaskError]()
-    rest = list(names)
+    found, rest = dict[str, Value | TaskError](), list(names)
     with _explained(account, "*"):
         try:
             asked = {"SecretIdList": list(names)}

@@ -145,3 +145,38 @@ def test_an_entry_with_another_key_that_is_to_be_written_is_a_conflict_of_its_ow
     failed = next(each for each in done.document["entries"] if each["name"] == "a")
     assert f"wanted {key}" in failed["reason"]
     assert run("undo").code == 0
+
+
+def test_a_call_reads_ten_and_a_list_is_asked_for_to_prune_alone(
+    project: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    wanted = {f"v{number}": str(number) for number in range(101)}
+    for key, value in wanted.items():
+        tags = [{"Key": OWNER, "Value": "mine"}]
+        aws.put_parameter(Name=f"{V}{key}", Value=value, Type="SecureString", Tags=tags)
+    proxy.forget()
+    assert run("secrets.sync", written(project, **wanted), "--check").code == 0
+    assert dict(proxy.calls) == {"GetParameters": 11}
+    proxy.forget()
+    assert run("secrets.sync", "v.json", "--check", "--prune").code == 0
+    assert proxy.calls.pop("DescribeParameters") >= 3, "of each kind, and of the variables more than one page"
+    assert dict(proxy.calls) == {"GetParameters": 11}
+
+
+def test_entries_are_looked_at_one_by_one_as_in_secrets_manager(project: Path, aws: Any, run: Run) -> None:
+    assert run("secrets.sync", written(project, a=CANARY, b="2")).code == 0
+    (project / "value").write_text("3")
+    assert run("secrets.put", "b", "--file", "value").code == 0
+    aws.put_parameter(Name=f"{C}bad", Value="no connection", Type="String")
+    listed = run("secrets.list", "--json").document["entries"]
+    assert {(each["name"], each["kind"]) for each in listed} == {
+        *(("a", "variable"), ("b", "variable"), ("bad", "connection"))
+    }
+    assert len(run("secrets.history", "b", "--json").document["entries"]) == 2
+    assert CANARY not in run("secrets.get", "a").out
+    assert CANARY in run("secrets.get", "a", "--show").out
+    linted = run("secrets.lint", "--json")
+    (found,) = [check for check in linted.document["checks"] if check["check"] == "readable"]
+    assert (linted.code, found["status"], "connection bad" in found["detail"]) == (4, "failed", True)
+    assert run("secrets.delete", "b", "--now", "--yes").code == 0
+    assert held(aws).keys() == {f"{V}a", f"{C}bad"}

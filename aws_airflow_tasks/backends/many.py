@@ -72,6 +72,10 @@ class Overtaken(TaskError):  # noqa: N818
     """Somebody else has written an entry between our plan and our write, or between our look and our write."""
 
 
+class Replaced(Overtaken):
+    """Somebody's value, which nobody had planned to replace, has given way to ours; the hint gives it back."""
+
+
 class Many(Protocol):
     """A backend, and what it does with a person's own entries.
 
@@ -142,8 +146,8 @@ class Many(Protocol):
             token: as of :meth:`make`.
 
         Raises:
-            Overtaken: another version stood there before, in which case nothing was written; or was replaced, in
-                which case both are named, with what gives the other back.
+            Overtaken: another version stood there before: nothing was written.
+            Replaced: another version was replaced: both are named, with what gives the other back.
         """
 
     def take(self, account: Account, name: str, over: str) -> None:

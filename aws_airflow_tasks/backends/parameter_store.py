@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.backends import created, limits
-from aws_airflow_tasks.backends.many import Listed, Overtaken, Value, Version
+from aws_airflow_tasks.backends.many import Listed, Overtaken, Replaced, Value, Version
 from aws_airflow_tasks.backends.protocol import Entry, Read, pairs
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
@@ -266,7 +266,7 @@ def replace(account: Account, name: str, text: str, over: str, token: str) -> st
         made = _client(account).put_parameter(Name=name, Value=text, Overwrite=True, **kept)["Version"]
     for other in range(made - 1, int(over), -1):
         if value_of(account, name, str(other)) != text:  # else a first attempt of ours, whose answer was lost
-            raise Overtaken(
+            raise Replaced(
                 f"parameter {name}: somebody wrote version {other} just before ours, {made}, which has replaced it",
                 hint=_back(account, name, other),
             )

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.backends import created, limits
-from aws_airflow_tasks.backends.many import Listed, Overtaken, Value, Version
+from aws_airflow_tasks.backends.many import Listed, Overtaken, Replaced, Value, Version
 from aws_airflow_tasks.backends.protocol import Entry, Read, pairs
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
@@ -269,7 +269,7 @@ def replace(account: Account, name: str, text: str, over: str, token: str) -> st
     if after.get("AWSPREVIOUS") != over:
         other = after.get("AWSPREVIOUS", "")
         move = "aws secretsmanager update-secret-version-stage --version-stage AWSCURRENT --secret-id {} "
-        raise Overtaken(
+        raise Replaced(
             f"secret {name}: somebody wrote version {other} just before ours, {token}, which has replaced it",
             hint=sh(move + "--move-to-version-id {} --remove-from-version-id {}", name, other, token)
             + profiles.options(account.credentials, account.settings)

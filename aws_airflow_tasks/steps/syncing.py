@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from secrets import token_hex
 from typing import Literal, NamedTuple
 
-from aws_airflow_tasks.backends.many import Overtaken, Value
+from aws_airflow_tasks.backends.many import Overtaken, Replaced, Value
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.sources.wanted import Kind
 from aws_airflow_tasks.steps.entries import OWNER, Entries
@@ -19,7 +19,6 @@ from aws_airflow_tasks.world.endpoints import EVERYTHING
 from aws_airflow_tasks.world.journal import Action, Journal, Line
 
 log = logging.getLogger("aws_airflow_tasks")
-#: seconds between two lines of progress
 TOLD = 2.0
 
 
@@ -117,7 +116,9 @@ def apply(
         except (Ended, Unreachable):
             raise
         except Overtaken as error:
-            return write, None if _is_there(entries, write) else error
+            there = not isinstance(error, Replaced) and _is_there(entries, write)
+            return write, None if there else error
+        # (entries, write) else error
         except TaskError as error:
             return write, error
         return write, None

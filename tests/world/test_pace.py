@@ -1,0 +1,78 @@
+"""Many calls at a time, and not faster than AWS allows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aws_airflow_tasks.world.pace import SHARE, Pace, gathered
+
+
+class Clock:
+    """Time that passes only where somebody sleeps, or is late."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds
+
+
+@given(st.integers(1, 100), st.lists(st.floats(0, 3), min_size=2, max_size=60))
+def test_no_second_has_more_turns_than_the_rate_whatever_comes_between(rate: int, work: list[float]) -> None:
+    clock = Clock()
+    pace, turns = Pace(rate, lambda: clock.now, clock.sleep), []
+    for seconds in work:
+        pace.wait()
+        turns.append(clock.now)
+        clock.now += seconds
+    for turn in turns:
+        assert sum(turn <= other < turn + 1 for other in turns) <= rate
+    assert all(later - earlier >= 1 / rate for earlier, later in pairwise(turns))
+
+
+def test_who_is_not_late_gets_nearly_the_rate() -> None:
+    clock = Clock()
+    pace = Pace(45, lambda: clock.now, clock.sleep)
+    for _ in range(451):
+        pace.wait()
+    assert 450 / (clock.now - 100) == pytest.approx(45 * SHARE)
+
+
+def test_all_results_come_and_items_are_taken_only_a_few_ahead() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    results = gathered(lambda number: number * 2, items(), workers=2)
+    first = next(results)
+    assert len(taken) <= 6
+    assert sorted([first, *results]) == [number * 2 for number in range(100)]
+
+
+def test_an_error_ends_the_work_and_what_was_not_begun_is_left() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        if number == 3:
+            raise ValueError
+        return number
+
+    with pytest.raises(ValueError):  # noqa: PT011
+        list(gathered(work, range(1000), workers=2))
+    assert len(begun) < 20
+
+
+def test_several_are_at_work_at_once() -> None:
+    both = threading.Barrier(2, timeout=60)
+    assert list(gathered(lambda _: both.wait() >= 0, range(4), workers=2)) == [True] * 4

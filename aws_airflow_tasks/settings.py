@@ -26,6 +26,7 @@ class Settings:
         project: the Astro project directory, absolute.
         cache: the user's cache directory, where Airflow's virtual environments lie; no setting of the table.
         profile: the AWS profile asked for; empty: as the AWS CLI resolves it.
+        profiles: further profiles to stage beside it, by commas.
         region: the region asked for; empty: the profile's.
         owner: whose entries of `secrets.sync` are, in their tag; empty: the Astro project's name.
         account: the number of the account that keys must be of; empty: any.
@@ -40,6 +41,7 @@ class Settings:
     project: Path = Path()
     cache: Path = Path()
     profile: str = ""
+    profiles: str = ""
     region: str = ""
     account: str = ""
     runtime: str = "auto"
@@ -256,6 +258,22 @@ def not_a_url(value: str) -> str | None:
     return "a URL without a user name and password" if "@" in parts.netloc else None
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """The names of the setting ``profiles``, each once: ``dev, prod-read``."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def joined(key: str, value: Any) -> Any:
+    """The value of a setting, a list of profiles as the text that means the same."""
+    names = isinstance(value, list) and all(isinstance(name, str) for name in value)
+    return ", ".join(value) if key == "profiles" and names else value
+
+
+def _profiles(text: str) -> str | None:
+    rule = _RULES["profile"]
+    return "names of profiles, by commas or as a list" if any(map(rule, listed(text))) or "\0" in text else None
+
+
 def tagged(text: str) -> dict[str, str]:
     """The tags of the setting ``tags``, by key: ``team=data, env=dev``."""
     pairs = [pair.strip().partition("=") for pair in text.split(",") if pair.strip()]
@@ -275,6 +293,7 @@ def _tags(text: str) -> str | None:
 _RULES: dict[str, Callable[[str], str | None]] = {
     "project": _directory,
     "profile": _matching(r"[^\s\[\]$#'\"\\=]*([ ][^\s\[\]$#'\"\\=]+)*", "a profile name of ~/.aws/config"),
+    "profiles": _profiles,
     "region": _matching(r"[a-z]{2,}(-[a-z]+)+-\d+|", "a region such as eu-west-1"),
     "account": _matching(r"[0-9]{12}|", "an account's 12 digits, in quotes"),
     "runtime": _one_of("auto", "docker", "standalone", "embedded"),
@@ -309,6 +328,7 @@ def is_allowed(key: str, value: str) -> bool:
 
 def _validated(key: str, value: Any, origin: str) -> str | int:
     """The value as text or number; what YAML or JSON made something else of (yes, 1.10, a list) is none."""
+    value = joined(key, value)
     meant = isinstance(value, str | int) and not isinstance(value, bool)
     text = str(value) if meant or isinstance(value, bool | float) else f"a {type(value).__name__}"
     allowed = _RULES[key](text if meant else "[\0")

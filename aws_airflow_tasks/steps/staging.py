@@ -6,14 +6,18 @@ import contextlib
 import os
 import time
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError
+from aws_airflow_tasks.settings import listed
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.world import history, identity, profile_settings, sso, staged_text, staging
+from aws_airflow_tasks.world import aws, history, identity, profile_settings, sso, staged_text, staging
+from aws_airflow_tasks.world.aws import Account
 from aws_airflow_tasks.world.delivery import source
 from aws_airflow_tasks.world.history import Handed
 from aws_airflow_tasks.world.profile_settings import Along
+from aws_airflow_tasks.world.staged_text import UNKNOWN, Copied
 from aws_airflow_tasks.world.staging import Staged
 
 
@@ -37,9 +41,10 @@ def changes(site: Site, *, renew_before: float = 0) -> tuple[Change, ...]:
 
 def _staging(site: Site, found: Staged | None, seen_at: str, why: str) -> Change:
     _along(site)  # a refusal comes before anything is done
-    if site.credentials.source == "process" and not site.settings.check:
-        with site.account.explained():  # before the project's lock is taken: a helper may ask, and take its time
-            site.account.session.get_credentials()
+    for account in (site.account, *_further(site)):
+        if account.credentials.source == "process" and not site.settings.check:
+            with account.explained():  # before the project's lock is taken: a helper may ask, and take its time
+                account.session.get_credentials()
     return Change(
         target=_target(site),
         action="refresh" if found else "create",
@@ -50,8 +55,14 @@ def _staging(site: Site, found: Staged | None, seen_at: str, why: str) -> Change
     )
 
 
-def _along(site: Site) -> Along:
-    account = site.account
+def _further(site: Site) -> list[Account]:
+    """Access to AWS with each further profile; the set account is the first one's alone."""
+    names = [name for name in listed(site.settings.profiles) if name != site.credentials.profile]
+    return [aws.connect(replace(site.settings, profile=name, profiles="", account="", region="")) for name in names]
+
+
+def _along(site: Site, account: Account | None = None) -> Along:
+    account = account or site.account
     profile = account.credentials.profile
     return profile_settings.along(profile, account.profiles.get(profile, {}), mounts=site.runtime.mounts)
 
@@ -96,7 +107,11 @@ def stale(site: Site) -> Collection[str]:
     if site.settings.check and (site.staged is None or found.definition != defined(site)):
         with contextlib.suppress(TaskError):
             keys, along = staging.at_hand(site.account), _along(site)
-            if staging.whose(site.account.credentials, keys, lambda: _arn(site), along) != found.whose:
+            further = [
+                Copied(account.credentials, staging.at_hand(account) or UNKNOWN, _along(site, account))
+                for account in _further(site)
+            ]
+            if staging.whose(site.account.credentials, keys, lambda: _arn(site), along, further) != found.whose:
                 return _running(site)
     return found.stale
 
@@ -143,18 +158,22 @@ def _described(found: Staged) -> str:
 def _stage(site: Site, seen_at: str, why: str) -> None:
     settings, found = site.settings, site.staged
     same_source = found and found.definition == defined(site)
-    along = _along(site)
+    along, others = _along(site), [(account.settings, _along(site, account)) for account in _further(site)]
     # before the export: a change meanwhile makes it void
     definition = identity.definition(settings, os.environ, along.copied.values())
     credentials, keys = staging.export(settings)
-    whose = found.whose if found and same_source else staging.whose(credentials, keys, lambda: _arn(site), along)
+    further = [Copied(*staging.export(each), its_own) for each, its_own in others]
+    whose = (
+        found.whose if found and same_source else staging.whose(credentials, keys, lambda: _arn(site), along, further)
+    )
+    ends = [each for each in (keys.expiry, *(copied.keys.expiry for copied in further)) if each is not None]
     last = staging.last(site.state)
     stale = last.stale if last and last.whose == whose else _running(site)
-    lasting = staged_text.lasting(credentials, keys)
-    record = Staged(definition, seen_at, time.time(), keys.expiry, whose, stale, along.copied, lasting)
+    texts = staged_text.contents(Copied(credentials, keys, along), seen_at, further)
+    record = Staged(definition, seen_at, time.time(), min(ends, default=None), whose, stale, along.copied, tuple(texts))
     arn = _whose(site, same_source=bool(same_source))
     history.write(site.state, Handed(record.exported, credentials.profile, arn, keys.expiry, why))
-    staging.stage(site.state, staged_text.contents(credentials, keys, seen_at, along), record)
+    staging.stage(site.state, texts, record)
 
 
 def _whose(site: Site, *, same_source: bool) -> str:

@@ -134,6 +134,7 @@ def definition(settings: Settings, environ: Mapping[str, str], copied: Iterable[
         [
             [settings.profile, settings.region, settings.endpoint_url, str(Path.home())],
             *([settings.account] if settings.account else []),
+            *([settings.profiles] if settings.profiles else []),
             sorted((name, value) for name, value in environ.items() if name.startswith(VARIABLES)),
             sorted(profile_settings.CARRIED),  # an earlier version of this tool may have left some behind
             [_stat(Path(os.path.expandvars(name)).expanduser()) for name in files],

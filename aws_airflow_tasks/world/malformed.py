@@ -6,15 +6,13 @@ import codecs
 import difflib
 import os
 import re
+import shlex
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.text.hints import profile_option
-
-#: as SDKs look for a profile: in the configuration file its section has a prefix, in the credentials file it has none
-_ELSEWHERE = {"config": ("[{0}]", "[profile {0}]"), "credentials": ("[profile {0}]", "[{0}]")}
 
 
 def refuse_unreadable(path: Path) -> None:
@@ -82,13 +80,17 @@ def _place(data: bytes, error: Exception | None) -> tuple[int, str]:
 
 
 def misnamed(profile: str, config: Path, credentials: Path) -> TaskError | None:
-    """The words for a section that is meant for ``profile`` and is not looked for; None: there is none."""
-    for kind, path in (("config", config), ("credentials", credentials)):
-        wrong, right = (form.format(profile) for form in _ELSEWHERE[kind])
+    """The words for a section that is meant for ``profile`` and is not looked for; None: there is none.
+
+    In the configuration file a section has a prefix and quotes around a name with a space; in the other it has neither.
+    """
+    plain, prefixed, quoted = f"[{profile}]", f"[profile {profile}]", f"[profile {shlex.quote(profile)}]"
+    for path, right in ((config, quoted), (credentials, plain)):
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         for number, line in enumerate(text.split("\n"), 1):
-            if line.split("#")[0].strip() == wrong:
-                message = f"line {number} of {path} has {wrong}, where it has to be {right}"
+            found = line.split("#")[0].strip()
+            if found in {plain, prefixed, quoted} - {right}:
+                message = f"line {number} of {path} has {found}, where it has to be {right}"
                 return TaskError(message, hint=editor(path, number))
     return None
 

@@ -5,24 +5,26 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from aws_airflow_tasks.core import digest
 from aws_airflow_tasks.world import endpoints
 from aws_airflow_tasks.world.profile_settings import ALONE, Along
 from aws_airflow_tasks.world.profiles import Credentials
 
 #: the name of the staged ``services`` section
 SERVICES = "airflow"
-#: what prints the keys, and what holds them
-SCRIPT, KEYS = "creds.sh", "creds.json"
-#: The command behind ``credential_process``. Keys that do not say when they end are given out for 20 minutes: botocore
-#: asks again 15 minutes before an end, so that new ones reach a process within 5, and old ones are good until AWS
-#: refuses them. With a shorter time it would ask before every request. A shell's own words and `date` are all it has
-#: in any container: GNU's and busybox's take ``-d @SECONDS``, and that of macOS ``-r SECONDS``.
+#: what prints the keys
+SCRIPT = "creds.sh"
+#: The command behind ``credential_process``; its argument says which of several profiles' keys. Those that do not say
+#: when they end are given out for 20 minutes: botocore asks again 15 minutes before an end, so that new ones reach a
+#: process within 5, and old ones are good until AWS refuses them. With a shorter time it would ask before every
+#: request. A shell's own words and `date` are all it has in any container: GNU's and busybox's take ``-d @SECONDS``,
+#: and that of macOS ``-r SECONDS``.
 PRINT_KEYS = """\
-read -r keys < "${0%/*}/creds.json" || { echo 'no keys are staged here now: aws-airflow refresh' >&2; exit 1; }
+read -r keys < "${0%/*}/creds${1:+-$1}.json" || { echo 'no keys are staged here now: aws-airflow refresh' >&2; exit 1; }
 case $keys in
 *'"Expiration"'*) ;;
 *)
@@ -52,46 +54,74 @@ class Keys(NamedTuple):
         return f"Keys(expiry={self.expiry!r})"
 
 
+#: keys that nobody has asked for yet
+UNKNOWN = Keys("", "", "", None)
+
+
 def lasting(credentials: Credentials, keys: Keys) -> bool:
     """Whether keys are a user's own, which stay until somebody replaces them: they need no command."""
     return credentials.kind == "static" and keys.expiry is None
 
 
-def names(*, lasts: bool) -> tuple[str, ...]:
-    """The files that :func:`contents` makes beside those that come along."""
-    return ("config", "credentials") if lasts else ("config", KEYS, SCRIPT)
+class Copied(NamedTuple):
+    """What is staged of one profile: what the configuration says, its keys, and what comes along."""
+
+    credentials: Credentials
+    keys: Keys
+    along: Along = ALONE
 
 
-def contents(credentials: Credentials, keys: Keys, seen_at: str, along: Along = ALONE) -> dict[str, str]:
-    """The staged files' texts by name: one profile, and its keys as botocore will read them at ``seen_at``.
+def contents(first: Copied, seen_at: str, further: Sequence[Copied] = ()) -> dict[str, str]:
+    """The staged files' texts by name: profiles, and their keys as botocore will read them at ``seen_at``.
 
-    It is there as ``[default]``, for processes that are told no name, and under its own, for code that has one. Keys
-    that end, whether they say so or not, are given out by a ``credential_process``, which botocore runs again before
-    their end. Endpoints that the profile names are staged; of the others Airflow is told in ``.env``, as they come
-    before a profile's.
+    The first is there as ``[default]``, for processes that are told no name, and under its own, for code that has one;
+    the further ones are under theirs. Keys that end, whether they say so or not, are given out by a
+    ``credential_process``, which botocore runs again before their end. Endpoints that a profile names are staged; of
+    the others Airflow is told in ``.env``, as they come before a profile's.
     """
-    profiles = dict.fromkeys(("default", credentials.profile))
+    found: dict[str, str] = {}
+    for each in (first, *further):
+        names = dict.fromkeys(("default", each.credentials.profile)) if each is first else [each.credentials.profile]
+        for name, text in _texts(each, tuple(names), seen_at, "" if each is first else tag(each)).items():
+            found[name] = found.get(name, "") + text if name in ("config", "credentials") else text
+    return {**{name: text for name, text in found.items() if name != "config"}, "config": found["config"]}
+
+
+def tag(copied: Copied) -> str:
+    """What tells the files of a further profile from the first one's, whatever its name has in it."""
+    return digest(copied.credentials.profile)[:12]
+
+
+def _texts(copied: Copied, names: Sequence[str], seen_at: str, tag: str) -> dict[str, str]:
+    """The texts of one profile, whose sections have ``names``."""
+    credentials, keys, along = copied
     lasts, named = lasting(credentials, keys), own(credentials)
+    suffix = f"-{tag}" if tag else ""
+    services = SERVICES + suffix
+    command = f"sh {shlex.quote(f'{seen_at}/{SCRIPT}')} {tag}".rstrip()
     values = {
         "region": credentials.region,
         "output": credentials.output,
-        "credential_process": "" if lasts else f"sh {shlex.quote(f'{seen_at}/{SCRIPT}')}",
+        "credential_process": "" if lasts else command,
         **along.settings,
-        **{file.removesuffix(".pem"): f"{seen_at}/{file}" for file in along.copied},
+        **{file.removesuffix(".pem"): f"{seen_at}/{_tagged(file, suffix)}" for file in along.copied},
         "endpoint_url": named.pop(endpoints.EVERYTHING, ""),
-        "services": SERVICES if named else "",
+        "services": services if named else "",
     }
-    config = "".join(
-        _section(name if name == "default" else f"profile {shlex.quote(name)}", values) for name in profiles
-    )
+    config = "".join(_section(name if name == "default" else f"profile {shlex.quote(name)}", values) for name in names)
     if named:
-        services = {endpoints.service(name): {"endpoint_url": url} for name, url in named.items()}
-        config += _section(f"services {SERVICES}", services)
+        urls = {endpoints.service(name): {"endpoint_url": url} for name, url in named.items()}
+        config += _section(f"services {services}", urls)
+    texts = {_tagged(file, suffix): text for file, text in along.texts.items()}
     if lasts:
         pairs = {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key}
         pairs |= {"aws_account_id": keys.account}
-        return {**along.texts, "credentials": "".join(_section(name, pairs) for name in profiles), "config": config}
-    return {**along.texts, KEYS: json.dumps(_answer(keys)) + "\n", SCRIPT: PRINT_KEYS, "config": config}
+        return {**texts, "credentials": "".join(_section(name, pairs) for name in names), "config": config}
+    return {**texts, f"creds{suffix}.json": json.dumps(_answer(keys)) + "\n", SCRIPT: PRINT_KEYS, "config": config}
+
+
+def _tagged(file: str, suffix: str) -> str:
+    return f"{file.removesuffix('.pem')}{suffix}.pem"
 
 
 def _answer(keys: Keys) -> dict[str, Any]:

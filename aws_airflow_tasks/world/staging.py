@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.world import aws, files, private, profiles, sessions, sso, staged_text
+from aws_airflow_tasks.world import aws, files, private, profiles, sessions, sso
 from aws_airflow_tasks.world.profile_settings import ALONE, Along
 from aws_airflow_tasks.world.profiles import Credentials
-from aws_airflow_tasks.world.staged_text import Keys, lasting, own
+from aws_airflow_tasks.world.staged_text import Copied, Keys, lasting, own
 
 #: in the state directory: what is mounted, and what we know of it
 FOLDER, RECORD = "aws", "staged.json"
@@ -46,7 +46,7 @@ class Staged(NamedTuple):
         whose: the fingerprint of the profile, its region and whom its keys are of; see :func:`whose`.
         stale: the services that ran when another's were staged, by their ``identity``: they keep what they have read.
         copied: files of this host that were copied along, by their name in the directory.
-        lasting: whether they are a user's own keys, which never end.
+        files: what was staged, by name.
     """
 
     definition: str
@@ -56,7 +56,7 @@ class Staged(NamedTuple):
     whose: str = ""
     stale: Sequence[str] = ()
     copied: Mapping[str, str] = MappingProxyType({})
-    lasting: bool = False
+    files: Sequence[str] = ()
 
     @property
     def due(self) -> float | None:
@@ -101,7 +101,7 @@ def _intact(inner: Path, found: Staged) -> bool:
 
     Version 0.1.0 staged no ``[default]``, which is looked for by containers that are told no name.
     """
-    names = (*staged_text.names(lasts=found.lasting), *found.copied)
+    names = found.files or ("made by an earlier version",)
     modes = [stat.S_IMODE(path.lstat().st_mode) for path in (inner, *(inner / name for name in names))]
     config = (inner / "config").read_text(encoding="utf-8", errors="surrogateescape")
     return modes == [0o755, *(0o644 for _ in names)] and "[default]" in config.splitlines()
@@ -123,7 +123,13 @@ def at_hand(account: aws.Account) -> Keys | None:
     return _from_botocore(account) if account.credentials.kind in AT_HAND else None
 
 
-def whose(credentials: Credentials, keys: Keys | None, arn: Callable[[], str], along: Along = ALONE) -> str:
+def whose(
+    credentials: Credentials,
+    keys: Keys | None,
+    arn: Callable[[], str],
+    along: Along = ALONE,
+    further: Sequence[Copied] = (),
+) -> str:
     """What a process that has read other keys is to be restarted for, as a fingerprint.
 
     Args:
@@ -132,10 +138,17 @@ def whose(credentials: Credentials, keys: Keys | None, arn: Callable[[], str], a
             all others are asked for again before long.
         arn: says whom they are of; empty where that is not known.
         along: what comes along with the keys: it is kept for good as well.
+        further: the further profiles.
     """
     whom = keys.access_key if keys and lasting(credentials, keys) else aws.principal(arn())
     besides = {**along.settings, **own(credentials)}
-    return digest(json.dumps([credentials.profile, credentials.region, whom, *([besides] if besides else [])]))
+    others = [
+        [each.credentials.profile, each.credentials.region, {**each.along.settings, **own(each.credentials)}]
+        + [each.keys.access_key for _ in range(lasting(each.credentials, each.keys))]
+        for each in further
+    ]
+    rest = [each for each in (besides, others) if each]
+    return digest(json.dumps([credentials.profile, credentials.region, whom, *rest]))
 
 
 def export(settings: Settings) -> tuple[Credentials, Keys]:

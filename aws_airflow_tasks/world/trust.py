@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from aws_airflow_tasks.core import TaskError, digest, sh
-from aws_airflow_tasks.settings import Layer, shown
+from aws_airflow_tasks.settings import Layer, joined, shown
 from aws_airflow_tasks.world import files, private, state
 
 
@@ -136,7 +136,7 @@ def keep_inside(project: Path, name: str) -> None:
 def _of(layer: Layer) -> Iterator[tuple[str, str]]:
     for key, value in sorted(layer.values.items()):
         if value is not None and not (key in FREE and FREE[key](str(value))):
-            yield key, str(value)
+            yield key, str(joined(key, value))
 
 
 def _relative(file: str, project: Path) -> str:

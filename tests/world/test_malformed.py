@@ -92,11 +92,18 @@ def test_a_file_that_is_a_directory_or_may_not_be_read_is_said_to_be_so(
 
 
 @pytest.mark.parametrize(
-    ("name", "wrong", "right"), [("config", "[dev]", "[profile dev]"), ("credentials", "[profile dev]", "[dev]")]
+    ("name", "wrong", "right"),
+    [
+        ("config", "[dev]", "[profile dev]"),
+        ("credentials", "[profile dev]", "[dev]"),
+        ("config", "[profile my dev]", "[profile 'my dev']"),
+        ("config", "[my dev]", "[profile 'my dev']"),
+        ("credentials", "[profile 'my dev']", "[my dev]"),
+    ],
 )
 def test_a_section_in_the_other_files_form_is_named(name: str, wrong: str, right: str, folder: Path) -> None:
     (folder / name).write_text(f"# mine\n{wrong}\nregion = eu-west-1\n")
-    message, hint = said(Settings(profile="dev"))
+    message, hint = said(Settings(profile="my dev" if "my" in wrong else "dev"))
     assert message == f"line 2 of {folder / name} has {wrong}, where it has to be {right}"
     assert hint == f"{EDIT}+2 {folder / name}"
 

@@ -23,6 +23,7 @@ from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import aws, identity, profile_settings, staged_text, staging
 from aws_airflow_tasks.world.profile_settings import CARRIED, FILES, LEFT, REFUSED, Along
+from aws_airflow_tasks.world.staged_text import Copied
 
 KEYS = staging.Keys("AKIAEXAMPLE", "canary-secret", "", None)
 #: what each carried setting is set to, unlike its default
@@ -78,7 +79,7 @@ def at(path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def staged(path: Path) -> Path:
     """The files that are staged for the profile in effect, in ``path``."""
     account = aws.connect(Settings())
-    texts = staged_text.contents(account.credentials, KEYS, str(path), along_with(account, mounts=False))
+    texts = staged_text.contents(Copied(account.credentials, KEYS, along_with(account, mounts=False)), str(path))
     path.mkdir()
     for name, text in texts.items():
         (path / name).write_text(text)
@@ -131,7 +132,7 @@ def test_no_value_says_more_than_its_own_setting(values: dict[str, str]) -> None
     along = Along(found, {}, {})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config"
-        path.write_text(staged_text.contents(of, KEYS, "/seen", along)["config"], newline="")
+        path.write_text(staged_text.contents(Copied(of, KEYS, along), "/seen")["config"], newline="")
         parsed = raw_config_parse(str(path), parse_subsections=False)
     flat = {name.partition(".")[0] for name in values}
     assert parsed.keys() == {"default"}
@@ -155,7 +156,7 @@ def test_the_file_of_a_ca_bundle_comes_along_without_a_private_key(
         monkeypatch.setenv(way, str(bundle))
     account = aws.connect(Settings())
     along = along_with(account, mounts=True)
-    texts = staged_text.contents(account.credentials, KEYS, "/home/astro/.aws", along)
+    texts = staged_text.contents(Copied(account.credentials, KEYS, along), "/home/astro/.aws")
     assert texts["ca_bundle.pem"] == f"# mine\n{PEM}{PEM}"
     assert "ca_bundle = /home/astro/.aws/ca_bundle.pem\n" in texts["config"]
     assert along.copied == {"ca_bundle.pem": str(bundle)}
@@ -212,7 +213,7 @@ def test_whatever_comes_along_makes_what_is_staged_void_when_it_changes(
 
 def test_the_number_of_the_account_comes_along_with_the_keys() -> None:
     of = aws.profiles.Credentials("default", "static", "static", "eu-west-1", "", "", (), Path("c"), Path("s"))
-    static = staged_text.contents(of, KEYS._replace(account="123456789012"), "/seen")
+    static = staged_text.contents(Copied(of, KEYS._replace(account="123456789012")), "/seen")
     assert "aws_account_id = 123456789012\n" in static["credentials"]
-    ending = staged_text.contents(of, KEYS._replace(account="123456789012", expiry=2e9), "/seen")
+    ending = staged_text.contents(Copied(of, KEYS._replace(account="123456789012", expiry=2e9)), "/seen")
     assert '"AccountId": "123456789012"' in ending["creds.json"]

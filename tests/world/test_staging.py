@@ -395,9 +395,8 @@ def test_a_login_session_is_exported_by_the_aws_command_line(
     assert credentials.kind == "login"
     assert delivery.way(settings, credentials, mounts=True).reason == "exported: Airflow has no login session"
     state.make(settings.project)
-    staging.stage(
-        world.state, staged_text.contents(credentials, keys, world.settings.mount_path), a_record(keys.expiry)
-    )
+    copied = staged_text.Copied(credentials, keys)
+    staging.stage(world.state, staged_text.contents(copied, world.settings.mount_path), a_record(keys.expiry))
     assert who_airflow_is(world, "me").startswith(world.arn)
     assert asked.read_text() == "configure export-credentials --format process --profile me\n"
 
@@ -464,7 +463,8 @@ def test_keys_that_have_ended_already_are_not_staged(world: World) -> None:
 
 def a_record(expiry: float | None, *, exported: float | None = None) -> staging.Staged:
     exported = time.time() if exported is None else exported
-    return staging.Staged("definition", "/seen", exported, expiry, lasting=expiry is None)
+    files = ("config", "credentials") if expiry is None else tuple(BEHIND_A_COMMAND)
+    return staging.Staged("definition", "/seen", exported, expiry, files=files)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -147,7 +148,8 @@ def main() -> None:
 
 
 def _say(line: str) -> None:
-    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}", flush=True)  # noqa: T201  # into its log
+    said = re.sub(r"\A\d\d:\d\d:\d\d ", "", line)  # the time of a day is for who watches
+    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {said}", flush=True)  # noqa: T201  # into its log
 
 
 if __name__ == "__main__":

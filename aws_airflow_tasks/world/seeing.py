@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import os
 import secrets
-import tarfile
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -78,6 +77,8 @@ def look(client: DockerClient, directory: Path, name: str) -> bytes | None:
 
 def _only_file(archive: bytes) -> bytes | None:
     """The content of the one file in a tar archive."""
+    import tarfile  # with it come compressors that nothing else needs
+
     with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
         file = opened.extractfile(opened.getmembers()[0])
         return file.read() if file else None

@@ -6,7 +6,6 @@ Units: systemd.exec(5), systemd.service(5), systemd.timer(5), whose quoting is i
 from __future__ import annotations
 
 import os
-import plistlib
 import re
 import shutil
 import sys
@@ -158,6 +157,8 @@ def _line(text: object) -> str:
 
 
 def _plist(argv: Sequence[str], variables: Mapping[str, str], state: Path) -> str:
+    import plistlib  # with it come parsers that nothing else needs
+
     log = str(state / keeper.LOG)
     content = {
         "Label": name(state),

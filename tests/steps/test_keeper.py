@@ -7,9 +7,11 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import botocore.session
 import psutil
 import pytest
 
@@ -294,6 +296,30 @@ def test_after_a_laptops_sleep_and_a_clock_that_was_put_back_it_goes_on(
 
     keep(settings, clock, asleep, nothing, helper.answer.unlink, *[nothing] * 120, put_back, *[nothing] * 2)
     assert key(settings) == "THREE"
+
+
+@pytest.mark.usefixtures("here", "notices", "running")
+def test_for_hours_no_process_ever_holds_keys_that_have_ended(
+    settings: Settings, helper: Helper, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys of an hour, asked for at every minute as botocore does: past its marks of 15 and of 10 minutes as well."""
+    ends: dict[str, float] = {}
+
+    def look() -> None:
+        assert ends[reader.get_frozen_credentials().access_key] > clock.now
+        helper.gives(f"KEY{len(ends)}", 60)
+        ends[f"KEY{len(ends)}"] = clock.now + 60 * 60
+
+    helper.gives("FIRST", 60)
+    ends["FIRST"] = clock.now + 60 * 60
+    stage(settings)
+    staged = state.locate(settings.project) / "aws" / "config"
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(staged))
+    reader: Any = botocore.session.Session().get_credentials()
+    reader._time_fetcher = lambda: datetime.fromtimestamp(clock.now).astimezone()
+    monkeypatch.delenv("AWS_CONFIG_FILE")
+    said = keep(settings, clock, *[look] * 200)
+    assert len(said) == 200 // 45
 
 
 @pytest.mark.usefixtures("here", "notices", "running")

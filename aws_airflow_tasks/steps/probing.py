@@ -15,7 +15,7 @@ from aws_airflow_tasks.runtimes.precedence import Ours
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env
 from aws_airflow_tasks.text.telling import telling
-from aws_airflow_tasks.world import endpoints, sessions
+from aws_airflow_tasks.world import endpoints, seeing, sessions
 from aws_airflow_tasks.world.aws import Identity, principal
 
 #: what is asked of each service, from the ground up
@@ -82,14 +82,14 @@ def service_checks(site: Site, service: str, expected: Expected) -> Iterator[Che
         "agent": sessions.agent(),
     }
     found = _ask(site, service, "probe", question)
-    yield _files_readable(service, found)
+    yield _files_readable(site, service, found)
     yield _environment(site, service, found["environment"], wanted)
     yield _identity(service, found["identity"], expected)
     if "secret" in found:
         yield _raw_secret(service, found["secret"], expected)
 
 
-def _files_readable(service: str, found: dict[str, Any]) -> Check:
+def _files_readable(site: Site, service: str, found: dict[str, Any]) -> Check:
     bad = [file for file in found["files"] if file["exists"] and not file["readable"]]
     if bad:
         file = bad[0]
@@ -101,8 +101,19 @@ def _files_readable(service: str, found: dict[str, Any]) -> Check:
         return Check("files-readable", "failed", detail, hint, service)
     missing = [file["path"] for file in found["files"] if not file["exists"]]
     if len(missing) == len(found["files"]):
-        return Check("files-readable", "failed", f"there is no {' and no '.join(missing)}", "invoke start", service)
+        detail, hint = _nowhere(site, f"there is no {' and no '.join(missing)}")
+        return Check("files-readable", "failed", detail, hint, service)
     return Check("files-readable", "ok", f"as uid {found['uid']}", "", service)
+
+
+def _nowhere(site: Site, detail: str) -> tuple[str, str]:
+    """Why nothing of what is mounted is there, and what to type: the mount may be of another host's directory."""
+    if site.runtime.mounts and site.delivered.staged:
+        try:
+            seeing.check(site.delivered.directory)
+        except TaskError as error:
+            return error.message, error.hint
+    return detail, "invoke stop && invoke start"  # else it holds a directory that is gone, and looks well to a start
 
 
 def _environment(site: Site, service: str, found: dict[str, str | None], wanted: Mapping[str, str]) -> Check:

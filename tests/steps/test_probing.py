@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -264,3 +265,26 @@ def test_every_probe_has_as_long_as_airflow_itself_and_never_less_than_two_minut
     with pytest.raises(TaskError):
         list(service_checks(here, "scheduler", expected))
     assert asked.limits == [limit, limit]
+
+
+@pytest.mark.parametrize("sees", [True, False])
+def test_a_mount_with_nothing_in_it_is_told_by_what_the_engine_sees_and_with_a_command_that_gets_out(
+    sees: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plain `start` finds nothing to do: the mount is named as it should be."""
+
+    def check(directory: Path) -> None:
+        assert directory == Path("/staged")
+        if not sees:
+            raise TaskError("the engine is another machine", hint="unset DOCKER_HOST")
+
+    monkeypatch.setattr(probing.seeing, "check", check)
+    staged = SimpleNamespace(staged=True, directory=Path("/staged"))
+    here = facts.site(Settings(), runtime=SimpleNamespace(mounts=True), delivered=staged)
+    file = {"path": "/home/astro/.aws/config", "exists": False, "readable": False, "dangles": False}
+    found = probing._files_readable(here, "scheduler", {"files": [file], "uid": 50000})
+    wanted = {
+        True: ("there is no /home/astro/.aws/config", "invoke stop && invoke start"),
+        False: ("the engine is another machine", "unset DOCKER_HOST"),
+    }
+    assert (found.detail, found.hint) == wanted[sees]

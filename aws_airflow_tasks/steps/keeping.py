@@ -13,6 +13,7 @@ from aws_airflow_tasks.core import Pending, TaskError, digest
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import refresh, staging
+from aws_airflow_tasks.steps.keeper import TARGET
 from aws_airflow_tasks.world import files, helpers, keeper, processes, state
 from aws_airflow_tasks.world.causes import Unreachable
 from aws_airflow_tasks.world.lock import locked
@@ -57,7 +58,7 @@ class Keeping:
             self._end_with_airflow()
 
         try:
-            refresh.watch(self._look, self.say, rest, self._failed)
+            refresh.watch(self._look, self.say, rest, self._failed, doing=TARGET)
         except Over as over:
             self.say(f"ended: {over}")
 
@@ -86,7 +87,7 @@ class Keeping:
         if self._absent < PATIENCE:
             return
         # while somebody works on the project they may be about to start Airflow
-        with contextlib.suppress(TaskError), locked(self.state, wait=0, doing="credentials keeper"):
+        with contextlib.suppress(TaskError), locked(self.state, wait=0, doing=TARGET):
             if not _runs(self.settings):
                 raise Over("Airflow does not run any more")
 
@@ -121,7 +122,7 @@ def once(settings: Settings, say: Callable[[str], None]) -> int:
     """Renew what is due while Airflow runs, for a timer of the system; returns the exit code."""
     try:
         with helpers.asked_once():
-            line = refresh.renew(lambda: Site(settings)) if _runs(settings) else ""
+            line = refresh.renew(lambda: Site(settings), "the refresh timer") if _runs(settings) else ""
     except TaskError as error:
         say(f"{error.message}\n-> {error.hint}")
         tell(settings, error)

@@ -72,6 +72,7 @@ def watch(
     say: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
     failed: Callable[[TaskError | None], None] = lambda _: None,
+    doing: str = "invoke refresh --watch",
 ) -> None:
     """Keep what is staged fresh until interrupted; errors are said once each and tried again.
 
@@ -80,6 +81,7 @@ def watch(
         say: is told what happened, a line at a time.
         sleep: waits so many seconds: few, and then the clock is looked at, since a laptop's own sleep does not count.
         failed: is told of an error once, and None when they were renewed.
+        doing: what it is called by those who wait for the project's lock.
 
     Raises:
         KeyboardInterrupt: somebody stopped it.
@@ -89,7 +91,7 @@ def watch(
         if not 0 < next_try - time.time() <= LONGEST_DELAY:  # further ahead it is where the clock was put back
             try:
                 with helpers.asked_once():  # per look, not for as long as this command line lasts
-                    line, failures = renew(look), 0
+                    line, failures = renew(look, doing), 0
                 if line:
                     failed(None)
             except TaskError as error:
@@ -110,7 +112,7 @@ def _pause(found: Staged | None) -> float:
     return min(PAUSE, left) if left > 0 else PAUSE
 
 
-def renew(look: Callable[[], Site]) -> str:
+def renew(look: Callable[[], Site], doing: str) -> str:
     """One look; what came of it, or nothing when there was nothing to do.
 
     Raises:
@@ -119,7 +121,7 @@ def renew(look: Callable[[], Site]) -> str:
     waits.forget()
     if not plan(site := look()).needed:
         return ""
-    with locked(site.state, wait=site.settings.wait, doing="invoke refresh --watch"):
+    with locked(site.state, wait=site.settings.wait, doing=doing):
         for change in plan(look()).needed:
             change.apply()
     return f"{time.strftime('%H:%M:%S')} exported afresh; {left(look().staged)}"

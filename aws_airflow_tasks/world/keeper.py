@@ -31,10 +31,11 @@ APART = ("wait", "identity_ttl")
 
 
 def made_from(settings: Settings, environ: Mapping[str, str]) -> str:
-    """A fingerprint of what a keeper goes by: the version of this tool, the settings, and AWS's variables."""
+    """A fingerprint of what a keeper goes by: this tool as it was installed, the settings, and AWS's variables."""
     chosen = [str(getattr(settings, key)) for key in KEYS if key not in APART]
     variables = sorted((name, value) for name, value in environ.items() if name.startswith(identity.VARIABLES))
-    return digest(json.dumps([version("aws-airflow-tasks"), str(Path.home()), chosen, variables]))
+    tool = [version("aws-airflow-tasks"), __file__, Path(__file__).stat().st_mtime_ns]
+    return digest(json.dumps([tool, str(Path.home()), chosen, variables]))
 
 
 def running(state: Path) -> Process | None:

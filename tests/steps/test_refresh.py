@@ -269,7 +269,7 @@ def test_a_login_that_is_needed_is_said_with_its_command_and_noticed_once_it_is_
 def test_an_error_that_nothing_can_be_done_about_is_said_alone(
     settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(_: Settings) -> str:
+    def failing(*_: object) -> str:
         raise TaskError("no luck")
 
     monkeypatch.setattr(refresh, "renew", failing)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from io import TextIOWrapper
+from typing import Any
 
 from invoke.collection import Collection
 from invoke.program import Program
@@ -18,6 +19,9 @@ from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.executor import Executor
 from aws_airflow_tasks.menu import init_tasks, ns
 from aws_airflow_tasks.screen import Screen
+
+#: the task that several files may stand behind
+SYNC = "secrets.sync"
 
 
 class AwsAirflow(Program):
@@ -39,6 +43,14 @@ class AwsAirflow(Program):
         names = " ".join(str(context.name) for context in getattr(self, "tasks", ()))
         return executor.refuse(error, names, Screen(json="--json" in words))
 
+    def parse_tasks(self) -> None:
+        """Parse the tasks; of several files behind one task invoke itself would know the first only."""
+        if SYNC in self.core.unparsed:
+            known = self.collection.to_contexts()
+            contexts = {str(name): each for each in known for name in (each.name, *each.aliases)}
+            self.core.unparsed = list(_several(self.core.unparsed, contexts))
+        super().parse_tasks()
+
     def execute(self) -> None:
         """Run the tasks under our own executor, whatever a configuration file names for ``invoke``."""
         self.executor_class(self.collection, self.config, self.core).execute(*self.tasks)
@@ -54,6 +66,24 @@ def program() -> AwsAirflow:
         executor_class=Executor,
         config_class=Configuration,
     )
+
+
+def _several(words: Sequence[str], contexts: Mapping[str, Any]) -> Iterator[str]:
+    """`secrets.sync A B` as `secrets.sync A --also B`; a task's name is never a further file."""
+    task, files, value = None, 0, False
+    for word in words:
+        if value:
+            value = False
+        elif word.startswith("-"):
+            flag = task and task.flags.get(word)
+            value = bool(flag and flag.takes_value)
+        elif task and task.name == SYNC and (not files or word not in contexts):
+            files += 1
+            if files > 1:
+                yield "--also"
+        elif word in contexts:
+            task, files = contexts[word], 0
+        yield word
 
 
 def _namespace() -> Collection:

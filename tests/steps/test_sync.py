@@ -336,3 +336,15 @@ def test_an_entry_that_is_written_again_and_again_is_a_warning(project: Path, aw
         written(project, a=str(number))
         done = run("secrets.sync", "v.json")
         assert ("written more than 20 times within an hour" in done.out) == (number == 20)
+
+
+def test_several_files_stand_behind_the_task_and_other_tasks_behind_them(project: Path, aws: Any, run: Run) -> None:
+    for name in ("a", "b", "c"):
+        written(project, f"{name}.json", **{name: "1"})
+    done = run("secrets.sync", "a.json", "b.json", "--region", "eu-west-1", "c.json", "secrets.list", "--json")
+    assert done.code == 0
+    assert done.document["task"] == "secrets.sync secrets.list"
+    assert held(aws).keys() == {f"{V}a", f"{V}b", f"{V}c"}
+    written(project, "stop", d="1")
+    assert run("secrets.sync", "stop", "a.json").code == 0
+    assert f"{V}d" in held(aws)

@@ -348,3 +348,16 @@ def test_several_files_stand_behind_the_task_and_other_tasks_behind_them(project
     written(project, "stop", d="1")
     assert run("secrets.sync", "stop", "a.json").code == 0
     assert f"{V}d" in held(aws)
+
+
+def test_a_value_that_aws_quotes_in_its_refusal_is_not_passed_on(
+    project: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    value = f"{CANARY}. and' at 'more {CANARY}"
+    said = f"1 validation error detected: Value '{value}' at 'secretString' failed to satisfy constraint: no such thing"
+    written(project, a=value)
+    proxy.rules.append(lambda operation, _: (400, "ValidationException", said) if operation == "CreateSecret" else None)
+    done = run("secrets.sync", "v.json", "--json")
+    assert done.code == 1
+    assert "ValidationException" in done.document["steps"][-1]["error"]["message"]
+    assert CANARY not in done.out + done.err

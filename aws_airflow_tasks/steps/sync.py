@@ -68,6 +68,8 @@ class Sync:
         """
         source, entries = self._wish(site), Entries(site)
         names = _named(entries, source, self._again)
+        if self._prune and not names:
+            raise TaskError("nothing is wanted: with --prune all that is ours would go", hint="invoke secrets.list")
         found = list(_judged(entries, names))
         writes, failed = _decided(entries, found, self._again)
         gone = list(self._pruned(entries, names)) if self._prune else []

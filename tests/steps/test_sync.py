@@ -361,3 +361,34 @@ def test_a_value_that_aws_quotes_in_its_refusal_is_not_passed_on(
     assert done.code == 1
     assert "ValidationException" in done.document["steps"][-1]["error"]["message"]
     assert CANARY not in done.out + done.err
+
+
+def test_files_that_want_nothing_prune_nothing(project: Path, aws: Any, run: Run) -> None:
+    written(project, a="1")
+    run("secrets.sync", "v.json")
+    written(project)
+    done = run("secrets.sync", "v.json", "--prune", "--yes")
+    assert done.code == 1
+    assert "nothing is wanted" in done.out
+    assert run("secrets.sync", "v.json").code == 0
+    assert held(aws) == {f"{V}a": "1"}
+
+
+def test_what_an_export_may_have_made_another_text_of_is_satisfied_by_equal_json(
+    project: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    for key, text in {"seven": " 7 ", "object": '{"b":[1],"a":null}', "flag": "true"}.items():
+        aws.create_secret(Name=f"{V}{key}", SecretString=text)
+    written(project, seven=7, object={"a": None, "b": [1]}, flag=True)
+    assert run("secrets.sync", "v.json", "--json").document["recap"] == {
+        "ok": 2,
+        "changed": 0,
+        "skipped": 0,
+        "failed": 0,
+    }
+    (project / "airflow_settings.yaml").write_text(
+        "airflow:\n  variables:\n  - {variable_name: seven, variable_value: 7}\n"
+    )
+    assert run("secrets.sync", "airflow_settings.yaml").code == 1
+    written(project, flag=1)
+    assert run("secrets.sync", "v.json").code == 1

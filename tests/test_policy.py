@@ -14,7 +14,11 @@ from typing import Any
 import pytest
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import policy
 from aws_airflow_tasks.world import receipts, state
+from aws_airflow_tasks.world.aws import Identity
+from tests.facts import site
 from tests.project import Done, airflow, astro_project, embedded, run
 from tests.test_setup import CONNECTION, VARIABLE, Run, project, secrets
 from tests.world.front import Asked, Front, Refusal, front
@@ -100,6 +104,20 @@ def test_it_names_this_account_region_and_prefix_and_the_connection_of_airflows_
     assert f"{ARN}airflow/variables/aws_airflow_check-??????" in statements[0]["Resource"]
     named = {arn for each in statements for arn in each["Resource"]}
     assert [arn for arn in named if "*" in arn] == []
+
+
+def test_of_parameters_it_names_their_paths() -> None:
+    credentials = types.SimpleNamespace(region="eu-west-1")
+    who = types.SimpleNamespace(
+        identity=Identity("123456789012", "arn:aws:iam::1:user/me", "A"), credentials=credentials
+    )
+    look = policy.of_settings()
+    look.plan(site(Settings(backend="parameter-store", check_entries="read"), identity=who))
+    (statement,) = json.loads(look.value)["Statement"]
+    assert statement["Action"] == ["ssm:GetParameter"]
+    parameter = "arn:aws:ssm:eu-west-1:123456789012:parameter/airflow"
+    check = [f"{parameter}/variables/aws_airflow_check", f"{parameter}/connections/aws_airflow_check"]
+    assert statement["Resource"] == [*check, f"{parameter}/connections/aws_default"]
 
 
 # -- who may only read --------------------------------------------------------------------------------------

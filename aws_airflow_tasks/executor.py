@@ -51,7 +51,8 @@ class Executor(invoke.executor.Executor):
 
     def _play(self, asked: Sequence[Call], calls: Sequence[Call]) -> int:
         as_json = any(call.kwargs.get("json") for call in filter(_is_ours, asked))
-        names, screen = " ".join(map(_name, asked)), Screen(json=as_json)
+        names = " ".join(map(_name, asked))
+        screen = Screen(json=as_json, names=[str(call.task.name) for call in filter(_is_ours, calls)])
         try:
             play = Play(self._settings(calls, screen), names, screen, command=command())
             _check_places(play)

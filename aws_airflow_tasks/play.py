@@ -6,7 +6,6 @@ What it prints, asks and locks with is handed to it (``screen``, ``ask``, ``hold
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -131,7 +130,7 @@ class Play:
         self._taken_back_by = step if self._planned else ""
 
     def verify(self, checks: Callable[[Site], Iterator[Check]], step: str = "verify") -> None:
-        """Run checks and report each as it is known; services that say the same share a line."""
+        """Run checks and report each as it is known; services of a layer that say the same share a line."""
         self.notes.clear()  # what was to be typed next is this
         self._guarded(step, lambda: self._verified(checks))
 
@@ -139,10 +138,9 @@ class Play:
         if self.settings.check:
             return Result("verify", "skipped", reason="check mode: the proof would run a DAG")
         found = (check._replace(hint=self._typed(check.hint)) for check in checks(self.site))
-        for _, group in itertools.groupby(found, key=lambda check: check._replace(service="")):
-            alike = list(group)
-            self.checks += alike
-            self.screen.say(report.check_lines(alike))
+        for layer in report.layers(found):
+            self.checks += layer
+            self.screen.say(report.check_lines(layer, self.screen.layout))
         return None
 
     def _guarded(self, step: str, work: Callable[[], Result | None]) -> None:
@@ -243,7 +241,7 @@ class Play:
             code = report.exit_code(self.results, self.checks, check=self.settings.check)
         if error:
             error.hint = self._typed(error.hint)
-            self.screen.say(report.error_lines(error))
+            self.screen.say(report.error_lines(error, self.screen.layout))
         if self.results or self.checks:
             self.screen.say(report.recap_line(self.results, self.clock.seconds))
         if self.settings.check and code == 3:
@@ -269,7 +267,7 @@ class Play:
         if result.error:
             result.error.hint = self._typed(result.error.hint)
         self.results.append(result)
-        self.screen.say(report.result_lines(result))
+        self.screen.say(report.result_lines(result, self.screen.layout))
         if self.settings.diff:
             for change in result.changes:
                 self.screen.say(change.diff().rstrip("\n"))

@@ -3,46 +3,81 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from aws_airflow_tasks.core import Check, Result, Status, TaskError
+from aws_airflow_tasks.text.layout import Layout, laid
 from aws_airflow_tasks.text.printable import printable
 
-COLOURS = {"ok": "green", "changed": "yellow", "skipped": "cyan", "failed": "red", "warning": "magenta"}
+COLOURS = {
+    "ok": "green",
+    "changed": "yellow",
+    "skipped": "cyan",
+    "failed": "red",
+    "warning": "magenta",
+    "error:": "red",
+}
+#: columns of a check's name
+CHECKS = 20
+WHOLE = Layout()
 STATUSES: tuple[Status, ...] = ("ok", "changed", "skipped", "failed")
 
 
-def result_lines(result: Result) -> str:
+def result_lines(result: Result, layout: Layout = WHOLE) -> str:
     """A step's line, and under it what it changed before it failed, its warnings, its error's command to type next."""
     took = f" ({result.seconds:.1f}s)" if result.seconds >= 1 else ""
     said = result.error.message if result.error else result.reason
     about = f"{result.target}: {said}" if result.target and said and not result.error else said or result.target
-    lines = [_row(result.status, result.step, about + took)]
-    lines += [_row("changed", "", result.target)] if result.error and result.changes else []
-    lines += [_row("warning", "", warning) for warning in result.warnings]
-    return printable("\n".join(lines + hint_lines(result.error.hint if result.error else "")))
+    lines = _row(result.status, result.step, about + took, layout)
+    lines += _row("changed", "", result.target, layout) if result.error and result.changes else []
+    for warning in result.warnings:
+        lines += _row("warning", "", warning, layout)
+    return "\n".join(lines + hint_lines(result.error.hint if result.error else ""))
 
 
-def check_lines(alike: Sequence[Check]) -> str:
-    """The line of checks that differ in their service only, and under it what to do about it."""
-    check, services = alike[0], ", ".join(check.service for check in alike if check.service)
-    detail = " -- ".join(filter(None, [check.detail, services]))
-    return printable("\n".join([_row(check.status, check.check, detail, width=20), *hint_lines(check.hint)]))
+def layers(found: Iterable[Check]) -> Iterator[list[Check]]:
+    """The checks of one layer together, as soon as they are known; those of no service each by itself, at once."""
+    layer: list[Check] = []
+    for check in found:
+        if layer and (layer[0].check != check.check or not check.service):
+            yield layer
+            layer = []
+        layer.append(check)
+        if not check.service:
+            yield layer
+            layer = []
+    if layer:
+        yield layer
 
 
-def error_lines(error: TaskError) -> str:
+def check_lines(found: Sequence[Check], layout: Layout = WHOLE) -> str:
+    """The lines of one layer's checks, one for services that say the same, and under each what to do about it."""
+    said: dict[Check, list[str]] = {}
+    for check in found:
+        said.setdefault(check._replace(service=""), []).append(check.service)
+    layout, lines = layout._replace(names=CHECKS), []
+    for check, services in said.items():
+        where = (
+            ", ".join(filter(None, services)) if len(said) > 1 or len(services) == 1 else f"{len(services)} services"
+        )
+        detail = f"{check.detail} ({where})" if check.detail and where else check.detail or where
+        lines += [*_row(check.status, check.check, detail, layout), *hint_lines(check.hint)]
+    return "\n".join(lines)
+
+
+def error_lines(error: TaskError, layout: Layout = WHOLE) -> str:
     """An error that no step owns."""
-    return printable("\n".join([f"error: {error.message}", *hint_lines(error.hint)]))
+    return "\n".join([*laid("error: ", printable(error.message), layout), *hint_lines(error.hint)])
 
 
 def hint_lines(hint: str) -> list[str]:
-    """The hint; its first line carries an arrow."""
-    return [("   " if number else "-> ") + line for number, line in enumerate(hint.splitlines())]
+    """The hint; its first line carries an arrow. Commands stay whole, to be pasted."""
+    return [("   " if number else "-> ") + line for number, line in enumerate(printable(hint).splitlines())]
 
 
-def _row(status: str, name: str, text: str, width: int = 8) -> str:
-    return f"{status:<8} {name:<{width}} {text}".rstrip()
+def _row(status: str, name: str, text: str, layout: Layout) -> list[str]:
+    return laid(f"{status:<8} {printable(name):<{layout.names}} ", printable(text), layout)
 
 
 def counts(results: Sequence[Result]) -> dict[str, int]:

@@ -12,11 +12,12 @@ import getpass
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TextIO
 
 from aws_airflow_tasks import report
 from aws_airflow_tasks.text.cleaning import cleaned
+from aws_airflow_tasks.text.layout import Layout, laid
 from aws_airflow_tasks.text.printable import printable
 
 if TYPE_CHECKING:
@@ -24,15 +25,31 @@ if TYPE_CHECKING:
 
 
 class Screen:
-    """Where a command line prints: prose to stdout, or to stderr when stdout is for JSON."""
+    """Where a command line prints: prose to stdout, or to stderr when stdout is for JSON.
 
-    def __init__(self, *, json: bool = False) -> None:
+    Args:
+        json: whether stdout is for the JSON document.
+        names: of the steps that are to come, for which their column is wide enough.
+    """
+
+    def __init__(self, *, json: bool = False, names: Iterable[str] = ()) -> None:
         self.json = json
+        self._names = max(map(len, names), default=0)
+
+    @property
+    def layout(self) -> Layout:
+        """How lines lie where prose is printed now; a terminal may have been resized."""
+        home = os.environ.get("HOME", "").rstrip("/")
+        return Layout(max(Layout().names, self._names), columns(self._prose), home)
+
+    @property
+    def _prose(self) -> TextIO | None:
+        return sys.stderr if self.json else sys.stdout
 
     def say(self, text: str) -> None:
         """Print prose, if there is any."""
         if text:
-            write(text, sys.stderr if self.json else sys.stdout)
+            write(text, self._prose)
 
     def progress(self, text: str) -> None:
         """Print what goes on meanwhile, beside everything else."""
@@ -56,14 +73,14 @@ class Screen:
         """Whether the person agrees; None: nobody is there to be asked."""
         if not self.answers:
             return None
-        self.say(f"{question} [y/N]")
+        self.say("\n".join(laid("", f"{question} [y/N]", self.layout)))
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def ask_line(self, question: str) -> str | None:
         """What the person types; None: nobody is there to be asked."""
         if not self.answers:
             return None
-        self.say(question)
+        self.say("\n".join(laid("", question, self.layout)))
         return sys.stdin.readline().strip()
 
     def ask_hidden(self, question: str) -> str | None:
@@ -86,6 +103,8 @@ class Cleaning(logging.Filter):
         return True
 
 
+#: what a person sets a variable to, to say no
+OFF = ("0", "false")
 #: the one filter, so that a log has it once
 CLEANING = Cleaning()
 
@@ -95,6 +114,26 @@ def is_terminal(stream: TextIO | None) -> bool:
     with contextlib.suppress(OSError, ValueError):
         return stream is not None and stream.isatty()
     return False
+
+
+def columns(stream: TextIO | None) -> int | None:
+    """How wide a terminal is; None where there is none, or where it does not say."""
+    with contextlib.suppress(OSError, ValueError):
+        return (os.get_terminal_size(stream.fileno()).columns or None) if stream and is_terminal(stream) else None
+    return None
+
+
+def in_colour(stream: TextIO | None) -> bool:
+    """Whether lines are coloured there.
+
+    ``NO_COLOR`` (no-color.org) and ``FORCE_COLOR`` (force-color.org) count unless they are empty, the first before the
+    second; without them a terminal has colours, but for a dumb one and where ``CI`` is set.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if forced := os.environ.get("FORCE_COLOR"):
+        return forced not in OFF
+    return is_terminal(stream) and os.environ.get("CI", "") in ("", *OFF) and os.environ.get("TERM") != "dumb"
 
 
 def write(text: str, stream: TextIO | None, *, plain: bool = False) -> None:
@@ -111,8 +150,8 @@ def settle() -> None:
 
 
 def _print(text: str, stream: TextIO, plain: bool) -> None:
-    if not plain and is_terminal(stream) and not {"NO_COLOR", "CI"} & os.environ.keys():
-        text = _in_colour(text, stream)
+    if not plain and in_colour(stream):
+        text = _coloured_lines(text, stream)
     print(text, file=stream, flush=True)
 
 
@@ -142,12 +181,15 @@ def _showable(text: str, stream: TextIO) -> str:
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def _in_colour(text: str, stream: TextIO) -> str:
-    """The lines with the terminal's codes; written by us, as rich would end the process where nobody reads."""
+def _coloured_lines(text: str, stream: TextIO) -> str:
+    """The lines with the codes of the terminal's own palette, light or dark.
+
+    They are written by us, as rich would end the process where nobody reads.
+    """
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=stream, highlight=False, soft_wrap=True)
+    console = Console(file=stream, highlight=False, soft_wrap=True, force_terminal=True, color_system="standard")
     with console.capture() as captured:
         for line in text.split("\n"):
             console.print(_coloured(Text(line), line))

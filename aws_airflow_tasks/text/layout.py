@@ -1,0 +1,71 @@
+"""How prose lies on a terminal: wrapped at words under the column it begins in, so that the columns before it hold."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from unicodedata import combining, east_asian_width
+
+#: columns that text has at the least; where its own column leaves fewer, it goes on at the margin's
+LEAST = 24
+MARGIN = 3
+_ARN = re.compile(r"\barn:aws[\w-]*:[\w-]+:[\w-]*:\d*:[^\s,;()'\"`]+")
+
+
+class Layout(NamedTuple):
+    """Where lines are shown.
+
+    Attributes:
+        names: columns of a step's name, the second of three.
+        width: columns of the terminal; None: it is none, and every line stays whole, with whole paths and ARNs.
+        home: the person's home directory, which a terminal shows as ``~``; empty: none.
+    """
+
+    names: int = 8
+    width: int | None = None
+    home: str = ""
+
+
+def laid(head: str, text: str, layout: Layout) -> list[str]:
+    """The lines of a text that begins behind ``head``; all but the first are indented to where it begins."""
+    if layout.width is None:
+        return f"{head}{text}".rstrip().split("\n")
+    first = layout.width - cells(head)
+    indent = cells(head) if first >= LEAST else min(cells(head), MARGIN)
+    rest = layout.width - indent
+    shown = shortened(text, layout.home, max(40, first * 2 // 3))
+    lines: list[str] = []
+    for line in shown.split("\n"):
+        lines += wrapped(line, rest if lines else first, rest)
+    return [line.rstrip() for line in (head + lines[0], *(" " * indent + line for line in lines[1:]))]
+
+
+def wrapped(line: str, first: int, rest: int) -> list[str]:
+    """A line broken at spaces so that it fits; a word that is longer stays whole, to be copied."""
+    lines = [""]
+    for word in line.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if not lines[-1] or cells(longer) <= (first if len(lines) == 1 else rest):
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def shortened(text: str, home: str, most: int) -> str:
+    """The text with ``~`` for the home directory, and ARNs of more than ``most`` characters without their middle."""
+    if home:
+        text = re.sub(rf"(?<![\w/.~'\"-]){re.escape(home)}(?![\w.-])", "~", text)
+    return _ARN.sub(lambda found: _without_middle(found[0], most), text)
+
+
+def _without_middle(arn: str, most: int) -> str:
+    if len(arn) <= most:
+        return arn
+    kept = most - 3
+    return f"{arn[: kept - kept // 3]}...{arn[-(kept // 3) :]}"
+
+
+def cells(text: str) -> int:
+    """The columns that a text takes on a terminal."""
+    return sum(0 if combining(each) else 2 if east_asian_width(each) in "WF" else 1 for each in text)

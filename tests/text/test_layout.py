@@ -1,0 +1,69 @@
+"""How prose lies on a terminal of any width."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aws_airflow_tasks.text.layout import LEAST, Layout, cells, laid
+
+WORDS = st.lists(st.text(st.sampled_from("abcxyzé漢́/:"), min_size=1, max_size=12), max_size=30)
+HEAD = "changed  env      "
+ROLE = "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_AdministratorAccess_0123456789abcdef/me@example.com"
+
+
+@given(WORDS, st.integers(1, 200), st.sampled_from(["", "ok       ", HEAD, f"{'x' * 40} "]))
+def test_no_word_is_broken_none_is_lost_and_what_fits_stays_within_the_width(
+    words: list[str], width: int, head: str
+) -> None:
+    lines = laid(head, " ".join(words), Layout(width=width))
+    assert " ".join(lines).split() == [*head.split(), *words]
+    for line in lines[1:]:
+        assert cells(line) <= width or len(line.split()) == 1
+
+
+@given(WORDS.filter(bool), st.integers(len(HEAD) + LEAST, 200))
+def test_what_follows_stands_under_the_column_in_which_it_began(words: list[str], width: int) -> None:
+    first, *rest = laid(HEAD, " ".join(words), Layout(width=width))
+    assert first.startswith(HEAD)
+    assert all(line.startswith(" " * len(HEAD)) and line[len(HEAD)] != " " for line in rest)
+
+
+@pytest.mark.parametrize("width", [20, 40])
+def test_where_its_column_leaves_too_little_a_text_goes_on_at_the_margin(width: int) -> None:
+    _, second, *_ = laid(HEAD, "one two three four five six seven eight", Layout(width=width))
+    assert second[:4].strip() == second[3]
+
+
+def test_elsewhere_than_on_a_terminal_every_line_paths_and_arns_stay_whole() -> None:
+    text = f"{ROLE} in /home/me/.aws " * 9
+    assert laid(HEAD, text, Layout(home="/home/me")) == [f"{HEAD}{text}".rstrip()]
+
+
+def test_lines_that_were_quoted_stand_under_their_first() -> None:
+    assert laid("ok  ", "one\ntwo\n", Layout(width=80)) == ["ok  one", "    two", ""]
+
+
+HOMES = {
+    "/home/me/.aws is mode 0600": "~/.aws is mode 0600",
+    "in /home/me, /home/me: /home/me": "in ~, ~: ~",
+    "/home/me2/x /srv/home/me/x /home/me-too": "/home/me2/x /srv/home/me/x /home/me-too",
+    "`cat '/home/me/a b'`": "`cat '/home/me/a b'`",
+    "`cat /home/me/a`": "`cat ~/a`",
+}
+
+
+@pytest.mark.parametrize("text", HOMES)
+def test_the_home_directory_is_a_tilde_where_a_shell_takes_one_for_it(text: str) -> None:
+    assert laid("", text, Layout(width=200, home="/home/me")) == [HOMES[text]]
+
+
+def test_an_arn_is_shortened_in_the_middle_and_only_where_there_is_no_room() -> None:
+    (narrow, *_), wide = laid(HEAD, f"{ROLE}, eu-west-1", Layout(width=80)), laid(HEAD, ROLE, Layout(width=200))
+    assert wide == [HEAD + ROLE]
+    shown = narrow.removeprefix(HEAD).partition(",")[0]
+    assert len(shown) == 41
+    assert shown.startswith("arn:aws:sts::123456789012:")
+    assert shown.endswith("me@example.com"[-12:])
+    assert "..." in shown

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.world.causes import LoginNeeded
+
+#: says who made this machine; https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/identify_ec2_instances.html
+VENDOR = Path("/sys/class/dmi/id/sys_vendor")
+
+
+def named_role(needed: LoginNeeded) -> LoginNeeded:
+    """The same, and on an EC2 instance what has its role used: nobody but a profile decides on that."""
+    with contextlib.suppress(OSError):
+        if needed.command[:2] == ("aws", "configure") and "Amazon EC2" in VENDOR.read_text(encoding="utf-8"):
+            needed.message += (
+                "; the role of this EC2 instance is used where a profile with a role_arn has"
+                " credential_source = Ec2InstanceMetadata"
+            )
+    return needed
 
 
 def candidates(needed: LoginNeeded, site: Site) -> Mapping[str, str]:

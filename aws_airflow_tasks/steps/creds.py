@@ -44,7 +44,7 @@ def plan(site: Site, *, sso: bool = False, ask: Callable[[str], str | None] = la
     except Unreachable as error:
         return _unchecked(site, error)
     except LoginNeeded as error:
-        needed = _with_sso(error) if sso else error
+        needed = choosing.named_role(_with_sso(error) if sso else error)
         silent = site.settings.json or site.settings.yes or not cli.terminal()
         if not sso and (there := choosing.candidates(error, site)):
             if silent:

@@ -13,7 +13,7 @@ from aws_airflow_tasks.convergence import converge
 from aws_airflow_tasks.core import Result, TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import creds
+from aws_airflow_tasks.steps import choosing, creds
 from aws_airflow_tasks.world import cli, state
 from tests.world.server import Embedded, embedded
 
@@ -94,6 +94,22 @@ def test_where_nobody_is_asked_the_profiles_are_named_and_no_keys_are_asked_for(
         "nothing names a profile, and there is no default; there are: dev (keys), prod (role)"
     )
     assert caught.value.hint == "invoke creds --profile dev\ninvoke creds --profile prod"
+
+
+@pytest.mark.parametrize(("vendor", "named"), [("Amazon EC2\n", True), ("LENOVO\n", False), ("", False)])
+def test_on_an_ec2_instance_it_is_said_what_has_its_role_used(
+    vendor: str, named: bool, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "VENDOR", tmp_path / "vendor")
+    if vendor:
+        choosing.VENDOR.write_text(vendor)
+    for path in (Path.home() / ".aws").iterdir():
+        path.unlink()
+    monkeypatch.setattr(cli, "terminal", lambda: False)
+    with pytest.raises(TaskError, match="profile default has no credentials") as caught:
+        run(settings)
+    assert caught.value.message.endswith("has credential_source = Ec2InstanceMetadata") == named
+    assert caught.value.hint == "aws configure"
 
 
 def test_in_check_mode_nobody_is_asked_and_the_choice_is_foreseen(settings: Settings) -> None:

@@ -242,11 +242,13 @@ def value_of(account: Account, name: str, version: str) -> str | None:
 
 
 def make(account: Account, name: str, text: str, tags: Mapping[str, str], token: str) -> str:
-    """``CreateSecret``, whose token becomes the version."""
+    """``CreateSecret``, whose token becomes the version at AWS; at its emulators not always."""
     client = _client(account)
     with _explained(account, name), _scheduled(account, name):
         try:
-            client.create_secret(Name=name, SecretString=text, ClientRequestToken=token, **_chosen(account, tags))
+            chosen = _chosen(account, tags)
+            made = client.create_secret(Name=name, SecretString=text, ClientRequestToken=token, **chosen)
+            return made["VersionId"]
         except client.exceptions.ResourceExistsException:
             if _stages(account, name).get("AWSCURRENT") != token:  # else the answer of a first attempt was lost
                 raise Overtaken(*_made_meanwhile(name).args) from None
@@ -254,15 +256,15 @@ def make(account: Account, name: str, text: str, tags: Mapping[str, str], token:
 
 
 def replace(account: Account, name: str, text: str, over: str, token: str) -> str:
-    """``PutSecretValue``, whose token becomes the version, between two ``DescribeSecret``."""
+    """``PutSecretValue``, with the same of its token, between two ``DescribeSecret``."""
     client = _client(account)
     _at(account, name, over)
     with _explained(account, name), _scheduled(account, name):
-        client.put_secret_value(SecretId=name, SecretString=text, ClientRequestToken=token)
+        ours = client.put_secret_value(SecretId=name, SecretString=text, ClientRequestToken=token)["VersionId"]
     after = _stages(account, name)
-    if after.get("AWSCURRENT") != token:
+    if after.get("AWSCURRENT") != ours:
         raise Overtaken(
-            f"secret {name} was given version {after.get('AWSCURRENT')} by somebody else after ours, {token}",
+            f"secret {name} was given version {after.get('AWSCURRENT')} by somebody else after ours, {ours}",
             hint=sh("aws secretsmanager list-secret-version-ids --include-deprecated --secret-id {}", name)
             + profiles.options(account.credentials, account.settings),
         )
@@ -270,12 +272,12 @@ def replace(account: Account, name: str, text: str, over: str, token: str) -> st
         other = after.get("AWSPREVIOUS", "")
         move = "aws secretsmanager update-secret-version-stage --version-stage AWSCURRENT --secret-id {} "
         raise Replaced(
-            f"secret {name}: somebody wrote version {other} just before ours, {token}, which has replaced it",
-            hint=sh(move + "--move-to-version-id {} --remove-from-version-id {}", name, other, token)
+            f"secret {name}: somebody wrote version {other} just before ours, {ours}, which has replaced it",
+            hint=sh(move + "--move-to-version-id {} --remove-from-version-id {}", name, other, ours)
             + profiles.options(account.credentials, account.settings)
             + "   # gives the other value back",
         )
-    return token
+    return ours
 
 
 def take(account: Account, name: str, over: str) -> None:

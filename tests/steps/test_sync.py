@@ -392,3 +392,15 @@ def test_what_an_export_may_have_made_another_text_of_is_satisfied_by_equal_json
     assert run("secrets.sync", "airflow_settings.yaml").code == 1
     written(project, flag=1)
     assert run("secrets.sync", "v.json").code == 1
+
+
+def test_undo_finds_what_is_ours_also_where_a_version_is_not_our_token(
+    project: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    proxy.rules.append(lambda operation, body: body.pop("ClientRequestToken", None) and None)
+    written(project, a="1", b="1")
+    run("secrets.sync", "v.json")
+    written(project, a="2")
+    assert run("secrets.sync", "v.json", "--prune", "--yes").code == 0
+    assert run("undo", "--yes").code == 0
+    assert aws.list_secrets(IncludePlannedDeletion=True)["SecretList"] == []

@@ -1,6 +1,6 @@
 """`secrets.sync` at the sizes that people have: calls, own CPU seconds and peak memory, and the pace of its writes.
 
-    python -m benchmarks.secrets [COUNT ...] [--backend NAME] [--throttled WRITES] [--loop COUNT]
+    python -m benchmarks.secrets [COUNT ...] [--backend NAME] [--loop COUNT] [--ansible VENV]
 
 An embedded AWS (moto) stands behind a proxy that counts every call, and throttles where that is asked for. COUNT
 entries (default: 1000 5000 10000) of 1 KB are there already, as a file wants them; the command reads each value and
@@ -96,6 +96,7 @@ def main(words: Sequence[str] | None = None) -> None:
         "--throttled", type=int, default=0, metavar="WRITES", help="how many writes to pace: 10 s of it"
     )
     parser.add_argument("--loop", type=int, default=1_000, metavar="COUNT", help="entries for the loop of single reads")
+    parser.add_argument("--ansible", metavar="VENV", help="a virtual environment with PyPI's ansible and boto3")
     asked = parser.parse_args(words)
     with world(asked.backend) as here:
         print("| entries | calls | allowed | with --prune | s | own CPU s | peak MB |\n|---|---|---|---|---|---|---|")
@@ -103,6 +104,8 @@ def main(words: Sequence[str] | None = None) -> None:
             print(row(here, count), flush=True)
         if asked.loop:
             print(loop(here, asked.loop), flush=True)
+        if asked.ansible and asked.backend == "secrets-manager":
+            print(ansible(here, Path(asked.ansible).absolute()), flush=True)
         print(throttled(here, asked.throttled or 10 * QUOTA[here.backend][1]), flush=True)
 
 
@@ -175,6 +178,29 @@ def loop(here: World, count: int) -> str:
     return (
         f"{count} entries: a loop of single reads {calls} calls in {single:.1f} s,"
         f" ours {cost.calls} calls in {cost.seconds:.1f} s: {calls / cost.calls:.1f} times fewer calls"
+    )
+
+
+def ansible(here: World, venv: Path) -> str:
+    """Ansible's module on 100 entries that are as wanted, a loop in one playbook, against one run of ours."""
+    filled(here, 100)
+    module = "community.aws.secretsmanager_secret"
+    entry = {"name": "airflow/variables/{{ item.key }}", "secret": "{{ item.value }}", "purge_tags": False}
+    access = {"region": "eu-west-1", "access_key": "x", "secret_key": "x", "endpoint_url": here.proxy.url}
+    wish = f"{{{{ lookup('file', '{here.project}/v.json') | from_json | dict2items }}}}"
+    task = {module: entry | access, "loop": wish, "no_log": True}
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
+    (here.project / "play.yml").write_text(json.dumps([play]))
+    python = {"ANSIBLE_PYTHON_INTERPRETER": str(venv / "bin" / "python"), "LC_ALL": "C.UTF-8"}
+    here.proxy.forget()
+    begun = time.perf_counter()
+    argv = [str(venv / "bin" / "ansible-playbook"), "play.yml"]
+    subprocess.run(argv, cwd=here.project, env=here.environment | python, stdout=subprocess.DEVNULL, check=True)
+    seconds, calls = time.perf_counter() - begun, sum(here.proxy.calls.values())
+    cost = here.sync()
+    return (
+        f"100 entries: Ansible {calls} calls in {seconds:.1f} s, ours {cost.calls} calls in {cost.seconds:.1f} s:"
+        f" {seconds / cost.seconds:.0f} times faster"
     )
 
 

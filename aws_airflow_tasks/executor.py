@@ -56,10 +56,12 @@ class Executor(invoke.executor.Executor):
         try:
             play = Play(self._settings(calls, screen), names, screen, command=command())
             _check_places(play)
-        except TaskError as error:
-            return refuse(error, names, screen)
-        except OSError as error:
-            return refuse(unreadable(error), names, screen)
+        except (TaskError, OSError) as error:
+            said = unreadable(error) if isinstance(error, OSError) else error
+            if not all(getattr(call.task, "anyway", False) for call in calls):
+                return refuse(said, names, screen)
+            play = Play(_plainest(), names, screen, command=command())
+            play.trouble = said
         self._configure_logging(play)
         try:
             with helpers.asked_once():
@@ -163,6 +165,14 @@ def _check_places(play: Play) -> None:
 def refuse(error: TaskError, names: str, screen: Screen) -> int:
     """Say why nothing was started; returns the exit code."""
     return Play(Settings(), names, screen, command=command()).finish(error=error, code=error.exit_code)
+
+
+def _plainest() -> Settings:
+    """The settings of a command line that runs although they cannot be read: none but the place."""
+    try:
+        return Settings(project=settings_.nearest_project(settings_.here()))
+    except (TaskError, OSError):
+        return Settings(project=Path("/"))
 
 
 def _own(calls: Sequence[Call]) -> dict[Any, dict[str, Any]]:

@@ -146,6 +146,19 @@ def status(play: Play) -> None:
     play.preview(setup)
 
 
+@task(changes=False, heeds="nothing", anyway=True, file="A log or traceback; - is standard input.")
+def explain(play: Play, file: str) -> None:
+    """Say what a log or a traceback means.
+
+    The layer, the cause and the command to type, from a table, offline; the earliest cause first. A file of - is
+    standard input. Exit code 1 where nothing in it is known.
+    """
+    from aws_airflow_tasks.steps import explain
+
+    text = explain.read(file)
+    play.verify(lambda _: explain.checks(text, play.settings), "explain")
+
+
 @task(
     creds,
     force="Export them afresh, whatever is left of them.",
@@ -337,7 +350,7 @@ def secrets_lint(play: Play) -> None:
 
 
 ns = Collection(creds, init, mount, env, provider, dag, start, verify, setup)
-for one in (status, trust, refresh, stop, undo):
+for one in (status, explain, trust, refresh, stop, undo):
     ns.add_task(one)
 sandbox = Collection("sandbox", up, clean)
 sandbox.add_task(down, name="stop")

@@ -58,6 +58,7 @@ class Play:
         self.extra: dict[str, Any] = {}
         self.clock = Stopwatch()
         self.notes: list[str] = []
+        self.trouble: TaskError | None = None  # what kept the settings from being read, for who runs anyway
         self._ask = ask or screen.ask
         self._hold_project = hold
         self._blocked: dict[Any, str] = {}

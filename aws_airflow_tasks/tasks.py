@@ -57,6 +57,7 @@ class PlayTask(Task[Any]):
 
     run: Callable[..., None]
     heeds: Heeds
+    anyway: bool
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PlayTask:
         """Itself."""
@@ -68,6 +69,7 @@ def task(
     default: bool = False,
     changes: bool = True,
     heeds: Heeds = "asks",
+    anyway: bool = False,
     called: str = "",
     **own: str,
 ) -> Callable[[Callable[..., None]], PlayTask]:
@@ -78,6 +80,7 @@ def task(
         default: whether it is its collection's default task.
         changes: whether it changes things, and so takes ``--check``, ``--yes`` and ``--override``.
         heeds: what of the project's own settings it goes by.
+        anyway: whether it runs, with ``Play.trouble``, where the settings cannot be read.
         called: what a person types for it, where the function has another name.
         own: help for parameters of its own; one whose default is None may be given several times.
     """
@@ -102,7 +105,7 @@ def task(
             auto_shortflags=False,
             iterable=several,
         )
-        made.run, made.heeds = function, heeds
+        made.run, made.heeds, made.anyway = function, heeds, anyway
         return made
 
     return decorate

@@ -1,0 +1,47 @@
+"""What a log or a traceback tells: the layer, the cause and the command to type, from a table and nothing else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from aws_airflow_tasks.core import Check, TaskError, UsageError, sh
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.steps import symptoms
+from aws_airflow_tasks.text.telling import telling
+
+#: bytes of a log that are read, from its end: what stands last is what somebody asks about
+MOST = 16 * 1024 * 1024
+
+
+def checks(text: str, settings: Settings) -> Iterator[Check]:
+    """What a log tells; raises TaskError where nothing in it is known."""
+    known = symptoms.found(text, settings.profile or os.environ.get("AWS_PROFILE") or "default")
+    if not known:
+        last = symptoms.hidden(telling(text)) if text.strip() else "it is empty"
+        raise TaskError(f"nothing in it is known to us; its last error: {last}", hint="invoke verify")
+    yield from known
+
+
+def read(name: str) -> str:
+    """The text of a file, of a large one the end; ``-`` is standard input.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        if name == "-":
+            return (sys.stdin.buffer.read() if sys.stdin else b"")[-MOST:].decode("utf-8", errors="replace")
+        path = Path(name)
+        if not (path.is_file() or path.is_fifo() or path.is_char_device()):
+            path.stat()  # says why it is not there
+            raise UsageError(f"{name} is no file", hint="invoke explain FILE")
+        with path.open("rb") as file:
+            if path.is_file():
+                file.seek(max(0, path.stat().st_size - MOST))
+            return file.read(MOST).decode("utf-8", errors="replace")
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or "no such name is possible"
+        raise UsageError(f"cannot read {name!r}: {said}", hint=sh("ls -ld {}", name)) from None

@@ -18,6 +18,7 @@ from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.tasks import Heeds
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import trust
 from aws_airflow_tasks.world.trust import Answer, Asked
 
@@ -130,8 +131,8 @@ def _question(settings: Settings, wanted: Asked, found: Sequence[Answer]) -> str
 
 def _not_agreed(settings: Settings, wanted: Asked, screen: Screen) -> UsageError:
     named = settings_.nearest_project(settings_.here()) != settings.project
-    where = sh(" --project {}", settings.project) if named else ""
+    where = sh("--project {}", settings.project) if named else ""
     return UsageError(
         f"the project asks for what you have not agreed to: {'; '.join(wanted.lines)}",
-        hint=f"invoke trust{where}" if screen.answers else f"invoke trust{where} --yes",
+        hint=command("trust", where if screen.answers else f"{where} --yes".strip()),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from aws_airflow_tasks.core import Change, Pending, Plan, Result, Status, TaskError
+from aws_airflow_tasks.text.calling import command
 
 
 def converge(
@@ -122,9 +123,7 @@ def _known(plan: Callable[[], Plan]) -> Plan:
     try:
         return plan()
     except Pending as pending:
-        raise TaskError(
-            f"what should be known after {pending.after} is not", hint=f"invoke {pending.after}"
-        ) from pending
+        raise TaskError(f"what should be known after {pending.after} is not", hint=command(pending.after)) from pending
 
 
 def _prove(planned: Plan) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,13 +22,14 @@ from platformdirs import user_cache_path
 from aws_airflow_tasks import process
 
 with process.keeping_bytecode():  # invoke imports this module
-    from aws_airflow_tasks import configuration, consent
+    from aws_airflow_tasks import configuration, consent, invocation
     from aws_airflow_tasks import settings as settings_
     from aws_airflow_tasks.core import TaskError, UsageError, sh
     from aws_airflow_tasks.play import Interrupted, Play, Progress, log, ordered
     from aws_airflow_tasks.screen import CLEANING, Screen
     from aws_airflow_tasks.settings import Layer, Settings
     from aws_airflow_tasks.tasks import COMMON, PlayTask
+    from aws_airflow_tasks.text.calling import again, called
     from aws_airflow_tasks.world import helpers, private, signals, state, waits
 
 
@@ -45,7 +45,8 @@ class Executor(invoke.executor.Executor):
         if all(map(_is_ours, calls)):
             process.collect_no_garbage()
         waits.forget()
-        with signals.as_interrupts():
+        calling = invocation.calling(asked, self.collection, self.core)
+        with signals.as_interrupts(), called(calling):
             code = self._play(asked, calls)
         raise Exit(code=code)
 
@@ -54,13 +55,13 @@ class Executor(invoke.executor.Executor):
         names = " ".join(map(_name, asked))
         screen = Screen(json=as_json, names=[str(call.task.name) for call in filter(_is_ours, calls)])
         try:
-            play = Play(self._settings(calls, screen), names, screen, command=command())
+            play = Play(self._settings(calls, screen), names, screen)
             _check_places(play)
         except (TaskError, OSError) as error:
             said = unreadable(error) if isinstance(error, OSError) else error
             if not all(getattr(call.task, "anyway", False) for call in calls):
                 return refuse(said, names, screen)
-            play = Play(_plainest(), names, screen, command=command())
+            play = Play(_plainest(), names, screen)
             play.trouble = said
         self._configure_logging(play)
         try:
@@ -69,7 +70,7 @@ class Executor(invoke.executor.Executor):
         except Interrupted:
             return play.finish(code=130)
         except KeyboardInterrupt:
-            return play.finish(error=TaskError("interrupted", hint=f"invoke {names}"), code=130)
+            return play.finish(error=TaskError("interrupted", hint=again(names)), code=130)
         except TaskError as error:
             return play.finish(error=error, code=error.exit_code)
         return play.finish()
@@ -147,14 +148,9 @@ class Executor(invoke.executor.Executor):
             raise
 
 
-def command() -> str:
-    """What this person types before a task's name."""
-    return "aws-airflow" if Path(sys.argv[0]).stem == "aws-airflow" else "invoke"
-
-
 def _check_places(play: Play) -> None:
     """Raise UsageError where what we keep would be another's to read or to exchange; warn of another's home."""
-    if warning := private.check_home(f"invoke {play.asked}"):
+    if warning := private.check_home(again(play.asked)):
         play.screen.progress(f"warning  {warning}")
     for place in (state.root(), play.settings.cache):
         private.check_way(place)
@@ -164,7 +160,7 @@ def _check_places(play: Play) -> None:
 
 def refuse(error: TaskError, names: str, screen: Screen) -> int:
     """Say why nothing was started; returns the exit code."""
-    return Play(Settings(), names, screen, command=command()).finish(error=error, code=error.exit_code)
+    return Play(Settings(), names, screen).finish(error=error, code=error.exit_code)
 
 
 def _plainest() -> Settings:

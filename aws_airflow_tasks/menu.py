@@ -129,7 +129,9 @@ def setup(play: Play) -> None:
 
     A second run changes nothing.
     """
-    play.note("next: invoke verify")
+    from aws_airflow_tasks.text.calling import command
+
+    play.note(f"next: {command('verify')}")
 
 
 @task(heeds="nothing")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -19,6 +18,7 @@ from aws_airflow_tasks.convergence import converge, converge_each
 from aws_airflow_tasks.core import Change, Check, Pending, Plan, Result, Stopwatch, TaskError
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.calling import again, current
 from aws_airflow_tasks.world import receipts, state, waits
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ class Play:
         settings: for every step; what needs others (a preview, a sandbox) is a play of its own.
         asked: the tasks that were asked for, as they were typed.
         screen: prints.
-        command: what is typed before a task's name.
         ask: whether the person agrees to a question; None where nobody can be asked.
         hold: the project's lock, taken before the first change.
     """
@@ -45,14 +44,12 @@ class Play:
         asked: str,
         screen: Screen,
         *,
-        command: str = "invoke",
         ask: Callable[[str], bool | None] | None = None,
         hold: Callable[[Settings, str], AbstractContextManager[None]] = holding.hold,
     ) -> None:
         self.settings = settings
         self.asked = asked
         self.screen = screen
-        self.command = command
         self.results: list[Result] = []
         self.checks: list[Check] = []
         self.extra: dict[str, Any] = {}
@@ -138,8 +135,7 @@ class Play:
     def _verified(self, checks: Callable[[Site], Iterator[Check]]) -> Result | None:
         if self.settings.check:
             return Result("verify", "skipped", reason="check mode: the proof would run a DAG")
-        found = (check._replace(hint=self._typed(check.hint)) for check in checks(self.site))
-        for layer in report.layers(found):
+        for layer in report.layers(checks(self.site)):
             self.checks += layer
             self.screen.say(report.check_lines(layer, self.screen.layout))
         return None
@@ -152,13 +148,13 @@ class Play:
         except TaskError as error:
             result = Result(step, "failed", error=error)
         except KeyboardInterrupt as interrupt:
-            self._add(Result(step, "failed", error=TaskError("interrupted", hint=f"invoke {self.asked}")), clock)
+            self._add(Result(step, "failed", error=TaskError("interrupted", hint=again(self.asked))), clock)
             raise Interrupted from interrupt
         except Exception as error:  # a bug of ours must not take the recap along
             if log.isEnabledFor(logging.DEBUG):
                 log.exception("unexpected error in %s", step)
             message = f"unexpected error: {type(error).__name__}"
-            result = Result(step, "failed", error=TaskError(message, hint=f"invoke --debug {self.asked}"))
+            result = Result(step, "failed", error=TaskError(message, hint=again(self.asked, before="--debug")))
         if result:
             self._add(result, clock)
 
@@ -219,7 +215,7 @@ class Play:
     @contextlib.contextmanager
     def another(self, settings: Settings) -> Iterator[Play]:
         """A play of its own under other settings; what comes of it is told with what comes of this one."""
-        other = Play(settings, self.asked, self.screen, command=self.command, ask=self._ask, hold=self._hold_project)
+        other = Play(settings, self.asked, self.screen, ask=self._ask, hold=self._hold_project)
         try:
             yield other
         finally:
@@ -241,14 +237,13 @@ class Play:
         if code is None:
             code = report.exit_code(self.results, self.checks, check=self.settings.check)
         if error:
-            error.hint = self._typed(error.hint)
             self.screen.say(report.error_lines(error, self.screen.layout))
         if self.results or self.checks:
             self.screen.say(report.recap_line(self.results, self.clock.seconds))
         if self.settings.check and code == 3:
             self.screen.say("check mode: nothing was changed")
         for note in self.notes if code == 0 else ():
-            self.screen.say(self._typed(note))
+            self.screen.say(note)
         if self.screen.json:
             document = report.document(
                 self.asked,
@@ -265,8 +260,6 @@ class Play:
 
     def _add(self, result: Result, clock: Stopwatch) -> None:
         result = result._replace(seconds=clock.seconds)
-        if result.error:
-            result.error.hint = self._typed(result.error.hint)
         self.results.append(result)
         self.screen.say(report.result_lines(result, self.screen.layout))
         if self.settings.diff:
@@ -283,7 +276,7 @@ class Play:
         if self._holding and state.outgrown(self.settings.project):
             self.release()
         if not self._holding:
-            self._lock.enter_context(self._hold_project(self.settings, f"{self.command} {self.asked}"))
+            self._lock.enter_context(self._hold_project(self.settings, f"{current().program} {self.asked}"))
             self._holding = True
 
     def _tidy(self) -> None:
@@ -296,10 +289,6 @@ class Play:
         with contextlib.suppress(TaskError, Pending):  # no engine answers: then nothing runs in it
             return bool(self.site.running)
         return False
-
-    def _typed(self, text: str) -> str:
-        """The commands in a hint as this person types them: with ``aws-airflow`` for ``invoke``, if that is it."""
-        return re.sub(r"(?<![\w./-])invoke (?=[a-z-])", f"{self.command} ", text)
 
     def _apply(self, change: Change) -> None:
         self._agreed(change.ask, self._ask)
@@ -321,7 +310,7 @@ class Play:
             answer = ask(question)
             if not answer:
                 said = "not agreed to" if answer is False else f"{question} There is no terminal to ask on."
-                raise TaskError(said, hint=f"invoke {self.asked} --yes")
+                raise TaskError(said, hint=again(self.asked, "--yes"))
 
 
 class Interrupted(KeyboardInterrupt):

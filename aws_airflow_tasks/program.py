@@ -13,12 +13,13 @@ from typing import Any
 from invoke.collection import Collection
 from invoke.program import Program
 
-from aws_airflow_tasks import executor, process, screen
+from aws_airflow_tasks import executor, invocation, process, screen
 from aws_airflow_tasks.configuration import Configuration
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.executor import Executor
 from aws_airflow_tasks.menu import init_tasks, ns
 from aws_airflow_tasks.screen import Screen
+from aws_airflow_tasks.text.calling import Calling, called
 
 #: the task that several files may stand behind
 SYNC = "secrets.sync"
@@ -30,6 +31,10 @@ class AwsAirflow(Program):
     def run(self, argv: list[str] | None = None, exit: bool = True) -> None:
         """Run a command line; what stands in its way before any task is said as any error of ours."""
         logging.getLogger("invoke").setLevel(logging.INFO)  # below that it prints all that configuration files say
+        with called(Calling(invocation.program())):
+            self._run(argv, exit)
+
+    def _run(self, argv: list[str] | None, exit: bool) -> None:
         try:
             super().run(argv, exit)
         except TaskError as error:

@@ -23,6 +23,7 @@ from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.runtimes import airflow_config, venv
 from aws_airflow_tasks.settings import KEYS, Settings, shown
 from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.text.calling import command, flag
 from aws_airflow_tasks.world import cli, moto, processes, sessions
 
 #: the base images that the Astro CLI would write into the Dockerfile
@@ -44,10 +45,12 @@ def run(play: Play, airflow: str, backend: str, *tasks: Any) -> None:
         UsageError: there is no such version here, or no such backend.
     """
     if airflow not in ("2", "3"):
-        raise UsageError(f"--airflow {airflow} is neither 2 nor 3", hint="invoke sandbox --airflow 3")
+        raise UsageError(f"--airflow {airflow} is neither 2 nor 3", hint=command("sandbox", "--airflow 3"))
     if backend not in backends.ALL:
         known = " nor ".join(backends.ALL)
-        raise UsageError(f"--backend {backend} is neither {known}", hint="invoke sandbox --backend parameter-store")
+        raise UsageError(
+            f"--backend {backend} is neither {known}", hint=command("sandbox", "--backend parameter-store")
+        )
     root, major = _root(play.settings), int(airflow)
     settings = replace(_settings(play.settings, root / f"airflow-{major}"), backend=backend)
     with _inside(root):
@@ -228,7 +231,8 @@ def _wait_for(built: list[Future[Path]]) -> None:
 def _flags(airflow: str, backend: str) -> str:
     """The flags that choose the same sandbox again, where it is not the default one."""
     plain = Settings().backend
-    return (f" --airflow {airflow}" if airflow != "3" else "") + (f" --backend {backend}" if backend != plain else "")
+    chosen = {"airflow": "" if airflow == "3" else airflow, "backend": "" if backend == plain else backend}
+    return " ".join(flag(name, value) for name, value in chosen.items() if value)
 
 
 def _say_what_next(play: Play, airflow: str) -> None:
@@ -238,9 +242,9 @@ def _say_what_next(play: Play, airflow: str) -> None:
     printed = next((check.detail for check in play.checks if check.check == "dag-run" and check.status == "ok"), "")
     play.extra["sandbox"] = {"value": printed, "ui": login.url, "project": str(play.settings.project)}
     play.note(f"{printed}\nAirflow {airflow}: {login.url}   user {login.user}, password in {login.password_file}")
-    again = f"invoke sandbox{_flags(airflow, play.settings.backend)}"
-    play.note(f"next: {again} (changes nothing)   invoke sandbox.stop   invoke sandbox.clean")
-    play.note("in your own Astro project: aws-airflow setup --check --diff")
+    again = command("sandbox", _flags(airflow, play.settings.backend))
+    play.note(f"next: {again} (changes nothing)   {command('sandbox.stop')}   {command('sandbox.clean')}")
+    play.note(f"in your own Astro project: {command('setup', '--check --diff')}")
 
 
 def _stopped(settings: Settings, root: Path) -> Plan:

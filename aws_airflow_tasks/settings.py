@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from aws_airflow_tasks.core import UsageError, sh
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.cleaning import cleaned
 
 #: where each setting may be given, for messages
@@ -158,7 +159,7 @@ def own(layer: Layer, folder: Path) -> Layer:
     if named and (there := _absolute(folder, str(_validated("project", named, layer.origin)))) != folder:
         raise UsageError(
             f"{layer.origin} names another project, {there}, and is heeded for its own only",
-            hint=sh("invoke status --project {}", there),
+            hint=command("status", sh("--project {}", there)),
         )
     return layer._replace(values={key: value for key, value in layer.values.items() if key != "project"})
 

@@ -15,6 +15,7 @@ from aws_airflow_tasks.core import Change, Pending, TaskError, sh
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import aws, delivery, files, identity, receipts, staging, state
 from aws_airflow_tasks.world.aws import Account
 from aws_airflow_tasks.world.delivery import Way
@@ -100,7 +101,7 @@ class Site:
                 values = "".join(sh(f" {name}={{}}", url) for name, url in left.items())
                 raise TaskError(
                     f".env has{values} from a shell, and this shell has it not: Airflow would ask another AWS",
-                    hint=f"export{values}   # or have Airflow ask as this shell does: invoke setup --override",
+                    hint=f"export{values}   # or have Airflow ask as this shell does: {command('setup', '--override')}",
                 )
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -41,6 +42,7 @@ def closed_world(
     monkeypatch.setenv("HOME", str(home))
     for owner in ("credentials.SSOProvider", "tokens.SSOTokenProvider"):  # set once, from the HOME at import
         monkeypatch.setattr(f"botocore.{owner}._SSO_TOKEN_CACHE_DIR", str(home / ".aws" / "sso" / "cache"))
+    monkeypatch.setattr(sys, "argv", ["invoke"])
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("INVOKE_AWS_AIRFLOW_KEEP_FRESH", "off")
     monkeypatch.setattr(cli, "spawn", _unprepared)

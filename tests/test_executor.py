@@ -358,22 +358,14 @@ def test_a_place_that_cannot_be_looked_at_exits_2_with_its_name_and_runs_nothing
     assert document["error"]["message"].startswith(said)
 
 
-def test_what_is_to_be_typed_is_said_as_this_person_types_commands(run, world: World, capsys, monkeypatch) -> None:
-    def here() -> Path:
-        raise UsageError("not here", hint="invoke init")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(settings, "here", here)
-        for command in ("invoke", "aws-airflow"):
-            patch.setattr(sys, "argv", [f"/somewhere/{command}"])
-            assert run("first", "other", "--json") == 2
-            document = json.loads(capsys.readouterr().out)
-            assert (document["task"], document["error"]["hint"]) == ("first other", f"{command} init")
-    world.broken = TaskError("no luck", hint="invoke init")
-    for command in ("invoke", "aws-airflow"):
-        monkeypatch.setattr(sys, "argv", [f"/somewhere/{command}"])
-        assert run("first") == 1
-        assert f"-> {command} init" in capsys.readouterr().out
+@pytest.mark.parametrize("program", ["invoke", "inv", "aws-airflow"])
+def test_an_interrupted_command_line_is_to_be_typed_as_it_was(
+    program: str, run, world: World, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [f"/somewhere/{program}"])
+    world.broken = KeyboardInterrupt()
+    assert run("--dry", "first", "--profile", "my own", "other") == 130
+    assert f"-> {program} --dry first --profile 'my own' other\n" in capsys.readouterr().out
 
 
 def test_a_question_without_a_terminal_names_the_flag(run, world: World, capsys) -> None:
@@ -413,7 +405,10 @@ def test_a_foreign_task_can_depend_on_ours(run, world: World) -> None:
 def test_an_interrupt_in_a_task_of_somebody_elses_is_told_too(run, world: World, capsys) -> None:
     world.end = KeyboardInterrupt()
     assert run("deploy", "first", "--json") == 130
-    assert json.loads(capsys.readouterr().out)["error"] == {"message": "interrupted", "hint": "invoke deploy first"}
+    assert json.loads(capsys.readouterr().out)["error"] == {
+        "message": "interrupted",
+        "hint": "invoke deploy first --json",
+    }
 
 
 @pytest.mark.parametrize(

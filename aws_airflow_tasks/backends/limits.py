@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import ENVIRONMENT_PREFIX, Settings
+from aws_airflow_tasks.text.calling import command
 
 
 class Limit(NamedTuple):
@@ -168,5 +169,5 @@ def check(backend: str, settings: Settings, what: str, name: str, value: str) ->
     limit = refusal(backend, settings, name, value)
     if limit is None:
         return
-    hint = f"{limit.way_out or DEFAULTS} invoke setup" if limit.of == "name" or limit.way_out else ""
+    hint = f"{limit.way_out or DEFAULTS} {command('setup')}" if limit.of == "name" or limit.way_out else ""
     raise TaskError(f"AWS would refuse {what} {name}: its {limit.of} {limit.words}", hint=hint)

@@ -15,6 +15,7 @@ from aws_airflow_tasks.backends.many import Listed, Overtaken, Replaced, Value, 
 from aws_airflow_tasks.backends.protocol import Entry, Read, pairs
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import endpoints, profiles
 from aws_airflow_tasks.world.aws import Account
 from aws_airflow_tasks.world.profiles import Credentials
@@ -138,7 +139,7 @@ def create(account: Account, name: str, value: str, tags: Mapping[str, str]) -> 
             client.put_parameter(Name=name, Value=value, Type="SecureString", Tags=pairs(tags), **chosen)
         except client.exceptions.ParameterAlreadyExists:
             said = f"parameter {name} has just been created by someone else"
-            raise Overtaken(said, hint="invoke secrets") from None
+            raise Overtaken(said, hint=command("secrets")) from None
     return name
 
 

@@ -13,6 +13,7 @@ from aws_airflow_tasks.backends.many import Listed, Overtaken, Replaced, Value, 
 from aws_airflow_tasks.backends.protocol import Entry, Read, pairs
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import endpoints, profiles
 from aws_airflow_tasks.world.aws import Account
 from aws_airflow_tasks.world.profiles import Credentials
@@ -348,4 +349,4 @@ def _scheduled(account: Account, name: str) -> Iterator[None]:
 
 
 def _made_meanwhile(name: str) -> TaskError:
-    return TaskError(f"secret {name} has just been created by someone else", hint="invoke secrets")
+    return TaskError(f"secret {name} has just been created by someone else", hint=command("secrets"))

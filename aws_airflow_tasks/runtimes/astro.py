@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.patch.yaml import parsing, positions
+from aws_airflow_tasks.text import calling
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, files
@@ -81,7 +82,7 @@ def explain(command: str, done: cli.Completed, environment: Mapping[str, str]) -
     for pattern, message, hint in _FAILURES:
         if found := re.search(pattern, said):
             values = {name: value or "" for name, value in found.groupdict().items()}
-            return TaskError(message.format(**values), hint=hint.format(**values))
+            return TaskError(message.format(**values), hint=hint.format(**values, **_ours()))
     if "while building the image" in said:
         return TaskError(f"the image could not be built: {telling(said, _OF_BUILD)}", hint="docker build .")
     last = cli.said(done._replace(stdout=said, stderr=""))
@@ -97,12 +98,18 @@ def ended(how: str, log: str, environment: Mapping[str, str], hint: str) -> Task
         environment: what ``.env`` says; its values are hidden in what is quoted.
         hint: the command that shows more of the log.
     """
-    for pattern, message, command in _DEATHS:
+    for pattern, message, cure in _DEATHS:
         if re.search(pattern, log):
-            return TaskError(f"{how}: {message}", hint=command)
+            return TaskError(f"{how}: {message}", hint=cure.format(**_ours()))
     said = redact_output(log, environment).strip()
     lines = "".join(f"\n    {line.rstrip()[:300]}" for line in said.splitlines()[-8:])
     return TaskError(f"{how}; the last it wrote:{lines}", hint=hint)
+
+
+def _ours() -> dict[str, str]:
+    """The commands of ours that the tables below name."""
+    tasks = {"start": "start", "creds": "creds start", "provider": "provider start", "all": "env provider start"}
+    return {name: calling.command(words) for name, words in tasks.items()}
 
 
 #: what Airflow says, what it is, what to type. With a backend that it cannot load no command of Airflow's starts.
@@ -111,12 +118,12 @@ _DEATHS = (
     (
         _UNLOADABLE + r'\.? Current value: "(?!airflow\.providers\.amazon\.|\*)',
         "it cannot load its secrets backend, the class that AIRFLOW__SECRETS__BACKEND names",
-        "grep -n AIRFLOW__SECRETS__BACKEND= .env   # correct or remove that line, then: invoke env provider start",
+        "grep -n AIRFLOW__SECRETS__BACKEND= .env   # correct or remove that line, then: {all}",
     ),
     (
         rf"{_UNLOADABLE}|No module named '?airflow\.providers\.amazon",
         "it cannot load the secrets backend: the package apache-airflow-providers-amazon is not installed there",
-        "invoke provider start",
+        "{provider}",
     ),
 )
 
@@ -140,7 +147,7 @@ _FAILURES = (
     (
         r"bind source path does not exist: (?P<path>[^\n\"]+)|bind mount .*? (?P<other>/\S+): no such file",
         "a directory to mount does not exist: {path}{other}",
-        "invoke creds start",
+        "{creds}",
     ),
     (
         r"runtime version label not found",
@@ -150,7 +157,7 @@ _FAILURES = (
     (
         r"(?:[Cc]annot connect to the Docker daemon|error during connect|docker daemon (?:is )?not running)",
         "the Docker engine stopped answering meanwhile",
-        "docker info   # then: invoke start",
+        "docker info   # then: {start}",
     ),
     (
         r"'uv' is required for standalone mode",

@@ -14,6 +14,7 @@ from aws_airflow_tasks.runtimes import astro, dockerfile, image
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES, WEB
 from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.runtimes.watching import RESTARTS, Watch
+from aws_airflow_tasks.text import calling
 from aws_airflow_tasks.world import airflow_api, cli, containers, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
 
@@ -113,7 +114,7 @@ class Docker:
                 raise self._failure(watch, " ".join([command[0], *self._mode()]), done)
             self._wait(watch, wait)
         except KeyboardInterrupt:
-            log.info("left as it is; go on with: invoke start   or stop it: astro dev stop")
+            log.info("left as it is; go on with: %s   or stop it: astro dev stop", calling.command("start"))
             raise
         finally:
             self._remember(watch)
@@ -176,7 +177,7 @@ class Docker:
         for container in self._airflow(client):
             if containers.service(container) == service and container.status == "running":
                 return container
-        raise TaskError(f"no container of {service} runs", hint="invoke start")
+        raise TaskError(f"no container of {service} runs", hint=calling.command("start"))
 
     def _airflow(self, client: DockerClient) -> list[Container]:
         """The project's containers that run Airflow's own services; a service of the person's own is none."""

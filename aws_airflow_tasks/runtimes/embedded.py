@@ -14,6 +14,7 @@ from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.runtimes import airflow_config, dockerfile, venv
 from aws_airflow_tasks.runtimes.airflow_config import Place
 from aws_airflow_tasks.runtimes.protocol import Service
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
@@ -181,7 +182,7 @@ class Embedded:
         process = processes.running(self._record(service))
         variables = processes.environ(process) if process else {}
         if not variables:
-            raise TaskError(f"{service} does not run", hint="invoke start")
+            raise TaskError(f"{service} does not run", hint=command("start"))
         return cli.run(self._argv(argv), env=variables, cwd=self.project, input=stdin, timeout=timeout)
 
     def login(self) -> Login:

@@ -17,6 +17,7 @@ from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.runtimes import astro, dockerfile, image
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES
 from aws_airflow_tasks.runtimes.protocol import Service
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
 
@@ -161,7 +162,7 @@ class Standalone:
         """
         process = self._process()
         if process is None:
-            raise TaskError("Airflow does not run", hint="invoke start")
+            raise TaskError("Airflow does not run", hint=command("start"))
         program = self.project / ".venv" / "bin" / argv[0]
         words = [str(program) if program.exists() else argv[0], *argv[1:]]
         variables = processes.environ(process)
@@ -175,7 +176,7 @@ class Standalone:
         """
         process, major = self._process(), self.major()
         if process is None:
-            raise TaskError("Airflow does not run", hint="invoke start")
+            raise TaskError("Airflow does not run", hint=command("start"))
         url = _url(processes.environ(process), major)
         logs = " ".join(["astro", "dev", "logs", *self._mode()])
         if major == 3:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.text.cleaning import cleaned
+from aws_airflow_tasks.text.hints import install
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, files, lock, private
 
@@ -146,9 +147,7 @@ def find_uv() -> str:
 
         return str(uv.find_uv_bin())
     except (ImportError, FileNotFoundError):
-        raise TaskError(
-            "`uv`, which installs Airflow, is not there", hint="pip install 'aws-airflow-tasks[sandbox]'"
-        ) from None
+        raise TaskError("`uv`, which installs Airflow, is not there", hint=install("uv")) from None
 
 
 def _environment(cache: Path) -> dict[str, str]:

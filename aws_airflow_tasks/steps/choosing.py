@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world.causes import LoginNeeded
 
 #: says who made this machine; https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/identify_ec2_instances.html
@@ -41,7 +42,7 @@ def unnamed(there: Mapping[str, str]) -> TaskError:
     """The error where nobody can be asked."""
     return TaskError(
         f"nothing names a profile, and there is no default; there are: {_listed(there)}",
-        hint="\n".join(sh("invoke creds --profile {}", name) for name in list(there)[:5]),
+        hint="\n".join(command("creds", sh("--profile {}", name)) for name in list(there)[:5]),
     )
 
 

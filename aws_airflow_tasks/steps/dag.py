@@ -9,6 +9,7 @@ from aws_airflow_tasks.core import Edit, Pending, Plan, Target, TaskError
 from aws_airflow_tasks.patch import Patch
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files, init
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import receipts
 
 DAG = "dags/example_secrets_dag.py"
@@ -34,7 +35,9 @@ def plan(site: Site) -> Plan:
     elif f'dag_id="{DAG_ID}"'.encode() in data:
         patch = Patch("satisfied", data, data, reason="edited by you, kept as it is")
     else:
-        raise TaskError(f"{DAG} exists and is not ours", hint=f"mv {DAG} dags/mine.py   # or: invoke dag --override")
+        raise TaskError(
+            f"{DAG} exists and is not ours", hint=f"mv {DAG} dags/mine.py   # or: {command('dag', '--override')}"
+        )
     return files.plan("dag", site.project, DAG, patch, mode=files.SHARED)
 
 

@@ -16,6 +16,7 @@ from aws_airflow_tasks.settings import ENVIRONMENT_PREFIX, is_allowed
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files, places
 from aws_airflow_tasks.steps.places import Placed
+from aws_airflow_tasks.text.calling import command, flag
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.text.redaction import SECRET_TEXT
 from aws_airflow_tasks.world import delivery, receipts
@@ -88,7 +89,9 @@ def _over(
     if stuck:
         said = "; ".join(f"{beneath[each.name].said}: {each.said}" for each in stuck)
         by_hand = "\n".join(f"(remove {each.name}, {beneath[each.name].said})" for each in stuck)
-        instead = f"invoke env --override   # a line in {ENV} wins over it, until `invoke undo`; or by hand:\n"
+        instead = (
+            f"{command('env', '--override')}   # a line in {ENV} wins over it, until `{command('undo')}`; or by hand:\n"
+        )
         raise TaskError(said, hint=by_hand if None in lines.values() else instead + by_hand)
     return {name: value for name, value in lines.items() if value is not None}
 
@@ -118,7 +121,7 @@ def way_out(site: Site, names: Collection[str], otherwise: str) -> str:
     if site.runtime.mounts and any(name.encode() in data for name in names):
         return sh("grep -nE {} {}   # `environment:` wins over {}", pattern, places.OVERRIDE, ENV)
     there = {**_read(site.runtime, site.read(ENV)), **places.beneath(site)}
-    return "invoke env --override && invoke start" if there.keys() & set(names) else otherwise
+    return f"{command('env', '--override')} && {command('start')}" if there.keys() & set(names) else otherwise
 
 
 def _read(runtime: Runtime, data: bytes | None) -> dict[str, str]:
@@ -156,7 +159,7 @@ def wanted(site: Site) -> dict[str, str | None]:
     settings, known = site.settings, site.delivered
     if not known.staged and (misled := delivery.misled(settings, known)):
         raise TaskError(
-            f"not with credentials=live: {misled}", hint="INVOKE_AWS_AIRFLOW_CREDENTIALS=export invoke setup"
+            f"not with credentials=live: {misled}", hint=f"INVOKE_AWS_AIRFLOW_CREDENTIALS=export {command('setup')}"
         )
     _reachable(site, known)
     if not known.region:
@@ -227,8 +230,8 @@ def _agreeing(site: Site, patch: Patch, lines: Mapping[str, str | None]) -> str:
             if not fit or chosen.setdefault(setting, value) != value:
                 return ""
     variables = [sh(f"{ENVIRONMENT_PREFIX}{key.upper()}={{}} ", chosen[key]) for key in chosen if key not in FLAGS]
-    flags = [sh(f" --{key} {{}}", chosen[key]) for key in chosen if key in FLAGS]
-    return f"{''.join(variables)}invoke env{''.join(flags)}" if chosen else ""
+    flags = [flag(key, chosen[key]) for key in chosen if key in FLAGS]
+    return "".join(variables) + command("env", " ".join(flags)) if chosen else ""
 
 
 def _values(patch: Patch) -> Mapping[str, str]:

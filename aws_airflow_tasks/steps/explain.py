@@ -10,6 +10,7 @@ from pathlib import Path
 from aws_airflow_tasks.core import Check, TaskError, UsageError, sh
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import symptoms
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.telling import telling
 
 #: bytes of a log that are read, from its end: what stands last is what somebody asks about
@@ -21,7 +22,7 @@ def checks(text: str, settings: Settings) -> Iterator[Check]:
     known = symptoms.found(text, settings.profile or os.environ.get("AWS_PROFILE") or "default")
     if not known:
         last = symptoms.hidden(telling(text)) if text.strip() else "it is empty"
-        raise TaskError(f"nothing in it is known to us; its last error: {last}", hint="invoke verify")
+        raise TaskError(f"nothing in it is known to us; its last error: {last}", hint=command("verify"))
     yield from known
 
 
@@ -37,7 +38,7 @@ def read(name: str) -> str:
         path = Path(name)
         if not (path.is_file() or path.is_fifo() or path.is_char_device()):
             path.stat()  # says why it is not there
-            raise UsageError(f"{name} is no file", hint="invoke explain FILE")
+            raise UsageError(f"{name} is no file", hint=command("explain", "FILE"))
         with path.open("rb") as file:
             if path.is_file():
                 file.seek(max(0, path.stat().st_size - MOST))

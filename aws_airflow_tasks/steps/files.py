@@ -11,6 +11,7 @@ from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest, sh
 from aws_airflow_tasks.patch import Patch
 from aws_airflow_tasks.patch.reverse import no_objection, reverse
 from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import files, receipts, trust
 from aws_airflow_tasks.world.receipts import FileRecord, Kept
 
@@ -47,7 +48,7 @@ def plan(
     """
     trust.keep_inside(project, name)
     if patch.outcome == "conflict":
-        ways = [f"invoke {task} --override   # replaces it, and `invoke undo` gives it back"]
+        ways = [f"{command(task, '--override')}   # replaces it, and `{command('undo')}` gives it back"]
         ways += [f"{agreeing}   # agrees with it"] if agreeing else []
         hint = "; or\n".join(ways) + f"; or by hand:\n{patch.by_hand}"
         raise TaskError(f"{name}: {patch.reason}", hint=hint)

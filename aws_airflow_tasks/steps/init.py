@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest
 from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import cli, files, receipts
 
 #: what `astro dev init` says where it cannot ask for the newest version of Astro Runtime
@@ -81,7 +82,7 @@ def _refuse(project: Path) -> None:
             hint="mkdir my-airflow && cd my-airflow",
         )
     if project.exists() and not project.is_dir():
-        raise TaskError(f"{project} is not a directory", hint="invoke init --project DIRECTORY")
+        raise TaskError(f"{project} is not a directory", hint=command("init", "--project DIRECTORY"))
 
 
 @receipts.kind("init")

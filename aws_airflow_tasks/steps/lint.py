@@ -17,6 +17,7 @@ from aws_airflow_tasks.sources.dags import Use
 from aws_airflow_tasks.sources.reading import ENVIRONMENT
 from aws_airflow_tasks.sources.wanted import Kind
 from aws_airflow_tasks.steps.entries import KINDS, Entries, Shown
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import files
 
 #: how many names a finding has
@@ -86,7 +87,8 @@ class Lint:
                 bad.append(f"{kind} {key}: {why}")
         self._shown.sort(key=lambda each: (each.status == "ok", each.kind, each.name))
         fine = f"{len(by_name) - len(pending) - len(bad)} entries are as Airflow reads them"
-        hint = causes[0].hint if causes else "invoke secrets.put KEY   # or mend its file, and invoke secrets.sync FILE"
+        otherwise = f"{command('secrets.put', 'KEY')}   # or mend its file, and {command('secrets.sync', 'FILE')}"
+        hint = causes[0].hint if causes else otherwise
         yield Check("readable", "failed", _listed(bad), hint) if bad else Check("readable", "ok", fine)
         restore = "aws secretsmanager restore-secret --secret-id NAME"
         yield _finding("pending", "warning", pending, "pending deletion, so that Airflow finds none of them", restore)

@@ -11,6 +11,7 @@ from aws_airflow_tasks.core import Plan, TaskError, sh
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.sources.wanted import Kind
 from aws_airflow_tasks.steps.entries import KINDS, OWNER, Entries, Shown
+from aws_airflow_tasks.text.calling import command
 
 
 class Look:
@@ -118,7 +119,7 @@ def existing(entries: Entries, name: str) -> Value:
 def absent(entries: Entries, name: str) -> TaskError:
     """The error of an entry that does not exist."""
     where = f"{entries.backend.NAME} in {entries.account.credentials.region}"
-    return TaskError(f"there is no {entries.backend.ENTRY} {name} ({where})", hint=sh("invoke secrets.list"))
+    return TaskError(f"there is no {entries.backend.ENTRY} {name} ({where})", hint=sh(command("secrets.list")))
 
 
 def _day(when: float | None) -> str | None:

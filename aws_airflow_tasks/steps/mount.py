@@ -17,6 +17,7 @@ from aws_airflow_tasks.patch import Patch, compose, dotenv
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env, files
 from aws_airflow_tasks.steps.places import OVERRIDE
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import delivery, receipts, staging
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.receipts import FileRecord, Kept
@@ -80,7 +81,7 @@ def _unseen(site: Site) -> tuple[str, ...]:
     directory = site.delivered.directory
     if not delivery.unseen_by_snap(directory, Path.home(), shutil.which("docker") or "", os.environ):
         return ()
-    cure = 'export XDG_STATE_HOME="$HOME/airflow-state"   # in your shell\'s profile; then: invoke setup'
+    cure = f'export XDG_STATE_HOME="$HOME/airflow-state"   # in your shell\'s profile; then: {command("setup")}'
     live = "" if site.delivered.staged else "set credentials to export, and "
     return (f"Docker from snap sees no hidden directories, and {_source(directory)} is empty for it; {live}{cure}",)
 

@@ -11,6 +11,7 @@ from aws_airflow_tasks.core import Plan, TaskError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps.looking import Look
 from aws_airflow_tasks.steps.probing import HOOK
+from aws_airflow_tasks.text.calling import command
 
 
 def of_settings() -> Look:
@@ -26,9 +27,11 @@ def _look(seen: Look, site: Site) -> Plan:
     """
     backend, who = site.backend, site.identity
     if backend is None:
-        raise TaskError("no backend is set, so that nothing is asked of AWS", hint="invoke status")
+        raise TaskError("no backend is set, so that nothing is asked of AWS", hint=command("status"))
     if not who.credentials.region:
-        raise TaskError("no region is set, and entries are of one", hint="invoke secrets.policy --region eu-west-1")
+        raise TaskError(
+            "no region is set, and entries are of one", hint=command("secrets.policy", "--region eu-west-1")
+        )
     seen.value = json.dumps(_policy(site, backend), indent=2)
     return Plan(target=f"policy for account {who.identity.account}", reason=f"check_entries is {_mode(site)}")
 

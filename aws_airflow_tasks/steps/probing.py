@@ -14,6 +14,7 @@ from aws_airflow_tasks.runtimes import precedence
 from aws_airflow_tasks.runtimes.precedence import Ours
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import endpoints, seeing, sessions
 from aws_airflow_tasks.world.aws import Identity, principal
@@ -60,7 +61,7 @@ def _ask(site: Site, service: str, script: str, question: dict[str, Any]) -> dic
     try:
         answer = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        raise TaskError(f"the probe did not run: {telling(done.stderr, '')}", hint="invoke start") from None
+        raise TaskError(f"the probe did not run: {telling(done.stderr, '')}", hint=command("start")) from None
     return dict(answer)
 
 
@@ -97,7 +98,7 @@ def _files_readable(site: Site, service: str, found: dict[str, Any]) -> Check:
         return Check("files-readable", "failed", detail, "", service)
     if dangling := [file["path"] for file in found["files"] if file["dangles"]]:
         detail = f"{' and '.join(dangling)}: a symlink that leads nowhere there"
-        hint = "INVOKE_AWS_AIRFLOW_CREDENTIALS=export invoke setup"
+        hint = f"INVOKE_AWS_AIRFLOW_CREDENTIALS=export {command('setup')}"
         return Check("files-readable", "failed", detail, hint, service)
     missing = [file["path"] for file in found["files"] if not file["exists"]]
     if len(missing) == len(found["files"]):
@@ -113,7 +114,8 @@ def _nowhere(site: Site, detail: str) -> tuple[str, str]:
             seeing.check(site.delivered.directory)
         except TaskError as error:
             return error.message, error.hint
-    return detail, "invoke stop && invoke start"  # else it holds a directory that is gone, and looks well to a start
+    # else it holds a directory that is gone, and looks well to a start
+    return detail, f"{command('stop')} && {command('start')}"
 
 
 def _environment(site: Site, service: str, found: dict[str, str | None], wanted: Mapping[str, str]) -> Check:
@@ -123,7 +125,7 @@ def _environment(site: Site, service: str, found: dict[str, str | None], wanted:
         if found.get(name) is None or env.objection(site, name, str(found[name]), value)
     ]
     if differing:
-        return Check("environment", "failed", f"not as in .env: {', '.join(differing)}", "invoke start", service)
+        return Check("environment", "failed", f"not as in .env: {', '.join(differing)}", command("start"), service)
     return Check("environment", "ok", f"{len(wanted)} variables as in .env", "", service)
 
 
@@ -135,16 +137,16 @@ def beaten(site: Site, check: Check, variables: Mapping[str, str], ours: Ours) -
     said = "; ".join([*([check.detail] if check.status == "failed" else []), *(each.said for each in found)])
     conflicts = [each.name for each in found if each.weight == "conflict"]
     if conflicts:
-        return check._replace(status="failed", detail=said, hint=env.way_out(site, conflicts, "invoke start"))
+        return check._replace(status="failed", detail=said, hint=env.way_out(site, conflicts, command("start")))
     return check._replace(status="failed" if check.status == "failed" else "warning", detail=said)
 
 
 def _identity(service: str, found: dict[str, Any], expected: Expected) -> Check:
     if "error" in found:
-        return Check("identity-in-service", "failed", _first_line(found["error"]), "invoke creds --fresh", service)
+        return Check("identity-in-service", "failed", _first_line(found["error"]), command("creds", "--fresh"), service)
     arn = found["value"]["arn"]
     if stranger := _stranger(arn, expected):
-        return Check("identity-in-service", "failed", stranger, "invoke start", service)
+        return Check("identity-in-service", "failed", stranger, command("start"), service)
     return Check("identity-in-service", "ok", arn, "", service)
 
 
@@ -156,10 +158,10 @@ def _stranger(arn: str, expected: Expected) -> str:
 
 def _raw_secret(service: str, found: dict[str, Any], expected: Expected) -> Check:
     if "error" in found:
-        return Check("raw-secret", "failed", _first_line(found["error"]), "invoke secrets", service)
+        return Check("raw-secret", "failed", _first_line(found["error"]), command("secrets"), service)
     same = found["value"] == digest(expected.variable)
     detail = "the value that this host reads" if same else "another value than this host reads"
-    return Check("raw-secret", "ok" if same else "failed", detail, "" if same else "invoke env", service)
+    return Check("raw-secret", "ok" if same else "failed", detail, "" if same else command("env"), service)
 
 
 def backend_check(site: Site, expected: Expected) -> Check:
@@ -190,12 +192,12 @@ def _not_found(answers: Mapping[str, Any], whose: str, kind: str, name: str, *, 
     answer = answers[kind]
     if multi_team and TEAM in name:
         detail = f"in multi-team mode Airflow looks for no {kind} with {TEAM} in its name: {name}"
-        hint = f"INVOKE_AWS_AIRFLOW_CHECK_{kind.upper()}=another_name invoke secrets dag"
+        hint = f"INVOKE_AWS_AIRFLOW_CHECK_{kind.upper()}=another_name {command('secrets dag')}"
         return Check("backend", "failed", detail, hint, SCHEDULER)
     told = "it found none" if answer.get("value") is None else "it found another one"
     seen = _first_line(answer.get("error", "")) or told
     detail = f"{whose}{answers['backend'] or 'no backend'} on {kind} {name}: {seen}"
-    return Check("backend", "failed", detail, "invoke env secrets", SCHEDULER)
+    return Check("backend", "failed", detail, command("env secrets"), SCHEDULER)
 
 
 #: the connection of Airflow's AWS hooks, where DAG code names no other
@@ -226,7 +228,7 @@ def hook_check(site: Site, expected: Expected, lines: Sequence[str]) -> Check:
         if problem:
             place, hint = _place(site, found["place"].get("value")) if way == HOOK else ("", "")
             where = f", a connection in {place}" if place else ""
-            return Check("hook-identity", "failed", f"by {way}{where}: {problem}", hint or "invoke start", SCHEDULER)
+            return Check("hook-identity", "failed", f"by {way}{where}: {problem}", hint or command("start"), SCHEDULER)
     return Check("hook-identity", "ok", f"{found[HOOK]['value']}, by {' and by '.join(WAYS)}", "", SCHEDULER)
 
 

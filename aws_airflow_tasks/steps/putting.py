@@ -15,6 +15,7 @@ from aws_airflow_tasks.steps import syncing
 from aws_airflow_tasks.steps.entries import OWNER, Entries, Shown
 from aws_airflow_tasks.steps.sync import Listing, Sync
 from aws_airflow_tasks.steps.syncing import Write
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import files
 
 #: asks for a line; None: nobody is there to be asked
@@ -38,8 +39,8 @@ def put(key: str, kind: Kind, file: str, ask: Ask) -> Sync:
             known.append(single(kind, key, text, place))
         return known[0]
 
-    again = sh("invoke secrets.put {}", key) + (" --connection" if kind == "connection" else "")
-    return Sync(wish, again + (sh(" --file {}", file) if file else ""))
+    arguments = sh("{}", key) + (" --connection" if kind == "connection" else "")
+    return Sync(wish, command("secrets.put", arguments + (sh(" --file {}", file) if file else "")))
 
 
 def _value(key: str, file: str, ask: Ask) -> tuple[str, str]:
@@ -120,7 +121,7 @@ class Delete:
     @property
     def _again(self) -> str:
         flags = (" --connection" if self._kind == "connection" else "") + (" --now" if self._now else "")
-        return sh("invoke secrets.delete {}", self._key) + flags
+        return command("secrets.delete", sh("{}", self._key) + flags)
 
     def _window(self, entries: Entries) -> str:
         return "AWS keeps it for 30 days" if entries.backend.RESTORES else "its value is kept here until undo"

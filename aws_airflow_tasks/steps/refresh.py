@@ -8,6 +8,7 @@ from collections.abc import Callable
 from aws_airflow_tasks.core import Plan, TaskError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import staging
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import helpers, waits
 from aws_airflow_tasks.world.causes import LoginNeeded
 from aws_airflow_tasks.world.lock import locked
@@ -72,7 +73,7 @@ def watch(
     say: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
     failed: Callable[[TaskError | None], None] = lambda _: None,
-    doing: str = "invoke refresh --watch",
+    doing: str = "",
 ) -> None:
     """Keep what is staged fresh until interrupted; errors are said once each and tried again.
 
@@ -81,7 +82,7 @@ def watch(
         say: is told what happened, a line at a time.
         sleep: waits so many seconds: few, and then the clock is looked at, since a laptop's own sleep does not count.
         failed: is told of an error once, and None when they were renewed.
-        doing: what it is called by those who wait for the project's lock.
+        doing: what it is called by those who wait for the project's lock; empty: by the command.
 
     Raises:
         KeyboardInterrupt: somebody stopped it.
@@ -91,7 +92,7 @@ def watch(
         if not 0 < next_try - time.time() <= LONGEST_DELAY:  # further ahead it is where the clock was put back
             try:
                 with helpers.asked_once():  # per look, not for as long as this command line lasts
-                    line, failures = renew(look, doing), 0
+                    line, failures = renew(look, doing or command("refresh", "--watch")), 0
                 if line:
                     failed(None)
             except TaskError as error:

@@ -21,6 +21,7 @@ from aws_airflow_tasks.site import AIRFLOW, Site
 from aws_airflow_tasks.steps import env, keeper, staging
 from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.steps.places import OVERRIDE
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import delivery, identity, receipts, seeing
 from aws_airflow_tasks.world import files as world
 from aws_airflow_tasks.world.aws import principal
@@ -88,7 +89,7 @@ def _wait(site: Site, environment: Mapping[str, str]) -> None:
     try:
         site.runtime.await_healthy(environment, wait=site.settings.wait)
     except TaskError as error:
-        again = "invoke stop && invoke start   # begins from nothing, if waiting longer does not help"
+        again = f"{command('stop')} && {command('start')}   # begins from nothing, if waiting longer does not help"
         raise TaskError(error.message, hint=f"{error.hint}\n{again}".strip()) from None
 
 

@@ -16,6 +16,7 @@ from aws_airflow_tasks.sources import Fault, Source, Wanted, merged, read
 from aws_airflow_tasks.steps import syncing
 from aws_airflow_tasks.steps.entries import KINDS, OWNER, Entries, Shown
 from aws_airflow_tasks.steps.syncing import Write
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import cli, files, journal, pace
 
 Status = Literal["ok", "create", "differs", "pending", "failed"]
@@ -69,7 +70,7 @@ class Sync:
         source, entries = self._wish(site), Entries(site)
         names = _named(entries, source, self._again)
         if self._prune and not names:
-            raise TaskError("nothing is wanted: with --prune all that is ours would go", hint="invoke secrets.list")
+            raise TaskError("nothing is wanted: with --prune all that is ours would go", hint=command("secrets.list"))
         found = list(_judged(entries, names))
         writes, failed = _decided(entries, found, self._again)
         gone = list(self._pruned(entries, names)) if self._prune else []
@@ -161,8 +162,9 @@ class Listing(Change):
 def of_files(paths: Sequence[str], *, prune: bool) -> Sync:
     """The wish of files, and of nothing else where ``prune``."""
     first, *more = dict.fromkeys(paths)
-    again = sh("invoke secrets.sync {}", first) + "".join(sh(" --also {}", path) for path in more)
-    return Sync(partial(from_files, paths), again + (" --prune" if prune else ""), prune=prune)
+    arguments = sh("{}", first) + "".join(sh(" --also {}", path) for path in more)
+    again = command("secrets.sync", arguments + (" --prune" if prune else ""))
+    return Sync(partial(from_files, paths), again, prune=prune)
 
 
 def from_files(paths: Sequence[str], site: Site) -> Source:

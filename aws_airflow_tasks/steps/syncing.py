@@ -13,6 +13,7 @@ from aws_airflow_tasks.backends.many import Overtaken, Replaced, Value
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.sources.wanted import Kind
 from aws_airflow_tasks.steps.entries import OWNER, Entries
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import pace, receipts
 from aws_airflow_tasks.world.causes import Ended, Unreachable
 from aws_airflow_tasks.world.endpoints import EVERYTHING
@@ -174,7 +175,7 @@ def _restored(entries: Entries, turn: pace.Pace, write: Write) -> str:
     if isinstance(value, TaskError):
         raise value
     if not isinstance(value, Value):
-        raise TaskError(f"{write.name} was restored and is not there", hint="invoke secrets.list")
+        raise TaskError(f"{write.name} was restored and is not there", hint=command("secrets.list"))
     return "" if value.text == write.text else value.version
 
 

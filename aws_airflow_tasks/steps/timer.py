@@ -10,6 +10,7 @@ from typing import NamedTuple
 from aws_airflow_tasks.core import Change, Plan, Target, TaskError, UsageError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import keeper
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import files, processes, receipts, timers
 from aws_airflow_tasks.world.delivery import source
 
@@ -35,7 +36,7 @@ def planner(*, install: bool, uninstall: bool) -> Callable[[Site], Plan] | None:
         UsageError: both were.
     """
     if install and uninstall:
-        raise UsageError("--install and --uninstall cannot both be meant", hint="invoke refresh --install")
+        raise UsageError("--install and --uninstall cannot both be meant", hint=command("refresh", "--install"))
     return plan if install else gone if uninstall else None
 
 
@@ -47,7 +48,7 @@ def plan(site: Site) -> Plan:
     """
     processes.on_unix("a timer of the system")
     if site.credentials.source == "environment":
-        raise TaskError("keys in environment variables cannot be renewed by a timer", hint="invoke refresh")
+        raise TaskError("keys in environment variables cannot be renewed by a timer", hint=command("refresh"))
     if site.way.name == "live":
         return Plan(skipped=True, target=TARGET, reason=f"{site.way.reason}; there is nothing to refresh")
     wanted = timers.units(site.settings, site.state)

@@ -27,6 +27,7 @@ from aws_airflow_tasks.steps.probing import (
     hook_check,
     service_checks,
 )
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import airflow_api, cli
 from aws_airflow_tasks.world.airflow_api import DagRun
@@ -67,7 +68,7 @@ def _expected(site: Site) -> Expected:
 def _value(site: Site, backend: Backend, name: str) -> str:
     value = backend.get(site.account, name)
     if value is None:
-        raise TaskError(f"there is no {backend.ENTRY} {name} with a text value", hint="invoke secrets")
+        raise TaskError(f"there is no {backend.ENTRY} {name} with a text value", hint=command("secrets"))
     return value
 
 
@@ -75,10 +76,10 @@ def _converged(site: Site) -> Iterator[Check]:
     """`verify` means that applying would do nothing."""
     for step in (mount, env, dag):
         yield _reported("files-converged", partial(_file, "files-converged", step.plan, site))
-    yield _reported("provider", partial(_file, "provider", provider.plan, site, "invoke provider start"))
+    yield _reported("provider", partial(_file, "provider", provider.plan, site, command("provider start")))
 
 
-def _file(name: str, plan: Callable[[Site], Plan], site: Site, hint: str = "invoke setup") -> Check:
+def _file(name: str, plan: Callable[[Site], Plan], site: Site, hint: str = command("setup")) -> Check:
     planned = plan(site)
     if planned.needed:
         return Check(name, "failed", f"{planned.about} differs: {planned.needed[0].reason}", hint)
@@ -96,7 +97,7 @@ def _healthy(runtime: Runtime, running: tuple[Service, ...]) -> Check:
     found = {service.name: service.healthy for service in running}
     missing = [name for name in runtime.services() if not found.get(name)]
     if missing:
-        return Check("runtime-healthy", "failed", f"not healthy: {', '.join(missing)}", "invoke start")
+        return Check("runtime-healthy", "failed", f"not healthy: {', '.join(missing)}", command("start"))
     return Check("runtime-healthy", "ok", ", ".join(found))
 
 
@@ -148,7 +149,7 @@ def _mounts(site: Site) -> Iterator[Check]:
             "mount",
             "failed" if problem else "ok",
             problem or "read-only",
-            "invoke start" if problem else "",
+            command("start") if problem else "",
             service.name,
         )
 
@@ -185,7 +186,7 @@ def _dag_run(site: Site, expected: Expected, run: DagRun, lines: Sequence[str]) 
         return Check("dag-run", "ok", run.run_id)
     if not _has_printed(site, expected, lines):
         detail = f"{run.run_id} succeeded, but printed another value than the backend has"
-        return Check("dag-run", "failed", detail, "invoke dag --diff")
+        return Check("dag-run", "failed", detail, command("dag", "--diff"))
     if expected.key:
         return Check("dag-run", "ok", f"printed what tells the value of variable {site.settings.check_variable}")
     return Check("dag-run", "ok", f"printed: variable {site.settings.check_variable} = {expected.variable}")

@@ -1,6 +1,9 @@
-"""Parts of command lines of `aws` for a person to type."""
+"""Command lines of `aws` and of installers, or parts of them, for a person to type."""
 
 from __future__ import annotations
+
+import importlib.util
+import sys
 
 from aws_airflow_tasks.core import sh
 
@@ -23,3 +26,10 @@ def profile_option(profile: str) -> str:
 def by_hand(profile: str) -> str:
     """What runs a profile's credential helper in a shell, where it can show and ask, without showing keys."""
     return f'sh -c "$(aws configure get credential_process{profile_option(profile)})" > /dev/null'
+
+
+def install(package: str) -> str:
+    """What installs a package beside this program: a virtual environment of `uv` or `pipx` may have no pip."""
+    if importlib.util.find_spec("pip"):
+        return sh("{} -m pip install {}", sys.executable, package)
+    return sh("uv pip install --python {} {}", sys.executable, package)

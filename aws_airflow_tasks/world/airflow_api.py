@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import waits
@@ -192,7 +193,7 @@ def _sent(
             if isinstance(error, passing) and patience.more():
                 log.debug("%s %s: %s; asking again", method, path, why)
                 continue
-        raise TaskError(f"Airflow's API at {login.url} does not answer ({why})", hint=login.logs or "invoke start")
+        raise TaskError(f"Airflow's API at {login.url} does not answer ({why})", hint=login.logs or command("start"))
 
 
 def _json(answer: requests.Response, login: Login) -> dict[str, Any]:
@@ -330,6 +331,6 @@ def _await_dag(api: Api, dag_id: str) -> None:
         errors = [error for error in api.import_errors() if error.file.endswith(f"{dag_id}.py")]
         last = not api.patience.more()
         if errors and (last or time.monotonic() - asked > STALE):
-            raise TaskError(f"{errors[0].file} cannot be imported: {errors[0].cause}", hint="invoke dag --diff")
+            raise TaskError(f"{errors[0].file} cannot be imported: {errors[0].cause}", hint=command("dag", "--diff"))
         if last:
-            raise TaskError(f"Airflow has not found the DAG {dag_id}", hint="invoke dag")
+            raise TaskError(f"Airflow has not found the DAG {dag_id}", hint=command("dag"))

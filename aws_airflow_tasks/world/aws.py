@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import endpoints, profiles, sessions, waits
 from aws_airflow_tasks.world.causes import Unreachable, explained
@@ -171,7 +172,7 @@ def _refuse_another(account: Account, found: str, arn: str) -> None:
     if wanted in ("", found):
         return
     others = profiles.of_account(account.profiles, wanted)
-    hint = "".join(sh("invoke creds --profile {}\n", name) for name in others)
+    hint = "".join(command("creds", sh("--profile {}", name)) + "\n" for name in others)
     if credentials.source == "environment":
         hint = profiles.subject(credentials, account.settings).renew
     raise TaskError(

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
 from aws_airflow_tasks.text.hints import no_region, profile_option
 
@@ -91,6 +92,7 @@ def explain(error: Exception, subject: Subject) -> TaskError:
         | {"profile": subject.profile, "region": subject.region, "renew": subject.renew}
         | {"option": profile_option(subject.profile), "no_region": no_region(subject.profile)}
         | {"options": subject.options or profile_option(subject.profile)}
+        | {"in_another": command("creds", "--region R"), "secrets": command("secrets")}
         | {"at": f" at {cleaned(subject.endpoint)}" if subject.endpoint else ""}
     )
     if re.search(r"Signature (expired|not yet current)", said):
@@ -190,7 +192,7 @@ CAUSES: dict[str, Cause] = {
     "AccessDenied": _DENIED,
     "AccessDeniedException": _DENIED,
     "UnauthorizedException": _SSO,
-    "RegionDisabledException": Cause("the region {region} is not enabled in this account", "invoke creds --region R"),
+    "RegionDisabledException": Cause("the region {region} is not enabled in this account", "{in_another}"),
     "DecryptionFailure": Cause(
         "AWS cannot decrypt it with its KMS key", 'let an administrator allow "kms:Decrypt" on that key'
     ),
@@ -200,7 +202,7 @@ CAUSES: dict[str, Cause] = {
     "LimitExceededException": Cause("a limit of the AWS account is reached: {said}", "ask AWS to raise it"),
     "ParameterLimitExceeded": Cause(
         "the account has as many standard parameters in {region} as AWS takes, 10,000",
-        "INVOKE_AWS_AIRFLOW_TIER=advanced invoke secrets   # $0.05 a month each",
+        "INVOKE_AWS_AIRFLOW_TIER=advanced {secrets}   # $0.05 a month each",
     ),
     "InvalidKeyId": Cause("AWS cannot use the KMS key: {said}", "aws kms list-aliases{options}"),
     "TooManyUpdates": _BUSY,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.hints import profile_option
 
 
@@ -100,7 +101,7 @@ def unknown(name: str, there: Mapping[str, str]) -> TaskError:
     known = ", ".join(f"{each} ({kind})" for each, kind in there.items()) or "none"
     near = difflib.get_close_matches(name, there, 1)
     meant = f"; did you mean {near[0]}?" if near else ""
-    hint = "\n".join(sh("invoke creds --profile {}", each) for each in (near or list(there)[:5]))
+    hint = "\n".join(command("creds", sh("--profile {}", each)) for each in (near or list(there)[:5]))
     return TaskError(
         f"there is no profile {name} (there are: {known}){meant}", hint=hint or f"aws configure{profile_option(name)}"
     )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.text.hints import install
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, processes, sessions
 
@@ -72,7 +73,7 @@ def stop(directory: Path) -> bool:
 
 def _start(directory: Path) -> processes.Process:
     if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
-        raise TaskError("the embedded AWS (moto) is not installed", hint="pip install 'aws-airflow-tasks[sandbox]'")
+        raise TaskError("the embedded AWS (moto) is not installed", hint=install("moto[server]"))
     stop(directory)  # one that nobody recorded would keep the port
     port = processes.free_port(_port(directory))
     (directory / "port").write_text(str(port), encoding="utf-8")

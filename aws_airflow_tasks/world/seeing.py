@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import containers
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 #: what works wherever the engine is
-WITHOUT = "INVOKE_AWS_AIRFLOW_RUNTIME=embedded invoke setup   # Airflow as processes here, without the engine"
+WITHOUT = "   # Airflow as processes here, without the engine"
 #: on a container of ours that is only looked into
 LABEL = "aws-airflow-tasks.looks"
 
@@ -112,4 +113,7 @@ def unseen(directory: Path, environ: Mapping[str, str], *, in_container: bool) -
     else:
         why = "the engine sees another directory there, or none"
         way = "docker context ls   # which engine it is; one in a virtual machine shares only some directories"
-    return TaskError(f"{directory} is here, but not for the Docker engine: {why}", hint=f"{way}\n{WITHOUT}")
+    return TaskError(
+        f"{directory} is here, but not for the Docker engine: {why}",
+        hint=f"{way}\n{command('setup', '--runtime embedded')}{WITHOUT}",
+    )

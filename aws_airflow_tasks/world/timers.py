@@ -14,6 +14,7 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import cli, files, identity, keeper
 
 #: seconds between two looks: keys are renewed a quarter of an hour before their end
@@ -41,7 +42,7 @@ def units(settings: Settings, state: Path) -> dict[Path, str]:
         TaskError: this system has neither launchd nor a systemd for its users.
     """
     if not (is_launchd() or shutil.which("systemctl")):
-        raise TaskError("this system has no timers of systemd or launchd", hint="invoke refresh --watch")
+        raise TaskError("this system has no timers of systemd or launchd", hint=command("refresh", "--watch"))
     argv, variables = (sys.executable, "-P", "-m", keeper.MODULE, "--once"), _variables(settings)
     if is_launchd():
         return {places(state)[0]: _plist(argv, variables, state)}

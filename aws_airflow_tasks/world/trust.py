@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.settings import Layer, joined, shown
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import files, private, state
 
 
@@ -129,7 +130,7 @@ def keep_inside(project: Path, name: str) -> None:
     if target and not any(_beneath(target, answer.asked.links) for answer in answers(project)):
         raise TaskError(
             f"{name} leads out of the project, to {shown(target)}, which you have not agreed to",
-            hint=sh("ls -ld {}   # if that is meant: invoke trust", project / name),
+            hint=sh("ls -ld {}", project / name) + f"   # if that is meant: {command('trust')}",
         )
 
 

@@ -145,7 +145,7 @@ def test_without_uv_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(TaskError) as caught:
         venv.ensure(3, tmp_path)
-    assert caught.value.hint == "pip install 'aws-airflow-tasks[sandbox]'"
+    assert caught.value.hint == f"{sys.executable} -m pip install uv"
 
 
 NO_NETWORK = """error: Request failed after 3 retries in 5.0s

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def test_without_the_sandbox_extra_the_error_says_how_to_install_it(
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(TaskError, match="not installed") as caught:
         moto.ensure(tmp_path, tmp_path / "home")
-    assert caught.value.hint == "pip install 'aws-airflow-tasks[sandbox]'"
+    assert caught.value.hint == f"uv pip install --python {sys.executable} 'moto[server]'"
 
 
 def test_a_failing_aws_configure_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

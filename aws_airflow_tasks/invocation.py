@@ -1,0 +1,117 @@
+"""How a command line of invoke's was called, so that what is to be typed next can be called the same way."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import invoke.collection
+from invoke.parser.argument import Argument
+from invoke.tasks import Call
+
+from aws_airflow_tasks.core import sh
+from aws_airflow_tasks.tasks import COMMON, PlayTask
+from aws_airflow_tasks.text.calling import Calling, flag
+
+#: flags that say how this one command line is run, or that agree to something on it; no other inherits them
+OF_THIS_ONE = ("check", "diff", "fresh", "json", "yes", "override")
+#: flags of invoke's own that say where our tasks and their configuration are
+WHERE = ("collection", "search-root", "config")
+#: the programs that our tasks can be called by
+PROGRAMS = ("aws-airflow", "invoke", "inv")
+
+
+def calling(
+    asked: Sequence[Call],
+    collection: invoke.collection.Collection,
+    core: Sequence[Any] | None,
+) -> Calling:
+    """How a command line was called.
+
+    Args:
+        asked: its tasks, with what they were given.
+        collection: all tasks.
+        core: what invoke has parsed before the tasks.
+    """
+    before = _core_flags(core)
+    ours = [call.kwargs for call in asked if isinstance(call.task, PlayTask)]
+    given = {name: value for kwargs in ours for name, value in kwargs.items() if name in COMMON and value}
+    within = _within(collection)
+    return Calling(
+        " ".join([program(), *(words for name, words in before.items() if name in WHERE)]),
+        "" if within is not None else _console_script(),
+        within or "",
+        {name: value for name, value in given.items() if name not in OF_THIS_ONE},
+        " ".join([*(words for name, words in before.items() if name not in WHERE), *map(_task, asked)]),
+        None if within is None else lambda task: _taken(collection, within + task),
+    )
+
+
+def program() -> str:
+    """What this person types before a task's name, quoted: the name alone where PATH leads to the same program."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return sh("{} -m {}", _found(Path(sys.executable)), called.parent.name)
+    return sh("{}", _found(called)) if called.stem in PROGRAMS else _console_script()
+
+
+def _console_script() -> str:
+    return sh("{}", _found(Path(sys.executable).with_name("aws-airflow")))
+
+
+def _found(path: Path) -> str:
+    """The shortest that a shell in this directory finds a program by."""
+    on_path = shutil.which(path.name)
+    if (not path.is_absolute() and path.parent == Path()) or not path.exists():
+        return path.name
+    if on_path and path.samefile(on_path):
+        return path.name
+    inside = path.is_absolute() and path.is_relative_to(Path.cwd())
+    return str(path.relative_to(Path.cwd()) if inside else path)
+
+
+def _within(collection: invoke.collection.Collection) -> str | None:
+    """What stands before our tasks' own names in a collection; None: it has not all of them."""
+    names = [name for name, task in _ours(collection) if task.name == "setup"]
+    return names[0].removesuffix("setup") if names and names[0].endswith("setup") else None
+
+
+def _ours(collection: invoke.collection.Collection) -> Iterator[tuple[str, PlayTask]]:
+    for name in collection.task_names:
+        if isinstance(task := collection[name], PlayTask):
+            yield name, task
+
+
+def _taken(collection: invoke.collection.Collection, name: str) -> Collection[str]:
+    """The flags that a task takes; none where there is no such task."""
+    try:
+        return [argument.name or "" for argument in collection[name].get_arguments()]
+    except KeyError:
+        return ()
+
+
+def _core_flags(core: Sequence[Any] | None) -> dict[str, str]:
+    given = core[0].args.values() if core else ()
+    return {str(each.name): " ".join(_words([each], {each.name: each.value})) for each in given if each.got_value}
+
+
+def _task(call: Call) -> str:
+    """A task as it was typed; what others than ours were given may be secret, and is left out."""
+    name = str(call.called_as or call.task.name)
+    name = name.rpartition(".")[0] or name if call.task.is_default else name
+    if not isinstance(call.task, PlayTask):
+        return name
+    return " ".join([name, *_words(call.task.get_arguments(), call.kwargs)])
+
+
+def _words(arguments: Iterable[Argument], values: Mapping[Any, Any]) -> Iterator[str]:
+    for argument in arguments:
+        value = values.get(argument.name, argument.default)
+        if argument.positional:
+            yield sh("{}", value)
+        elif value != argument.default and value not in (None, [], False):
+            for each in value if isinstance(value, list) else [value]:
+                yield flag(str(argument.name).replace("_", "-"), each)

@@ -1,0 +1,87 @@
+"""Command lines of ours for a person to type next: in the way in which this one was called, with what it was given."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from aws_airflow_tasks.core import sh
+
+
+class Calling(NamedTuple):
+    """How this command line was called.
+
+    Attributes:
+        program: what is typed before a task's name, quoted.
+        instead: what is typed for it where that program has not all of our tasks; empty: it has.
+        within: what is typed before each task's own name, where our tasks are part of a namespace: ``aws.``.
+        flags: those that hold for the next command line too, by name; True: a switch that was given.
+        line: the tasks with all that they were given, quoted; empty: not known.
+        takes: the flags that a task takes, by its name; None: all of them.
+    """
+
+    program: str = "invoke"
+    instead: str = ""
+    within: str = ""
+    flags: Mapping[str, str | bool] = MappingProxyType({})
+    line: str = ""
+    takes: Callable[[str], Collection[str]] | None = None
+
+
+_current = Calling()
+
+
+def current() -> Calling:
+    """How the command line that runs now was called."""
+    return _current
+
+
+@contextlib.contextmanager
+def called(calling: Calling) -> Iterator[None]:
+    """Say every command as one who has called us so; threads say it likewise."""
+    global _current  # of the process, as sys.argv is
+    before, _current = _current, calling
+    try:
+        yield
+    finally:
+        _current = before
+
+
+def command(tasks: str, arguments: str = "") -> str:
+    """A command line of ours, which goes on under the same project, profile, region and runtime.
+
+    Args:
+        tasks: the tasks' names, such as ``env start``.
+        arguments: what follows them, quoted (:func:`~aws_airflow_tasks.core.sh`); a flag in it wins over the given one.
+    """
+    names = tasks.split()
+    said = {word.partition("=")[0].removeprefix("--") for word in arguments.split() if word.startswith("--")}
+    kept = [flag(*item) for item in _current.flags.items() if item[0] not in said and _is_taken(item[0], names)]
+    typed = [_current.instead or _current.program, *(_current.within + name for name in names), arguments, *kept]
+    return " ".join(filter(None, typed))
+
+
+def again(asked: str, *more: str, before: str = "") -> str:
+    """The command line that runs now, once more.
+
+    Args:
+        asked: its tasks, as they were typed.
+        more: further flags, unless they were given.
+        before: a flag of invoke's own, which stands before them.
+    """
+    line = _current.line or asked
+    added = [each for each in more if each not in line.split()]
+    return " ".join(filter(None, [_current.program, before, line, *added]))
+
+
+def flag(name: str, value: str | bool) -> str:
+    """A flag as it is typed, with its value quoted."""
+    if value is True:
+        return f"--{name}"
+    return sh(f"--{name}={{}}" if str(value).startswith("-") else f"--{name} {{}}", value)
+
+
+def _is_taken(name: str, tasks: Collection[str]) -> bool:
+    return _current.takes is None or any(name in _current.takes(task) for task in tasks)

@@ -1,0 +1,76 @@
+"""What is to be typed next is found by the shell that has called us, and goes on under what that was given."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aws_airflow_tasks import invocation
+from tests.project import Done, airflow, astro_project, embedded, run
+
+Run = Callable[..., Done]
+
+__all__ = ["airflow", "astro_project", "embedded", "run"]
+
+
+def _program(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("name", ["invoke", "inv", "aws-airflow"])
+def test_a_program_on_path_goes_by_its_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _program(tmp_path / "bin", name)
+    monkeypatch.setenv("PATH", str(found.parent))
+    monkeypatch.setattr(sys, "argv", [str(found)])
+    assert invocation.program() == name
+
+
+def test_a_program_that_path_does_not_lead_to_goes_by_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = _program(tmp_path / "my project" / ".venv" / "bin", "invoke")
+    monkeypatch.setenv("PATH", str(_program(tmp_path / "bin", "invoke").parent))
+    monkeypatch.chdir(tmp_path / "my project")
+    monkeypatch.setattr(sys, "argv", [".venv/bin/invoke"])
+    assert invocation.program() == ".venv/bin/invoke"
+    monkeypatch.setattr(sys, "argv", [str(found)])
+    assert invocation.program() == ".venv/bin/invoke"
+    monkeypatch.chdir(tmp_path)
+    assert invocation.program() == "'my project/.venv/bin/invoke'"
+
+
+def test_a_module_goes_by_the_interpreter_that_runs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = _program(tmp_path / "bin", "python")
+    monkeypatch.setenv("PATH", str(python.parent))
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(sys, "argv", ["/somewhere/invoke/__main__.py"])
+    assert invocation.program() == "python -m invoke"
+
+
+def test_any_other_caller_is_told_the_console_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = _program(tmp_path / "venv" / "bin", "aws-airflow")
+    monkeypatch.setattr(sys, "executable", str(script.with_name("python")))
+    monkeypatch.setattr(sys, "argv", ["/somewhere/pytest"])
+    assert invocation.program() == str(script)
+
+
+def test_the_proof_after_setup_is_under_the_flags_that_setup_was_given(
+    run: Run, astro_project: Path, airflow: object
+) -> None:
+    done = run("setup", "--region", "us-east-2", "--diff", "--yes")
+    assert done.code == 0
+    assert done.out.splitlines()[-1] == "next: invoke verify --region us-east-2"
+
+
+def test_a_hint_goes_on_under_the_flags_that_were_given(run: Run, astro_project: Path) -> None:
+    (astro_project / "dags").mkdir(exist_ok=True)
+    (astro_project / "dags" / "example_secrets_dag.py").write_text("# mine\n")
+    done = run("dag", "--region", "us-east-2", "--check")
+    assert "or: invoke dag --override --region us-east-2\n" in done.out

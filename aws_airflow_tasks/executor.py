@@ -25,8 +25,8 @@ with process.keeping_bytecode():  # invoke imports this module
     from aws_airflow_tasks import configuration, consent, invocation
     from aws_airflow_tasks import settings as settings_
     from aws_airflow_tasks.core import TaskError, UsageError, sh
-    from aws_airflow_tasks.play import Interrupted, Play, Progress, log, ordered
-    from aws_airflow_tasks.screen import CLEANING, Screen
+    from aws_airflow_tasks.play import Interrupted, Play, log, ordered
+    from aws_airflow_tasks.screen import CLEANING, Progress, Screen
     from aws_airflow_tasks.settings import Layer, Settings
     from aws_airflow_tasks.tasks import COMMON, PlayTask
     from aws_airflow_tasks.text.calling import again, called
@@ -131,7 +131,7 @@ class Executor(invoke.executor.Executor):
         for each in (log, *(logging.getLogger().handlers if debug else ())):
             each.addFilter(CLEANING)
         if not debug:
-            log.addHandler(Progress(play))
+            log.addHandler(Progress(play.screen, play.clock))
             log.setLevel(logging.DEBUG if echo else logging.INFO)
             log.propagate = False
 

@@ -144,7 +144,8 @@ class Play:
         """Do a step's work; its result, or the error that ended it, is added to the play."""
         clock = Stopwatch()
         try:
-            result = work()
+            with self.screen.during(step):
+                result = work()
         except TaskError as error:
             result = Result(step, "failed", error=error)
         except KeyboardInterrupt as interrupt:
@@ -323,16 +324,3 @@ def ordered(calls: Iterable[Any]) -> Iterator[Any]:
         yield from ordered(call.pre)
         yield call
         yield from ordered(call.post)
-
-
-class Progress(logging.Handler):
-    """What the lower rooms log: progress (INFO) on a terminal, long waits (WARNING), under ``--echo`` commands."""
-
-    def __init__(self, play: Play) -> None:
-        super().__init__()
-        self.play = play
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print one record with the elapsed time, unless nobody is looking."""
-        if record.levelno != logging.INFO or self.play.screen.watched:
-            self.play.screen.progress(f"   {self.play.clock.seconds:5.1f}s  {record.getMessage()}")

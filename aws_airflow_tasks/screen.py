@@ -13,12 +13,16 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TextIO
 
 from aws_airflow_tasks import report
+from aws_airflow_tasks.core import Stopwatch
+from aws_airflow_tasks.live import Live
 from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.layout import Layout, laid
 from aws_airflow_tasks.text.printable import printable
+from aws_airflow_tasks.world import waits
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -35,12 +39,13 @@ class Screen:
     def __init__(self, *, json: bool = False, names: Iterable[str] = ()) -> None:
         self.json = json
         self._names = max(map(len, names), default=0)
+        self._home = os.environ.get("HOME", "").rstrip("/")  # a sandbox has another
+        self._live = Live(_put, lambda: self.layout) if animated(sys.stderr) and animated(self._prose) else None
 
     @property
     def layout(self) -> Layout:
         """How lines lie where prose is printed now; a terminal may have been resized."""
-        home = os.environ.get("HOME", "").rstrip("/")
-        return Layout(max(Layout().names, self._names), columns(self._prose), home)
+        return Layout(max(Layout().names, self._names), columns(self._prose), self._home)
 
     @property
     def _prose(self) -> TextIO | None:
@@ -49,16 +54,24 @@ class Screen:
     def say(self, text: str) -> None:
         """Print prose, if there is any."""
         if text:
-            write(text, self._prose)
+            self._print(text, self._prose)
 
     def progress(self, text: str) -> None:
         """Print what goes on meanwhile, beside everything else."""
-        write(text, sys.stderr)
+        self._print(text, sys.stderr)
 
-    @property
-    def watched(self) -> bool:
-        """Whether somebody sees what goes on meanwhile."""
-        return is_terminal(sys.stderr)
+    def during(self, step: str) -> AbstractContextManager[None]:
+        """While the body of a step runs, say so at the foot of the terminal."""
+        return self._live.during(step) if self._live else contextlib.nullcontext()
+
+    def says(self, text: str, *, also: bool) -> bool:
+        """Say in that line what goes on, or also what that waits for; False: there is none, and it is to be printed."""
+        return self._live is not None and self._live.says(text, also=also)
+
+    def lend(self) -> None:
+        """Leave the terminal to another program until the next step."""
+        if self._live:
+            self._live.rest()
 
     @property
     def answers(self) -> bool:
@@ -67,29 +80,52 @@ class Screen:
 
     def document(self, text: str) -> None:
         """Print the one JSON document, and nothing else there."""
-        write(text, sys.stdout, plain=True)
+        self._print(text, sys.stdout, plain=True)
 
     def ask(self, question: str) -> bool | None:
         """Whether the person agrees; None: nobody is there to be asked."""
-        if not self.answers:
-            return None
-        self.say("\n".join(laid("", f"{question} [y/N]", self.layout)))
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        answer = self.ask_line(f"{question} [y/N]")
+        return None if answer is None else answer.lower() in ("y", "yes")
 
     def ask_line(self, question: str) -> str | None:
         """What the person types; None: nobody is there to be asked."""
         if not self.answers:
             return None
-        self.say("\n".join(laid("", question, self.layout)))
-        return sys.stdin.readline().strip()
+        with self._aside():
+            self.say("\n".join(laid("", question, self.layout)))
+            return sys.stdin.readline().strip()
 
     def ask_hidden(self, question: str) -> str | None:
         """What the person types, without an echo; None: nobody is there to be asked."""
         if not self.answers:
             return None
-        with contextlib.suppress(EOFError):
+        with self._aside(), contextlib.suppress(EOFError):
             return getpass.getpass(f"{question} (hidden): ", stream=sys.stderr)
         return None
+
+    def _aside(self) -> AbstractContextManager[None]:
+        return self._live.aside() if self._live else contextlib.nullcontext()
+
+    def _print(self, text: str, stream: TextIO | None, *, plain: bool = False) -> None:
+        with self._aside():
+            write(text, stream, plain=plain)
+
+
+class Progress(logging.Handler):
+    """What the lower rooms log: what is waited for, in the live line where there is one; under ``--echo`` commands."""
+
+    def __init__(self, screen: Screen, clock: Stopwatch) -> None:
+        super().__init__()
+        self.screen = screen
+        self.clock = clock
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one record, which is printed with the elapsed time unless the live line says it."""
+        text, lively = record.getMessage(), logging.INFO <= record.levelno < logging.ERROR
+        if waits.lends(record):
+            self.screen.lend()
+        elif not (lively and self.screen.says(text, also=record.levelno == logging.WARNING)):
+            self.screen.progress(f"   {self.clock.seconds:5.1f}s  {text}")
 
 
 class Cleaning(logging.Filter):
@@ -123,6 +159,12 @@ def columns(stream: TextIO | None) -> int | None:
     return None
 
 
+def animated(stream: TextIO | None) -> bool:
+    """Whether a line there can be drawn anew; in the log of a CI job each would be one more."""
+    able = is_terminal(stream) and os.environ.get("TERM") != "dumb"
+    return able and os.environ.get("CI", "") in ("", *OFF)
+
+
 def in_colour(stream: TextIO | None) -> bool:
     """Whether lines are coloured there.
 
@@ -133,13 +175,25 @@ def in_colour(stream: TextIO | None) -> bool:
         return False
     if forced := os.environ.get("FORCE_COLOR"):
         return forced not in OFF
-    return is_terminal(stream) and os.environ.get("CI", "") in ("", *OFF) and os.environ.get("TERM") != "dumb"
+    return animated(stream)
 
 
 def write(text: str, stream: TextIO | None, *, plain: bool = False) -> None:
     """Print lines and flush them, in colour on a terminal; what a stream cannot show is escaped."""
     if stream is not None:
         _guarded(lambda: _print(_showable(text, stream), stream, plain), stream)
+
+
+def _put(text: str) -> None:
+    """Write to the terminal on stderr, without the end of a line."""
+    stream = sys.stderr
+    if stream is not None:
+        _guarded(
+            lambda: print(
+                text.encode(stream.encoding, "replace").decode(stream.encoding), end="", file=stream, flush=True
+            ),
+            stream,
+        )
 
 
 def settle() -> None:

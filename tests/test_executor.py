@@ -22,7 +22,6 @@ from aws_airflow_tasks import executor, settings
 from aws_airflow_tasks.core import Change, Check, CheckStatus, Plan, TaskError, UsageError
 from aws_airflow_tasks.executor import Executor
 from aws_airflow_tasks.play import Play
-from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.tasks import COMMON, task
 from aws_airflow_tasks.world import state
 from aws_airflow_tasks.world.lock import locked
@@ -228,8 +227,8 @@ def test_what_depends_on_a_failed_step_is_skipped_and_the_rest_still_runs(run, w
     world.broken = TaskError("no luck", hint="try again")
     assert run("everything") == 1
     out = capsys.readouterr().out
-    assert "failed   first    no luck\n-> try again" in out
-    assert "skipped  second   first failed" in out
+    assert "failed   first      no luck\n-> try again" in out
+    assert "skipped  second     first failed" in out
     assert world.values == {"other": "wanted"}
     assert "recap: ok=0 changed=1 skipped=2 failed=1" in out
     assert "lunch" not in out
@@ -559,20 +558,17 @@ def test_libraries_that_would_log_secrets_are_capped_at_warnings_whatever_is_ask
 
 
 @pytest.mark.parametrize(
-    ("flags", "watched", "said", "logged"),
+    ("flags", "said", "logged"),
     [
-        ([], False, [], []),
-        ([], True, ["building first"], []),
-        (["--echo"], False, ["$ build first"], []),
-        (["--echo"], True, ["building first", "$ build first"], []),
-        (["--debug"], True, [], ["building first", "$ build first"]),
+        ([], ["building first"], []),
+        (["--echo"], ["building first", "$ build first"], []),
+        (["--debug"], [], ["building first", "$ build first"]),
     ],
 )
-def test_what_goes_on_is_for_who_looks_commands_for_echo_and_under_debug_invokes_own_log_has_it(
-    run, loggers, capsys, caplog, monkeypatch, flags: list[str], watched: bool, said: list[str], logged: list[str]
+def test_what_goes_on_is_for_everybody_commands_for_echo_and_under_debug_invokes_own_log_has_it(
+    run, loggers, capsys, caplog, flags: list[str], said: list[str], logged: list[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(Screen, "watched", watched)
     assert run(*flags, "first") == 0
     assert [*dict.fromkeys(line.partition("s  ")[2] for line in capsys.readouterr().err.splitlines())] == said
     ours = [record for record in caplog.records if record.name.startswith("aws_airflow_tasks")]

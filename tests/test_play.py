@@ -15,7 +15,7 @@ import pytest
 
 from aws_airflow_tasks import holding
 from aws_airflow_tasks.core import Change, Check, Plan, TaskError
-from aws_airflow_tasks.play import Play, Progress
+from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
@@ -380,22 +380,3 @@ def test_others_may_work_while_it_is_watched(project: Path) -> None:
 
     play.watch(watch, True)
     assert made == ["x", "meanwhile"]
-
-
-@pytest.mark.parametrize(
-    ("level", "watched", "said"),
-    [
-        (logging.INFO, True, True),
-        (logging.INFO, False, False),
-        (logging.DEBUG, False, True),
-        (logging.DEBUG, True, True),
-    ],
-)
-def test_progress_is_for_those_who_look_and_command_lines_for_all_who_asked(
-    project: Path, level: int, watched: bool, said: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lines: list[str] = []
-    monkeypatch.setattr(Screen, "watched", watched)
-    monkeypatch.setattr(Screen, "progress", lambda self, text: lines.append(text))
-    Progress(play_of(project)).emit(logging.LogRecord("x", level, "f", 1, "building %s", ("it",), None))
-    assert [line.endswith("s  building it") for line in lines] == ([True] if said else [])

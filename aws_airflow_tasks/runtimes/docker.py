@@ -114,7 +114,7 @@ class Docker:
                 raise self._failure(watch, " ".join([command[0], *self._mode()]), done)
             self._wait(watch, wait)
         except KeyboardInterrupt:
-            log.info("left as it is; go on with: %s   or stop it: astro dev stop", calling.command("start"))
+            log.error("left as it is; go on with: %s   or stop it: astro dev stop", calling.command("start"))
             raise
         finally:
             self._remember(watch)

@@ -146,7 +146,7 @@ class Embedded:
         Raises:
             TaskError: not in time, or one ended.
         """
-        deadline, serves = time.monotonic() + wait, self._major == 2
+        deadline, serves, waiting = time.monotonic() + wait, self._major == 2, ""
         while True:
             found = {service.name: service.healthy for service in self.running()}
             ended = [name for name in self.services() if name not in found]
@@ -157,6 +157,9 @@ class Embedded:
                 continue
             if all(found.values()):
                 return
+            if (sick := ", ".join(name for name, healthy in found.items() if not healthy)) != waiting:
+                log.info("waiting for %s", sick)
+                waiting = sick
             if not processes.wait_until(deadline):
                 sick = next(name for name, healthy in found.items() if not healthy)
                 raise self._failure(sick, f"was not healthy within {wait} seconds", environment)
@@ -261,6 +264,7 @@ class Embedded:
     def _make_database(self, variables: Mapping[str, str], environment: Mapping[str, str]) -> None:
         """Make the database, or bring one of another version up to date."""
         self._marker.unlink(missing_ok=True)
+        log.info("making the database of Airflow")
         script = airflow_config.database_script(self._major, airflow_config.keys(self.state))
         done = cli.run(self._argv(["python", "-"]), env=variables, cwd=self.project, input=script, timeout=PATIENCE)
         output = self.log("database")

@@ -33,7 +33,7 @@ def laid(head: str, text: str, layout: Layout) -> list[str]:
     first = layout.width - cells(head)
     indent = cells(head) if first >= LEAST else min(cells(head), MARGIN)
     rest = layout.width - indent
-    shown = shortened(text, layout.home, max(40, first * 2 // 3))
+    shown = shortened(text, layout.home, max(LEAST, rest))
     lines: list[str] = []
     for line in shown.split("\n"):
         lines += wrapped(line, rest if lines else first, rest)
@@ -62,8 +62,8 @@ def shortened(text: str, home: str, most: int) -> str:
 def _without_middle(arn: str, most: int) -> str:
     if len(arn) <= most:
         return arn
-    kept = most - 3
-    return f"{arn[: kept - kept // 3]}...{arn[-(kept // 3) :]}"
+    half = (most - 3) // 2
+    return f"{arn[: most - 3 - half]}...{arn[-half:]}"
 
 
 def cells(text: str) -> int:

@@ -177,6 +177,7 @@ def interactive(
         TaskError: the program is not installed, cannot be started or takes longer than ``timeout`` seconds.
         KeyboardInterrupt: passed on once the child is stopped.
     """
+    waits.lend_terminal()
     child = _start(argv, env, cwd, None)
     with child:
         try:

@@ -154,7 +154,8 @@ def _time(helper: Helper, text: Any, moment: Callable[[str], datetime]) -> str:
 
 def _run(helper: Helper) -> bytes:
     """What it prints; it has the terminal where there is one, else no input and ``LIMIT`` seconds."""
-    terminal = cli.terminal()
+    if terminal := cli.terminal():
+        waits.lend_terminal()
     child = _start(helper, terminal)
     out, err = _Output(child.stdout, MOST), _Output(child.stderr, MOST)
     try:

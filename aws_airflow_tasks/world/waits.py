@@ -41,6 +41,16 @@ def told(what: str) -> Iterator[None]:
         _told.now = outer
 
 
+def lend_terminal() -> None:
+    """Say that a command line is handed the terminal, so that nothing else is drawn there."""
+    log.info("", extra={"lends": True})
+
+
+def lends(record: logging.LogRecord) -> bool:
+    """Whether that is all that a record says."""
+    return bool(getattr(record, "lends", False))
+
+
 def note_silence(who: str) -> None:
     """Remember for the rest of this command line that somebody did not answer in time."""
     _silent.add(who)

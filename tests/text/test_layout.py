@@ -60,10 +60,10 @@ def test_the_home_directory_is_a_tilde_where_a_shell_takes_one_for_it(text: str)
 
 
 def test_an_arn_is_shortened_in_the_middle_and_only_where_there_is_no_room() -> None:
-    (narrow, *_), wide = laid(HEAD, f"{ROLE}, eu-west-1", Layout(width=80)), laid(HEAD, ROLE, Layout(width=200))
+    (narrow, *_), wide = laid(HEAD, f"{ROLE} eu-west-1", Layout(width=80)), laid(HEAD, ROLE, Layout(width=200))
     assert wide == [HEAD + ROLE]
-    shown = narrow.removeprefix(HEAD).partition(",")[0]
-    assert len(shown) == 41
+    shown = narrow.removeprefix(HEAD)
+    assert len(shown) == 80 - len(HEAD)
     assert shown.startswith("arn:aws:sts::123456789012:")
-    assert shown.endswith("me@example.com"[-12:])
+    assert shown.endswith("me@example.com")
     assert "..." in shown

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -29,7 +29,7 @@ with process.keeping_bytecode():  # invoke imports this module
     from aws_airflow_tasks.screen import CLEANING, Progress, Screen
     from aws_airflow_tasks.settings import Layer, Settings
     from aws_airflow_tasks.tasks import COMMON, PlayTask
-    from aws_airflow_tasks.text.calling import again, called
+    from aws_airflow_tasks.text.calling import again, called, current
     from aws_airflow_tasks.world import helpers, private, signals, state, waits
 
 
@@ -55,6 +55,7 @@ class Executor(invoke.executor.Executor):
         names = " ".join(map(_name, asked))
         screen = Screen(json=as_json, names=[str(call.task.name) for call in filter(_is_ours, calls)])
         try:
+            _refuse_late(self.core[0].args if self.core else {})
             play = Play(self._settings(calls, screen), names, screen)
             _check_places(play)
         except (TaskError, OSError) as error:
@@ -146,6 +147,13 @@ class Executor(invoke.executor.Executor):
             code = _code(error)
             play.finish(error=TaskError(f"{_name(call)} failed") if code else None, code=code)
             raise
+
+
+def _refuse_late(core: Mapping[str, Any]) -> None:
+    """Raise UsageError for flags of invoke's that it only looks at before a task, and would run the task for."""
+    for name in ("version", "print-completion-script"):
+        if name in core and core[name].value:
+            raise UsageError(f"--{name} comes before any task, and alone", hint=f"{current().program} --{name}")
 
 
 def _check_places(play: Play) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import logging
 import os
 import sys
@@ -11,18 +13,26 @@ from io import TextIOWrapper
 from typing import Any
 
 from invoke.collection import Collection
+from invoke.exceptions import ParseError
 from invoke.program import Program
+from invoke.terminals import pty_size
+from invoke.util import helpline
 
 from aws_airflow_tasks import executor, invocation, process, screen
 from aws_airflow_tasks.configuration import Configuration
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.executor import Executor
-from aws_airflow_tasks.menu import init_tasks, ns
+from aws_airflow_tasks.menu import init_tasks, ns, setup
+from aws_airflow_tasks.play import ordered
 from aws_airflow_tasks.screen import Screen
-from aws_airflow_tasks.text.calling import Calling, called
+from aws_airflow_tasks.text.calling import Calling, called, current
+from aws_airflow_tasks.text.layout import Layout, laid
+from aws_airflow_tasks.text.mistyped import explained
 
 #: the task that several files may stand behind
 SYNC = "secrets.sync"
+#: what a newcomer types, in this order
+START = ("sandbox", "setup", "verify", "undo")
 
 
 class AwsAirflow(Program):
@@ -44,6 +54,56 @@ class AwsAirflow(Program):
         except OSError as error:
             sys.exit(self._refused(executor.unreadable(error), argv or ()))
 
+    def parse_core_args(self) -> None:
+        """As invoke reads them, with errors of ours."""
+        with self._explaining():
+            super().parse_core_args()
+
+    def parse_cleanup(self) -> None:
+        """As invoke answers ``--help`` and ``--list``, with errors of ours."""
+        with self._explaining():
+            super().parse_cleanup()
+
+    @contextlib.contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except ParseError as error:
+            contexts = self._make_parser().contexts
+            names = {**{name: name for name in contexts}, **contexts.aliases}
+            flags = {name: [*contexts[real].flags, *contexts[real].inverse_flags] for name, real in names.items()}
+            within = str(error.context.name or "") if error.context else ""
+            raise explained(str(error), self.argv[1:], within, flags, current().program) from None
+
+    def print_help(self) -> None:
+        """What to start with, and every task in its order; invoke's own options are in its own manual."""
+        _say(f"Usage: {self.binary} TASK [--flags] [TASK ...]\n")
+        for title, names in _sections().items():
+            _say(f"{title}:\n")
+            self.print_columns([(name, helpline(self.collection[name])) for name in names])
+        _say(f"`{self.binary} --help TASK` says what it does, what it runs first, and its flags.")
+        _say("Before a task: --echo shows the commands that are run, --debug everything; --version alone.")
+
+    def list_flat(self) -> None:
+        """Every task in the menu's order; a part of them as invoke lists it."""
+        if self.list_root or self.list_depth:
+            super().list_flat()
+        else:
+            names = _sections().values()
+            found = dict.fromkeys(name for section in names for name in section)
+            self.display_with_columns(pairs=[(name, helpline(self.collection[name])) for name in found])
+
+    def print_task_help(self, name: str) -> None:
+        """What a task does, as wide as the terminal is, and its flags."""
+        context = self.parser.contexts[name]
+        wanted = "".join(f" {each.name.upper()}" for each in context.positional_args)
+        _say(f"Usage: {self.binary} {name}{wanted} [--flags] [TASK ...]\n")
+        layout = Layout(width=pty_size()[0])
+        for paragraph in (inspect.getdoc(self.collection[name]) or "").split("\n\n"):
+            _say("\n".join(laid("  ", paragraph.replace("\n", " "), layout)) + "\n")
+        _say("Flags:\n")
+        self.print_columns(context.help_tuples())
+
     def _refused(self, error: TaskError, words: Sequence[str]) -> int:
         names = " ".join(str(context.name) for context in getattr(self, "tasks", ()))
         return executor.refuse(error, names, Screen(json="--json" in words))
@@ -54,7 +114,8 @@ class AwsAirflow(Program):
             known = self.collection.to_contexts()
             contexts = {str(name): each for each in known for name in (each.name, *each.aliases)}
             self.core.unparsed = list(_several(self.core.unparsed, contexts))
-        super().parse_tasks()
+        with self._explaining():
+            super().parse_tasks()
 
     def execute(self) -> None:
         """Run the tasks under our own executor, whatever a configuration file names for ``invoke``."""
@@ -99,6 +160,18 @@ def _namespace() -> Collection:
         extended.add_collection(collection)
     extended.add_task(init_tasks)
     return extended
+
+
+def _say(text: str) -> None:
+    screen.write(text, sys.stdout, plain=True)
+
+
+def _sections() -> dict[str, list[str]]:
+    """By title the names of tasks: first what to start with, then the tutorial's steps, then the rest of the menu."""
+    steps = dict.fromkeys(task.name for task in ordered(setup.pre))
+    inner = [f"{of}.{name}" for of, each in ns.collections.items() for name in each.tasks if name != each.default]
+    others = [name for name in (*ns.tasks, *ns.collections, "init-tasks", *inner) if name not in (*START, *steps)]
+    return {"Start here": [*START], "The tutorial's steps, in its order": [*steps], "Besides": others}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

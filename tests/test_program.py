@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aws_airflow_tasks.program import Configuration
+from aws_airflow_tasks.program import Configuration, program
 from aws_airflow_tasks.settings import nearest_project
 from tests.project import Done, run
 
@@ -302,3 +302,39 @@ def test_plain_invoke_runs_a_tasks_py_as_ever(here: Path) -> None:
     script = Path(sys.executable).with_name("invoke")
     done = subprocess.run([script, "mine"], cwd=here, capture_output=True, text=True)
     assert done.stdout == "configured\nmine ran\n"
+
+
+def test_help_begins_with_what_to_start_with_then_the_steps_in_the_tutorials_order_and_without_invokes_options(
+    run: Run,
+) -> None:
+    said = run("--help").out
+    assert said == run().out
+    names = [line.split()[0] for line in said.splitlines() if line.startswith("  ") and line[2] != " "]
+    assert names[:4] == ["sandbox", "setup", "verify", "undo"]
+    assert names[4:12] == ["creds", "init", "mount", "env", "secrets", "provider", "dag", "start"]
+    assert said.index("Start here") < said.index("sandbox ") < said.index("tutorial") < said.index("creds ")
+    assert not {"--pty", "--hide", "--write-pyc", "--prompt-for-sudo-password", "--warn-only"} & set(said.split())
+
+
+def test_help_and_list_name_every_task_once(run: Run) -> None:
+    tasks = {name.replace(".up", "").replace(".check", "") for name in program().namespace.task_names}
+    for words in ("--help", "--list"):
+        lines = [line for line in run(words).out.splitlines() if line.startswith("  ") and line[2] != " "]
+        named = [line.split()[0] for line in lines]
+        assert (set(named), len(named)) == (tasks, len(tasks))
+
+
+def test_a_part_of_the_list_and_its_json_are_as_of_invoke(run: Run) -> None:
+    assert ".stop" in run("--list", "sandbox").out
+    assert {each["name"] for each in json.loads(run("--list", "--list-format=json").out)["tasks"]} > {"setup", "undo"}
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_help_of_a_task_is_as_wide_as_the_terminal(width: int, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("aws_airflow_tasks.program", "invoke.program"):
+        monkeypatch.setattr(f"{module}.pty_size", lambda: (width, 24))
+    said = run("--help", "secrets.put").out
+    assert max(map(len, said.splitlines())) <= width
+    assert said.startswith("Usage: aws-airflow secrets.put KEY [--flags]")
+    assert "Docstring" not in said
+    assert " ".join(said.split()).count("never from the command line, which everyone on this machine can read") == 1

@@ -1,0 +1,73 @@
+"""Command lines that cannot be read: what is wrong, the line that was meant, exit 2, and nothing is done."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.project import Done, run
+
+__all__ = ["run"]
+
+Run = Callable[..., Done]
+
+LINES = {
+    "setpu": ("there is no task setpu; did you mean setup?", "setup"),
+    "setup verfy --check": ("there is no task verfy; did you mean verify?", "setup verify --check"),
+    "setup --chekc": ("setup takes no --chekc; did you mean --check?", "setup --check"),
+    "setup --regoin='a b'": ("setup takes no --regoin; did you mean --region?", "setup '--region=a b'"),
+    "setup -y": ("setup takes no -y; did you mean --yes?", "setup --yes"),
+    "setup -xq": ("setup takes no -x", "--help setup"),
+    "status --check": ("status takes no --check", "--help status"),
+    "--profile dev setup --check": ("--profile comes after the task", "setup --profile dev --check"),
+    "--echo --check setup": ("--check comes after the task", "--echo setup --check"),
+    "--profile dev": ("--profile comes after a task", "--help"),
+    "--verion setup": ("there is no flag --verion before a task; did you mean --version?", "--version setup"),
+    "help": ("there is no task help; did you mean --help?", "--help"),
+    "sandbox up": ("there is no task up; did you mean sandbox.up?", "sandbox.up"),
+    "zzzzzz": ("there is no task zzzzzz", "--help"),
+    "'say \"it'\"'\"'s\"'": ('there is no task say "it\'s"', "--help"),
+    "--help setpu": ("there is no task setpu; did you mean setup?", "--help setup"),
+    "secrets.get": ("secrets.get needs key", "--help secrets.get"),
+    "setup --region": ("--region needs a value", "--help setup"),
+    "undo --version": ("--version comes before any task, and alone", "--version"),
+    "setup --check --version": ("--version comes before any task, and alone", "--version"),
+}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["/somewhere/aws-airflow"])
+    return tmp_path
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_that_cannot_be_read_is_answered_with_the_one_that_was_meant(line: str, here: Path, run: Run) -> None:
+    said, better = LINES[line]
+    done = run(*shlex.split(line))
+    assert (done.code, done.err) == (2, "")
+    assert done.out == f"error: {said}\n-> aws-airflow {better}\n"
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("line", ["setpu", "setup --chekc", "--profile dev setup", "secrets.get", "undo --version"])
+def test_under_json_it_is_one_document(line: str, here: Path, run: Run) -> None:
+    document = run(*shlex.split(line), "--json").document
+    assert (document["exit_code"], document["steps"]) == (2, [])
+    assert document["error"]["message"]
+    assert document["error"]["hint"].startswith("aws-airflow ")
+
+
+def test_under_invoke_too_a_task_is_not_run_with_a_version_asked_behind_it(here: Path, run: Run) -> None:
+    run("init-tasks")
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "undo", "--version"], cwd=here, capture_output=True, text=True
+    )
+    assert (done.returncode, "--version comes before any task" in done.stdout) == (2, True), done
+    assert (here / "tasks.py").exists()

@@ -46,14 +46,38 @@ def test_init_tasks_writes_two_files_that_invoke_takes(here: Path, run: Run) -> 
     assert run("init-tasks", "--json").document["recap"]["ok"] == 1
 
 
-@pytest.mark.parametrize("name", ["tasks.py", "invoke.yaml"])
-def test_init_tasks_leaves_existing_files_alone_and_prints_the_lines_to_add(here: Path, run: Run, name: str) -> None:
-    (here / name).write_text("# mine\n")
+FOREIGN = {
+    "a tasks.py": ("tasks.py", "# mine\n"),
+    "tasks of theirs": ("invoke.yaml", "tasks: {auto_dash_names: false}\n"),
+    "another executor": ("invoke.yaml", "tasks:\n  executor_class: mine.Executor\n"),
+    "a flow mapping": ("invoke.yaml", "{aws_airflow: {wait: 7}}\n"),
+    "a document that has ended": ("invoke.yaml", "aws_airflow: {wait: 7}\n...\n"),
+}
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+def test_init_tasks_leaves_existing_files_alone_and_prints_the_lines_to_add(here: Path, run: Run, case: str) -> None:
+    name, text = FOREIGN[case]
+    (here / name).write_text(text)
     done = run("init-tasks")
     assert done.code == 1
     assert "ns.add_collection(aws_airflow_tasks.ns" in done.out
     assert "executor_class: aws_airflow_tasks.executor.Executor" in done.out
-    assert [(path.name, path.read_text()) for path in here.iterdir()] == [(name, "# mine\n")]
+    assert [(path.name, path.read_text()) for path in here.iterdir()] == [(name, text)]
+
+
+LINES = "tasks:\n  executor_class: aws_airflow_tasks.executor.Executor\n"
+SETTINGS = ["# mine\n", "aws_airflow:\n  wait: 7  # slow\n", "aws_airflow: {wait: 7}", "run:\n  echo: true\n\n"]
+
+
+@pytest.mark.parametrize("text", SETTINGS)
+def test_init_tasks_adds_its_lines_to_settings_and_undo_gives_their_bytes_back(here: Path, run: Run, text: str) -> None:
+    (here / "invoke.yaml").write_text(text)
+    assert run("init-tasks").code == 0
+    assert (here / "invoke.yaml").read_text() == text + ("" if text.endswith("\n") else "\n") + LINES
+    assert run("init-tasks", "--json").document["recap"]["ok"] == 1
+    assert run("undo").code == 0
+    assert [(path.name, path.read_text()) for path in here.iterdir()] == [("invoke.yaml", text)]
 
 
 def test_undo_removes_what_init_tasks_wrote(here: Path, run: Run) -> None:

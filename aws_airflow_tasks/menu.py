@@ -148,6 +148,27 @@ def status(play: Play) -> None:
     play.preview(setup)
 
 
+@task(
+    changes=False,
+    heeds="looks",
+    anyway=True,
+    redact="Hide account numbers too: for a paste.",
+    checks="Only list what is looked at.",
+)
+def doctor(play: Play, redact: bool = False, checks: bool = False) -> None:
+    """Look at prerequisites and pitfalls; change nothing.
+
+    Works where nothing else does: without AWS, Docker or a project. Exit code 4 where a check fails.
+    """
+    from aws_airflow_tasks.steps import doctor
+
+    if checks:
+        play.extra["available"] = doctor.listed()
+        play.screen.say("\n".join(f"  {name:<12} {about}" for name, about in doctor.listed().items()))
+        return
+    play.verify(lambda _: doctor.checks(play.settings, play.trouble, redact=redact), "doctor")
+
+
 @task(changes=False, heeds="nothing", anyway=True, file="A log or traceback; - is standard input.")
 def explain(play: Play, file: str) -> None:
     """Say what a log or a traceback means.
@@ -352,7 +373,7 @@ def secrets_lint(play: Play) -> None:
 
 
 ns = Collection(creds, init, mount, env, provider, dag, start, verify, setup)
-for one in (status, explain, trust, refresh, stop, undo):
+for one in (status, doctor, explain, trust, refresh, stop, undo):
     ns.add_task(one)
 sandbox = Collection("sandbox", up, clean)
 sandbox.add_task(down, name="stop")

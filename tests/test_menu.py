@@ -32,6 +32,7 @@ DEPENDS = {
     "verify": ["start", "secrets"],
     "setup": ["creds", "init", "mount", "env", "secrets", "provider", "dag", "start"],
     "status": [],
+    "doctor": [],
     "explain": [],
     "trust": [],
     "refresh": ["creds"],

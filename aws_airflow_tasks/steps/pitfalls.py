@@ -1,0 +1,199 @@
+"""The checks of ``doctor`` on what trips people: files that readers see differently, ports, proxies, clocks, labels."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import time
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from aws_airflow_tasks.core import Check, sh
+from aws_airflow_tasks.patch.dotenv import lines, readers
+from aws_airflow_tasks.patch.yaml import parsing, positions
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.world import endpoints, private
+from aws_airflow_tasks.world import state as state_
+
+OVERRIDE, ENV = "docker-compose.override.yml", ".env"
+#: Airflow's own, and its database's, as the Astro CLI publishes them
+PORTS = (8080, 5432)
+#: seconds by which AWS lets a clock be wrong
+SKEW = 300
+#: what in `.env` or a shell comes before a profile, by botocore's and Airflow's documented order
+WINS = r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN|DEFAULT_PROFILE|WEB_IDENTITY_TOKEN_FILE)"
+_HOSTS = {"localhost", "127.0.0.1", "*"}
+
+
+def override(site: Site) -> Check:
+    """Compose merges it into what the Astro CLI writes."""
+    data = site.read(OVERRIDE)
+    if data is None:
+        return Check("", "skipped", "there is none yet")
+    try:
+        parsing.parse(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return Check("", "failed", f"{OVERRIDE} is no text in UTF-8", sh("file {}", site.project / OVERRIDE))
+    except positions.Refused as refused:
+        command = sh("docker compose -f {} config", site.project / OVERRIDE)
+        return Check("", "failed", f"{OVERRIDE} cannot be read: {refused}", command)
+    return Check("", "ok", "readable")
+
+
+def env(site: Site) -> Check:
+    """Three programs read it, each in its own way."""
+    data = site.read(ENV)
+    if data is None:
+        return Check("", "skipped", "there is none yet")
+    if bad := lines.unreadable(data):
+        return Check("", "failed", bad, sh("less {}", site.project / ENV))
+    found = list(readers.statements(data.decode("utf-8-sig", errors="surrogateescape")))
+    said = lines.disagreements(found, readers.views(data, found))
+    return Check("", "warning", "; ".join(said), "invoke env --diff --check") if said else Check("", "ok", "readable")
+
+
+def env_wins(site: Site) -> Check:
+    """What botocore takes before the profile."""
+    known = readers.view(site.read(ENV) or b"", "compose").values
+    found = [name for name in known if re.fullmatch(WINS, name) and known[name]]
+    if not found:
+        return Check("", "ok", "none")
+    return Check("", "warning", f"{', '.join(found)} in .env: it wins over the profile", "invoke env --override")
+
+
+def env_ignored(site: Site) -> Check:
+    """By the .gitignore files alone: no git is run where a project could have it run something."""
+    if site.read(ENV) is None:
+        return Check("", "skipped", "there is none yet")
+    folders = [site.project, *site.project.parents]
+    top = next((folder for folder in folders if (folder / ".git").exists()), None)
+    if top is None:
+        return Check("", "skipped", "no git repository is here")
+    ignoring = ""
+    for folder in reversed(folders[: folders.index(top) + 1]):
+        for line in _lines(folder / ".gitignore"):
+            if line.removeprefix("!").lstrip("/") in {".env", "*.env", ".env*", "**/.env", ".*", "*"}:
+                ignoring = "" if line.startswith("!") else line
+    if ignoring:
+        return Check("", "ok", f"by the line {ignoring}")
+    command = sh("echo .env >> {}", site.project / ".gitignore")
+    return Check("", "warning", "no .gitignore here names .env, and it may have secrets", command)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line.strip() for line in path.read_text(errors="replace").splitlines()]
+    except OSError:
+        return []
+
+
+def shell(site: Site) -> Check:
+    """Names alone: values are nobody's to see."""
+    found = [name for name in os.environ if re.fullmatch(WINS, name)]
+    found += endpoints.of_shell(os.environ)
+    if not found:
+        return Check("", "ok", "none")
+    detail = f"{', '.join(sorted(set(found)))}: this shell says otherwise than a file"
+    return Check("", "warning", detail, sh("unset" + " {}" * len(set(found)), *sorted(set(found))))
+
+
+def ports(site: Site) -> Check:
+    """Airflow itself may have them."""
+    taken = [port for port in PORTS if _answers(port)]
+    if not taken:
+        return Check("", "ok", f"{', '.join(map(str, PORTS))} are free")
+    detail = f"{', '.join(map(str, taken))} in use, by Airflow or another program"
+    return Check("", "warning", detail, "docker ps   # or another: astro config set webserver.port 8081")
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as tried:
+        tried.settimeout(0.5)
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+def proxy(site: Site) -> Check:
+    """Airflow's own API is on this machine."""
+    named = [name for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy") if os.environ.get(name)]
+    if not named:
+        return Check("", "ok", "none")
+    none = (os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "").replace(" ", "").split(",")
+    if _HOSTS.intersection(none):
+        return Check("", "ok", f"{', '.join(named)}, not for this machine")
+    return Check("", "warning", f"{', '.join(named)} counts here too", "export NO_PROXY=localhost,127.0.0.1")
+
+
+def ca_bundle(site: Site) -> Check:
+    """What a company's proxy needs."""
+    named = [name for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") if os.environ.get(name)]
+    gone = [name for name in named if not os.access(os.environ[name], os.R_OK)]
+    if gone:
+        return Check(
+            "", "failed", f"{', '.join(gone)}: no such file can be read", sh("unset" + " {}" * len(gone), *gone)
+        )
+    return Check("", "ok", ", ".join(named) or "none")
+
+
+def clock(site: Site) -> Check:
+    """By the date of an answer; what the answer says does not count, and nothing of ours is sent."""
+    import http.client  # only here
+    from urllib.parse import urlsplit
+
+    asked = urlsplit(site.settings.endpoint_url or "https://sts.amazonaws.com")
+    made = http.client.HTTPSConnection if asked.scheme == "https" else http.client.HTTPConnection
+    connection = made(asked.hostname or "", asked.port, timeout=2)
+    try:
+        connection.request("HEAD", "/")
+        said = connection.getresponse().getheader("Date")
+    except (OSError, http.client.HTTPException):
+        return Check("", "skipped", "AWS does not answer")
+    finally:
+        connection.close()
+    if not said:
+        return Check("", "skipped", "the answer has no date")
+    wrong = abs(time.time() - parsedate_to_datetime(said).timestamp())
+    if wrong < SKEW:
+        return Check("", "ok", f"within {max(1, round(wrong))} s")
+    return Check("", "failed", f"this machine's clock is {round(wrong)} s off", "sudo timedatectl set-ntp true")
+
+
+def state(site: Site) -> Check:
+    """Where receipts and staged keys lie."""
+    private.check_way(state_.root())
+    if not os.path.lexists(site.state):
+        return Check("", "ok", f"{site.state}, not there yet")
+    private.check(site.state)
+    return Check("", "ok", str(site.state))
+
+
+def orphans(site: Site) -> Check:
+    """A project that is gone leaves what could take it back, and perhaps keys."""
+    left = state_.orphans(site.state)
+    if not left:
+        return Check("", "ok", "none")
+    return Check("", "warning", "; ".join(map(str, left)))
+
+
+def selinux(site: Site) -> Check:
+    """A mount of a home directory is refused, whatever its mode."""
+    try:
+        enforcing = Path("/sys/fs/selinux/enforce").read_text().strip() == "1"
+    except OSError:
+        return Check("", "ok", "not here")
+    if not enforcing:
+        return Check("", "ok", "not enforcing")
+    return Check("", "warning", "enforcing: containers may not read ~/.aws", "sudo ausearch -m avc -ts recent")
+
+
+def wsl(site: Site) -> Check:
+    """On Windows's own disk files have no modes, and are slow."""
+    try:
+        here = "microsoft" in Path("/proc/version").read_text().lower()
+    except OSError:
+        here = False
+    if not here:
+        return Check("", "ok", "not here")
+    if re.match(r"/mnt/[a-z]/", f"{site.project}/"):
+        return Check("", "warning", "the project lies on Windows's disk: files have no modes there", "cd ~")
+    return Check("", "ok", "on Linux's own disk")

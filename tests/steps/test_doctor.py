@@ -1,0 +1,215 @@
+"""`doctor` sees what is missing and what trips people, changes nothing, and works where nothing else does."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aws_airflow_tasks.core import Check, TaskError
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps import doctor, pitfalls, prerequisites
+from aws_airflow_tasks.world import cli
+from tests.conftest import HOSTS
+from tests.project import Done, StandInAirflow, airflow, astro_project, embedded, run, tree
+
+__all__ = ["airflow", "astro_project", "embedded", "run"]
+
+Run = Callable[..., Done]
+ACCOUNT = "123456789012"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loaded machine takes its time; how long is waited is a test of its own."""
+    monkeypatch.setattr(doctor, "PATIENCE", 60)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    made = tmp_path / "here"
+    made.mkdir()
+    monkeypatch.chdir(made)
+    return made
+
+
+def found(done: Done) -> dict[str, dict[str, str]]:
+    return {check["check"]: check for check in done.document["checks"]}
+
+
+def test_it_tells_all_in_order_where_there_is_nothing_at_all_and_leaves_it_so(here: Path, run: Run) -> None:
+    before = tree(here, Path.home())
+    done = run("doctor", "--json")
+    assert list(found(done)) == list(doctor.listed())
+    assert done.code == 4
+    assert found(done)["identity"]["status"] == "failed"
+    assert found(done)["project"]["hint"].endswith("init")
+    assert tree(here, Path.home()) == before
+    assert all(each["hint"] for name, each in found(done).items() if each["status"] == "failed")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("aws_airflow: [", "line 1"), ("aws_airflow: {regoin: x}", "regoin"), ("\0", "cannot be read")]
+)
+def test_an_invoke_yaml_that_cannot_be_read_is_named_and_the_rest_is_looked_at(
+    text: str, said: str, here: Path, run: Run
+) -> None:
+    (here / "invoke.yaml").write_text(text)
+    done = run("doctor", "--json")
+    assert done.code == 4
+    assert found(done)["settings"]["status"] == "failed"
+    assert said in found(done)["settings"]["detail"]
+    assert found(done)["python"]["status"] == "ok"
+
+
+def test_a_project_that_nobody_has_agreed_to_sends_nobody_anywhere(
+    here: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        monkeypatch.setitem(HOSTS, "theirs.test", listener.getsockname()[1])
+        (here / "invoke.yaml").write_text("aws_airflow: {endpoint_url: 'http://theirs.test'}")
+        done = run("doctor", "--json")
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert "not agreed to" in found(done)["settings"]["detail"]
+
+
+def test_checks_lists_them_and_looks_at_none(here: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "checks", lambda *_, **__: pytest.fail("it looked"))
+    done = run("doctor", "--checks")
+    assert done.code == 0
+    assert [line.split()[0] for line in done.out.splitlines() if line.startswith("  ")] == list(doctor.listed())
+    assert run("doctor", "--checks", "--json").document["available"] == doctor.listed()
+
+
+def test_who_works_has_an_identity_and_may_read_and_nothing_is_written(
+    astro_project: Path, airflow: StandInAirflow, run: Run
+) -> None:
+    before = tree(astro_project, Path.home())
+    seen = found(run("doctor", "--json"))
+    assert [seen[name]["status"] for name in ("settings", "identity", "permissions", "project", "image")] == ["ok"] * 5
+    assert seen["astro-cli"]["status"] == seen["engine"]["status"] == "skipped"
+    assert tree(astro_project, Path.home()) == before
+
+
+def one(look: doctor.Look, monkeypatch: pytest.MonkeyPatch, *, redact: bool = False) -> Check:
+    monkeypatch.setattr(doctor, "CHECKS", {"one": doctor.Row("one", look)})
+    return list(doctor.checks(Settings(project=Path("/")), None, redact=redact))[-1]
+
+
+def test_what_is_told_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "AKIAIOSFODNN7EXAMPLE"
+    look = Check("", "ok", f"{Path.home()}/x arn:aws:iam::{ACCOUNT}:user/u {key}")
+    assert one(lambda _: look, monkeypatch).detail == f"~/x arn:aws:iam::{ACCOUNT}:user/u ***"
+    assert one(lambda _: look, monkeypatch, redact=True).detail == "~/x arn:aws:iam::************:user/u ***"
+
+
+def test_who_does_not_answer_in_time_is_said_to_be_silent_and_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "PATIENCE", 0.01)
+    never = threading.Event()
+
+    def silent(_: Site) -> Check:
+        never.wait()
+        return Check("", "ok")
+
+    assert one(silent, monkeypatch) == Check("one", "warning", "no answer in time")
+    never.set()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (TaskError("gone", hint="mend it"), Check("one", "failed", "gone", "mend it")),
+        (ZeroDivisionError("secret"), Check("one", "warning", "cannot be told here (ZeroDivisionError)")),
+    ],
+)
+def test_what_a_check_raises_is_its_finding(error: Exception, said: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(_: Site) -> Check:
+        raise error
+
+    assert one(look, monkeypatch) == said
+
+
+VERSIONS = {
+    "aws-cli/1.32.1 Python/3.11": ("warning", "no `aws sso login`"),
+    "aws-cli/2.8.1 Python/3.11": ("warning", "too old"),
+    "aws-cli/2.17.1 Python/3.11": ("ok", "2.17.1"),
+    "hello": ("warning", "does not say"),
+}
+
+
+@pytest.mark.parametrize("printed", VERSIONS)
+def test_the_aws_command_line_is_told_by_what_it_can_do(printed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "find", lambda _: "aws")
+    monkeypatch.setattr(cli, "run", lambda *_, **__: cli.Completed(0, printed, ""))
+    told = prerequisites.aws_cli(Site(Settings()))
+    assert told.status == VERSIONS[printed][0]
+    assert VERSIONS[printed][1] in told.detail
+
+
+#: files -> the check, its status, words of what is told
+FILES: list[tuple[dict[str, str], doctor.Look, str, str]] = [
+    ({"docker-compose.override.yml": "a: ["}, pitfalls.override, "failed", "cannot be read"),
+    ({"docker-compose.override.yml": "services: {}\n"}, pitfalls.override, "ok", "readable"),
+    ({}, pitfalls.override, "skipped", "none yet"),
+    ({".env": "A=1\n"}, pitfalls.env, "ok", "readable"),
+    ({".env": "A='x\n"}, pitfalls.env, "warning", "line 1"),
+    ({".env": "AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\n"}, pitfalls.env_wins, "warning", "AWS_ACCESS_KEY_ID in .env"),
+    ({".env": "AWS_PROFILE=dev\n"}, pitfalls.env_wins, "ok", "none"),
+    ({".env": "", ".git/HEAD": ""}, pitfalls.env_ignored, "warning", "no .gitignore"),
+    ({".env": "", ".git/HEAD": "", ".gitignore": "*.pyc\n.env\n"}, pitfalls.env_ignored, "ok", ".env"),
+    ({".env": "", ".git/HEAD": "", ".gitignore": ".env\n!.env\n"}, pitfalls.env_ignored, "warning", "no .gitignore"),
+    ({"Dockerfile": "FROM quay.io/astronomer/astro-runtime:12.1.0\n"}, prerequisites.image, "ok", "Airflow 2"),
+    ({"Dockerfile": "FROM scratch\n"}, prerequisites.image, "warning", "does not tell"),
+    ({}, prerequisites.image, "skipped", "no Dockerfile"),
+]
+
+
+@pytest.mark.parametrize(("files", "look", "status", "said"), FILES, ids=[str(number) for number in range(len(FILES))])
+def test_a_projects_files_are_told(
+    files: dict[str, str], look: doctor.Look, status: str, said: str, here: Path
+) -> None:
+    for name, text in files.items():
+        (here / name).parent.mkdir(exist_ok=True)
+        (here / name).write_text(text)
+    told = look(Site(Settings(project=here)))
+    assert (told.status, said in told.detail) == (status, True), told
+    assert "EXAMPLE" not in json.dumps(told)
+
+
+def variables(**values: str) -> dict[str, str]:
+    return values
+
+
+#: variables of the shell -> the check, its status, words of what is told
+SHELL: list[tuple[dict[str, str], doctor.Look, str, str]] = [
+    (variables(AWS_SESSION_TOKEN="x"), pitfalls.shell, "warning", "AWS_SESSION_TOKEN"),
+    (variables(AWS_ENDPOINT_URL="http://x"), pitfalls.shell, "warning", "AWS_ENDPOINT_URL"),
+    (variables(HTTPS_PROXY="http://u:hunter2@x", NO_PROXY=""), pitfalls.proxy, "warning", "HTTPS_PROXY"),
+    (variables(HTTPS_PROXY="http://x", NO_PROXY="localhost"), pitfalls.proxy, "ok", "not for this machine"),
+    (variables(AWS_CA_BUNDLE="/nowhere/ca.pem"), pitfalls.ca_bundle, "failed", "AWS_CA_BUNDLE"),
+]
+
+
+@pytest.mark.parametrize(("names", "look", "status", "said"), SHELL, ids=[str(number) for number in range(len(SHELL))])
+def test_a_shells_variables_are_told_without_their_values(
+    names: dict[str, str], look: doctor.Look, status: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    told = look(Site(Settings()))
+    assert (told.status, said in told.detail) == (status, True), told
+    assert "hunter2" not in str(told)
+
+
+def test_a_port_that_somebody_has_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        monkeypatch.setattr(pitfalls, "PORTS", (port,))
+        assert pitfalls.ports(Site(Settings())).detail == f"{port} in use, by Airflow or another program"

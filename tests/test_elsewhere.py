@@ -303,7 +303,7 @@ def test_the_policy_of_a_denial_is_in_the_partition_of_the_identity(
     region: str, project: Path, embedded: Embedded, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
     partition = {"cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov"}.get(region, "aws")
-    with denying(embedded.url, "DescribeSecret") as proxy:
+    with denying(embedded.url, "CreateSecret") as proxy:
         monkeypatch.setenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL", proxy)
         done = run("secrets", "--region", region)
     assert f'"Resource": "arn:{partition}:secretsmanager:{region}:*:secret:{VARIABLE}-*"' in done.out

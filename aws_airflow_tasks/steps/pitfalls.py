@@ -13,6 +13,7 @@ from aws_airflow_tasks.core import Check, sh
 from aws_airflow_tasks.patch.dotenv import lines, readers
 from aws_airflow_tasks.patch.yaml import parsing, positions
 from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import endpoints, private
 from aws_airflow_tasks.world import state as state_
 
@@ -50,7 +51,9 @@ def env(site: Site) -> Check:
         return Check("", "failed", bad, sh("less {}", site.project / ENV))
     found = list(readers.statements(data.decode("utf-8-sig", errors="surrogateescape")))
     said = lines.disagreements(found, readers.views(data, found))
-    return Check("", "warning", "; ".join(said), "invoke env --diff --check") if said else Check("", "ok", "readable")
+    return (
+        Check("", "warning", "; ".join(said), command("env", "--diff --check")) if said else Check("", "ok", "readable")
+    )
 
 
 def env_wins(site: Site) -> Check:
@@ -59,7 +62,7 @@ def env_wins(site: Site) -> Check:
     found = [name for name in known if re.fullmatch(WINS, name) and known[name]]
     if not found:
         return Check("", "ok", "none")
-    return Check("", "warning", f"{', '.join(found)} in .env: it wins over the profile", "invoke env --override")
+    return Check("", "warning", f"{', '.join(found)} in .env: it wins over the profile", command("env", "--override"))
 
 
 def env_ignored(site: Site) -> Check:

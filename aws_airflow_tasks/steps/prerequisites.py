@@ -14,6 +14,7 @@ from aws_airflow_tasks.core import Check, CheckStatus, Pending, TaskError
 from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes import image as image_
 from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import aws, cli, containers
 from aws_airflow_tasks.world.causes import Denied, Unreachable
 
@@ -101,7 +102,7 @@ def project(site: Site) -> Check:
     """``astro dev init`` was here."""
     if (site.project / astro.CONFIG).is_file():
         return Check("", "ok", str(site.project))
-    return Check("", "warning", f"no Astro project is at {site.project}", "invoke init")
+    return Check("", "warning", f"no Astro project is at {site.project}", command("init"))
 
 
 def image(site: Site) -> Check:
@@ -149,7 +150,7 @@ def permissions(site: Site) -> Check:
     if not denied:
         return Check("", "ok", f"may read metadata and values ({backend.NAME})")
     status: CheckStatus = "failed" if "values" in denied else "warning"  # without metadata the value says what is there
-    return Check("", status, "; ".join(denied.values()), "invoke secrets.policy")
+    return Check("", status, "; ".join(denied.values()), command("secrets.policy"))
 
 
 def _value(site: Site, name: str) -> None:

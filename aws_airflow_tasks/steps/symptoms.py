@@ -7,10 +7,11 @@ and the Astro CLI say.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from aws_airflow_tasks.core import Check, TaskError
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
 from aws_airflow_tasks.world.causes import CAUSES, Subject, explain
 
@@ -36,106 +37,113 @@ class Symptom(NamedTuple):
     hint: str
 
 
-#: what is no error of AWS's or botocore's
-SYMPTOMS = (
-    Symptom(
-        r"The object could not be loaded\. Please check \"backend\" key in \"secrets\" section",
-        "provider",
-        "Airflow cannot load the secrets backend: the amazon provider is not installed, or the class is misspelt",
-        "invoke provider env start",
-    ),
-    Symptom(
-        r"No module named '?airflow\.providers\.amazon",
-        "provider",
-        "the amazon provider is not installed in Airflow",
-        "invoke provider start",
-    ),
-    Symptom(
-        r"Cannot connect to the Docker daemon|[Ii]s the docker daemon running",
-        "runtime-healthy",
-        "no Docker engine answers",
-        "docker info",
-    ),
-    Symptom(
-        r"permission denied while trying to connect to the Docker",
-        "runtime-healthy",
-        "you have no permission on the Docker engine's socket",
-        "sudo usermod -aG docker $USER && newgrp docker",
-    ),
-    Symptom(
-        r"port is already allocated|[Aa]ddress already in use|ports are not available",
-        "runtime-healthy",
-        "a port that Airflow wants is taken by another program",
-        "docker ps   # or another port: astro config set webserver.port 8081",
-    ),
-    Symptom(
-        r"No space left on device|database or disk is full",
-        "runtime-healthy",
-        "the disk is full",
-        "df -h && docker system df",
-    ),
-    Symptom(
-        r"database disk image is malformed",
-        "runtime-healthy",
-        "Airflow's database is corrupt",
-        "astro dev kill   # what is in it is lost; then: invoke start",
-    ),
-    Symptom(r"database is locked", "runtime-healthy", "Airflow's database is locked", "invoke stop && invoke start"),
-    Symptom(
-        r"\bOOMKilled\b|exit(?:ed)?(?: with)?(?: code)? \(?137\b|\bSignals\.SIGKILL\b|Out of memory: Killed",
-        "runtime-healthy",
-        "a process was killed, most likely as the engine has too little memory",
-        "docker info   # Total Memory: Airflow wants 4 GiB and more",
-    ),
-    Symptom(
-        r"Read-only file system: '?[^'\n]*sso/cache",
-        "files-readable",
-        "Airflow cannot renew an SSO session on a read-only mount",
-        "INVOKE_AWS_AIRFLOW_CREDENTIALS=export invoke setup",
-    ),
-    Symptom(
-        r"PermissionError: .*\.aws\b|\[Errno 13\].*\.aws\b|[Pp]ermission denied: '?[^'\n]*\.aws\b",
-        "files-readable",
-        "Airflow may not read the credentials that are mounted",
-        "invoke verify",
-    ),
-    Symptom(
-        r"\[Errno 21\].*\.aws\b",
-        "files-readable",
-        "a directory stands where Airflow looks for a file of credentials",
-        "invoke mount start",
-    ),
-    Symptom(
-        r"Failed to parse \[\w+\] backend_kwargs|Invalid.*backend_kwargs|backend_kwargs.* into a dict",
-        "environment",
-        "Airflow ignores AIRFLOW__SECRETS__BACKEND_KWARGS, which is no JSON object: it asks for other names",
-        "invoke env start --override",
-    ),
-    Symptom(
-        r"unexpected character .* in variable name|failed to read .*\.env\b",
-        "environment",
-        "docker compose cannot read .env",
-        "invoke doctor",
-    ),
-    Symptom(
-        r"yaml: (?:line \d+|unmarshal|construct)|docker-compose\.override\.yml\S* is invalid|validating .*override",
-        "environment",
-        "docker compose cannot read docker-compose.override.yml",
-        "docker compose -f docker-compose.override.yml config",
-    ),
-    Symptom(
-        r"(?:Variable (?P<name>\S+) does not exist|VARIABLE_NOT_FOUND|KeyError: 'Variable )",
-        "dag-run",
-        "Airflow found a variable neither in the backend nor elsewhere: its name, prefix or region differs",
-        "invoke secrets.lint",
-    ),
-    Symptom(
-        r"AirflowNotFoundException|[Tt]he conn_id .{1,200} isn't defined|CONNECTION_NOT_FOUND",
-        "dag-run",
-        "Airflow found a connection neither in the backend nor elsewhere: its name, prefix or region differs",
-        "invoke secrets.lint",
-    ),
-)
+def table() -> tuple[Symptom, ...]:
+    """What is no error of AWS's or botocore's, with commands in the way in which this one was called."""
+    return (
+        Symptom(
+            r"The object could not be loaded\. Please check \"backend\" key in \"secrets\" section",
+            "provider",
+            "Airflow cannot load the secrets backend: the amazon provider is not installed, or the class is misspelt",
+            command("provider env start"),
+        ),
+        Symptom(
+            r"No module named '?airflow\.providers\.amazon",
+            "provider",
+            "the amazon provider is not installed in Airflow",
+            command("provider start"),
+        ),
+        Symptom(
+            r"Cannot connect to the Docker daemon|[Ii]s the docker daemon running",
+            "runtime-healthy",
+            "no Docker engine answers",
+            "docker info",
+        ),
+        Symptom(
+            r"permission denied while trying to connect to the Docker",
+            "runtime-healthy",
+            "you have no permission on the Docker engine's socket",
+            "sudo usermod -aG docker $USER && newgrp docker",
+        ),
+        Symptom(
+            r"port is already allocated|[Aa]ddress already in use|ports are not available",
+            "runtime-healthy",
+            "a port that Airflow wants is taken by another program",
+            "docker ps   # or another port: astro config set webserver.port 8081",
+        ),
+        Symptom(
+            r"No space left on device|database or disk is full",
+            "runtime-healthy",
+            "the disk is full",
+            "df -h && docker system df",
+        ),
+        Symptom(
+            r"database disk image is malformed",
+            "runtime-healthy",
+            "Airflow's database is corrupt",
+            f"astro dev kill   # what is in it is lost; then: {command('start')}",
+        ),
+        Symptom(
+            r"database is locked",
+            "runtime-healthy",
+            "Airflow's database is locked",
+            f"{command('stop')} && {command('start')}",
+        ),
+        Symptom(
+            r"\bOOMKilled\b|exit(?:ed)?(?: with)?(?: code)? \(?137\b|\bSignals\.SIGKILL\b|Out of memory: Killed",
+            "runtime-healthy",
+            "a process was killed, most likely as the engine has too little memory",
+            "docker info   # Total Memory: Airflow wants 4 GiB and more",
+        ),
+        Symptom(
+            r"Read-only file system: '?[^'\n]*sso/cache",
+            "files-readable",
+            "Airflow cannot renew an SSO session on a read-only mount",
+            f"INVOKE_AWS_AIRFLOW_CREDENTIALS=export {command('setup')}",
+        ),
+        Symptom(
+            r"PermissionError: .*\.aws\b|\[Errno 13\].*\.aws\b|[Pp]ermission denied: '?[^'\n]*\.aws\b",
+            "files-readable",
+            "Airflow may not read the credentials that are mounted",
+            command("verify"),
+        ),
+        Symptom(
+            r"\[Errno 21\].*\.aws\b",
+            "files-readable",
+            "a directory stands where Airflow looks for a file of credentials",
+            command("mount start"),
+        ),
+        Symptom(
+            r"Failed to parse \[\w+\] backend_kwargs|Invalid.*backend_kwargs|backend_kwargs.* into a dict",
+            "environment",
+            "Airflow ignores AIRFLOW__SECRETS__BACKEND_KWARGS, which is no JSON object: it asks for other names",
+            command("env start", "--override"),
+        ),
+        Symptom(
+            r"unexpected character .* in variable name|failed to read .*\.env\b",
+            "environment",
+            "docker compose cannot read .env",
+            command("doctor"),
+        ),
+        Symptom(
+            r"yaml: (?:line \d+|unmarshal|construct)|docker-compose\.override\.yml\S* is invalid|validating .*override",
+            "environment",
+            "docker compose cannot read docker-compose.override.yml",
+            "docker compose -f docker-compose.override.yml config",
+        ),
+        Symptom(
+            r"(?:Variable (?P<name>\S+) does not exist|VARIABLE_NOT_FOUND|KeyError: 'Variable )",
+            "dag-run",
+            "Airflow found a variable neither in the backend nor elsewhere: its name, prefix or region differs",
+            command("secrets.lint"),
+        ),
+        Symptom(
+            r"AirflowNotFoundException|[Tt]he conn_id .{1,200} isn't defined|CONNECTION_NOT_FOUND",
+            "dag-run",
+            "Airflow found a connection neither in the backend nor elsewhere: its name, prefix or region differs",
+            command("secrets.lint"),
+        ),
+    )
+
 
 #: botocore's exceptions that have no row of their own -> the base that has one
 BASES = {
@@ -194,19 +202,20 @@ def found(text: str, profile: str) -> list[Check]:
         profile: whose credentials Airflow has, where the text names no other.
     """
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    rows = dict.fromkeys(row for line in plain.splitlines() for row in _of_line(line, profile))
+    known = table()
+    rows = dict.fromkeys(row for line in plain.splitlines() for row in _of_line(line, known, profile))
     return sorted(rows, key=lambda row: LAYERS.index(row.check))
 
 
-def _of_line(line: str, profile: str) -> Iterator[Check]:
-    for row in SYMPTOMS:
+def _of_line(line: str, known: Sequence[Symptom], profile: str) -> Iterator[Check]:
+    for row in known:
         if re.search(row.seen, line):
             yield Check(row.layer, "warning", row.cause, row.hint)
     answers = list(_ANSWER.finditer(line))
     for answer in answers:
         if answer["code"] in _ABSENT:
             cause = f"what Airflow asks for is not there ({answer['operation']}): another name, prefix or region"
-            yield Check("raw-secret", "warning", cause, "invoke secrets.list")
+            yield Check("raw-secret", "warning", cause, command("secrets.list"))
         else:
             error = _Told(answer["said"], answer["code"], answer["operation"])
             yield _explained(answer["code"], error, profile)
@@ -223,12 +232,12 @@ def _named(name: str, line: str) -> Exception:
 
 def _explained(name: str, error: Exception, profile: str) -> Check:
     whose = cleaned(getattr(error, "kwargs", {}).get("profile", "")) or profile
-    told: TaskError = explain(error, Subject(whose, "the region asked", renew="invoke refresh"))
+    told: TaskError = explain(error, Subject(whose, "the region asked", renew=command("refresh")))
     role = getattr(error, "operation_name", "") == "AssumeRole"
     layer = "identity-in-service" if role else _LAYER.get(name, "identity-in-service")
     if name == "NoCredentialsError":
         message = "Airflow finds no credentials: the file is not there, not readable, or a directory"
-        return Check(layer, "warning", message, "invoke setup && invoke verify")
+        return Check(layer, "warning", message, f"{command('setup')} && {command('verify')}")
     return Check(layer, "warning", cleaned(told.message), cleaned(told.hint))
 
 

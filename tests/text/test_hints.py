@@ -51,8 +51,8 @@ def test_no_hint_quotes_by_hand() -> None:
     assert {path.name: found for path in SOURCES if (found := quoted_by_hand(path))} == {}
 
 
-#: hosts that are this machine, or the engine's way to it: nobody stands between
-HERE = {"127.0.0.1", "localhost", "172.17.0.1", "host.docker.internal"}
+#: hosts that are this machine, the engine's way to it, or its own metadata service: nobody stands between
+HERE = {"127.0.0.1", "localhost", "172.17.0.1", "host.docker.internal", "169.254.169.254"}
 
 
 def in_plain_text(path: Path) -> list[str]:
@@ -60,7 +60,7 @@ def in_plain_text(path: Path) -> list[str]:
     texts = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
     said = " ".join(text for text in texts if isinstance(text, str))
     fetched = re.findall(r"\b(?:curl|wget)\s+(?:-\S+\s+)*([^\s{-]\S*)", said)
-    plain = [url for url in fetched if not url.startswith("https://")]
+    plain = [url for url in fetched if not url.startswith(("https://", *(f"http://{host}" for host in HERE)))]
     return plain + [host for host in re.findall(r"\bhttp://([\w.-]+)", said) if host not in HERE]
 
 

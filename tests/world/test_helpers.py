@@ -175,14 +175,22 @@ def test_ctrl_c_ends_a_helper_that_waits_at_a_terminal(
     monkeypatch.setattr(cli, "terminal", lambda: True)
     settings = helper(f"echo $$ > '{tmp_path}/pid'; exec sleep 1000")
 
+    begun, wait = threading.Event(), helpers._await
+    monkeypatch.setattr(helpers, "_await", lambda *those: (begun.set(), wait(*those)))
+
     def interrupt() -> None:
+        begun.wait()
         while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip()):
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        keys(settings)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            keys(settings)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not alive(int((tmp_path / "pid").read_text()))
 
 

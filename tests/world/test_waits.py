@@ -233,9 +233,10 @@ def test_a_signal_that_ends_us_ends_what_we_have_started(
     """And the run says that it was interrupted, before it ends by that signal."""
     program("astro", hanging(tmp_path / "pids"))
     (tmp_path / "project").mkdir()
-    # a job in the background ignores the terminal's signal
+    # a job in the background ignores the terminal's signals
     script = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         "from aws_airflow_tasks.world import cli; from aws_airflow_tasks.program import main; cli.GRACE = 0.2\n"
         "main(['aws-airflow', 'init'])"
     )
@@ -323,7 +324,7 @@ def test_a_silent_endpoint_costs_the_first_question_only(
 def test_each_look_of_a_watch_asks_a_silent_endpoint_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     waits.note_silence("somebody")
     with pytest.raises(ZeroDivisionError):
-        refresh.renew(lambda: 1 // 0)  # type: ignore[arg-type,return-value]
+        refresh.renew(lambda: 1 // 0, "a watch")  # type: ignore[arg-type,return-value]
     assert not waits.is_silent("somebody")
 
 

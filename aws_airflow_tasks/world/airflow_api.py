@@ -230,11 +230,15 @@ class Api:
         return self._login.url
 
     def has_dag(self, dag_id: str) -> bool:
-        """Whether Airflow has parsed a DAG of this id."""
+        """Whether Airflow has a DAG of this id, as its file is now: one it cannot import any more stays in the database.
+
+        Airflow 3 says ``is_stale`` of that one, and triggers it not; Airflow 2 says that it is not ``is_active``.
+        """
         answer = self._ask("GET", f"/dags/{quote(dag_id, safe='')}")
         if answer.status_code == 404:
             return False
-        return bool(_json(answer, self._login).get("is_active", True))
+        found = _json(answer, self._login)
+        return bool(found.get("is_active", True)) and not found.get("is_stale", False)
 
     def import_errors(self) -> list[DagImportError]:
         """The DAG files that cannot be loaded."""

@@ -303,6 +303,24 @@ def test_a_dag_that_airflow_2_has_deactivated_is_not_there(server: Airflow) -> N
     assert not connected(server, 2).has_dag("d")
 
 
+def test_what_airflow_3_had_parsed_before_its_file_broke_is_told_by_the_import_error(
+    server: Airflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(airflow_api, "STALE", 0)
+    error = {"filename": "d.py", "stack_trace": "Traceback\nModuleNotFoundError: No module named 'nosuchmodule'\n"}
+    server.answers |= {
+        "GET /api/v2/dags/d": (200, {"dag_id": "d", "is_stale": True}),
+        "GET /api/v2/importErrors": (200, {"import_errors": [error]}),
+    }
+    with pytest.raises(TaskError, match=r"d\.py cannot be imported: ModuleNotFoundError.*nosuchmodule"):
+        airflow_api.run(connected(server, 3), "d")
+
+
+def test_a_dag_that_airflow_3_keeps_parsing_is_there(server: Airflow) -> None:
+    server.answers["GET /api/v2/dags/d"] = (200, {"dag_id": "d", "is_stale": False})
+    assert connected(server, 3).has_dag("d")
+
+
 def test_airflow_3s_log_is_the_events_of_the_last_try_one_a_line(server: Airflow) -> None:
     task = "/api/v2/dags/d/dagRuns/r/taskInstances/t"
     content = [{"event": "::group::x", "sources": ["f"]}, {"timestamp": "…", "event": "variable x = 1"}, "plain"]

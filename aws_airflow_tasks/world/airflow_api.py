@@ -230,7 +230,7 @@ class Api:
         return self._login.url
 
     def has_dag(self, dag_id: str) -> bool:
-        """Whether Airflow has a DAG of this id, as its file is now: one it cannot import any more stays in the database.
+        """Whether Airflow has a DAG of this id, as its file is now: the database keeps one that no longer imports.
 
         Airflow 3 says ``is_stale`` of that one, and triggers it not; Airflow 2 says that it is not ``is_active``.
         """

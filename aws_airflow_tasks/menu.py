@@ -107,9 +107,11 @@ def start(play: Play) -> None:
 
     Waits until Airflow is healthy, with exactly this mount and this environment; else it does nothing.
     """
+    from aws_airflow_tasks.steps import address
     from aws_airflow_tasks.steps.start import plan
 
     play.converge("start", plan)
+    play.tell(address.told)
 
 
 @task(start, secrets)
@@ -140,6 +142,24 @@ def init_tasks(play: Play) -> None:
     from aws_airflow_tasks.steps.init_tasks import plan
 
     play.converge("init-tasks", plan)
+
+
+@task(setup)
+def idempotence(play: Play) -> None:
+    """Do `setup` twice; fail if the second run changes.
+
+    The step that changed again is named. For a gate on drift there is `setup --check`: exit code 3.
+    """
+    play.repeat(setup)
+
+
+@task(changes=False, heeds="answers", called="open")
+def open_(play: Play) -> None:
+    """Show Airflow's own pages in your browser."""
+    from aws_airflow_tasks.steps import address
+
+    play.converge("open", address.plan)
+    play.tell(address.told, note=False)
 
 
 @task(changes=False, heeds="looks")
@@ -373,7 +393,7 @@ def secrets_lint(play: Play) -> None:
 
 
 ns = Collection(creds, init, mount, env, provider, dag, start, verify, setup)
-for one in (status, doctor, explain, trust, refresh, stop, undo):
+for one in (idempotence, status, open_, doctor, explain, trust, refresh, stop, undo):
     ns.add_task(one)
 sandbox = Collection("sandbox", up, clean)
 sandbox.add_task(down, name="stop")

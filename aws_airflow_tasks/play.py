@@ -18,7 +18,7 @@ from aws_airflow_tasks.convergence import converge, converge_each
 from aws_airflow_tasks.core import Change, Check, Pending, Plan, Result, Stopwatch, TaskError
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.text.calling import again, current
+from aws_airflow_tasks.text.calling import again, command, current
 from aws_airflow_tasks.world import receipts, state, waits
 
 if TYPE_CHECKING:
@@ -173,6 +173,13 @@ class Play:
         if look.value and not self.screen.json:
             self.screen.document(look.value)
 
+    def tell(self, told: Callable[[Site], tuple[Mapping[str, Any], str]], *, note: bool = True) -> None:
+        """Where all went well, put into the document, and say after the recap, what is known of the site now."""
+        if not (self.failed or self.settings.check):
+            found, line = told(self.site)
+            self.extra |= found
+            self.notes += [line] if line and note else []
+
     def note(self, text: str) -> None:
         """Something to say after the recap: what to type next."""
         self.notes.append(text)
@@ -231,6 +238,20 @@ class Play:
         with self.another(replace(self.settings, check=True)) as shown:
             shown.go(*tasks)
             shown.notes.clear()
+
+    def repeat(self, *tasks: Any) -> None:
+        """Run tasks a second time; whatever that changes is a failure, which names the steps."""
+        if self.settings.check:
+            return self._add(Result("idempotence", "skipped", reason="check mode: nothing was changed"), Stopwatch())
+        clock = Stopwatch()
+        self.release()
+        with self.another(self.settings) as second:
+            second.go(*tasks)
+            second.notes.clear()
+        again = ", ".join(result.step for result in second.results if result.status == "changed")
+        error = TaskError(f"the second run has changed {again} again", hint=command("setup", "--diff"))
+        failed = Result("idempotence", "failed", error=error)
+        return self._add(failed if again else Result("idempotence", "ok", reason="nothing changed again"), clock)
 
     def finish(self, *, error: TaskError | None = None, code: int | None = None) -> int:
         """Print the recap, or the JSON document, and return the exit code."""

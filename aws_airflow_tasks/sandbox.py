@@ -241,7 +241,7 @@ def _say_what_next(play: Play, airflow: str) -> None:
     login = play.site.runtime.login()
     printed = next((check.detail for check in play.checks if check.check == "dag-run" and check.status == "ok"), "")
     play.extra["sandbox"] = {"value": printed, "ui": login.url, "project": str(play.settings.project)}
-    play.note(f"{printed}\nAirflow {airflow}: {login.url}   user {login.user}, password in {login.password_file}")
+    play.note(printed)
     again = command("sandbox", _flags(airflow, play.settings.backend))
     play.note(f"next: {again} (changes nothing)   {command('sandbox.stop')}   {command('sandbox.clean')}")
     play.note(f"in your own Astro project: {command('setup', '--check --diff')}")

@@ -69,8 +69,11 @@ def _found(path: Path) -> str:
         return path.name
     if on_path and path.samefile(on_path):
         return path.name
-    inside = path.is_absolute() and path.is_relative_to(Path.cwd())
-    return str(path.relative_to(Path.cwd()) if inside else path)
+    try:
+        here = Path.cwd()
+    except OSError:  # it has been deleted
+        return str(path)
+    return str(path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path)
 
 
 def _within(collection: invoke.collection.Collection) -> str | None:

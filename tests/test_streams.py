@@ -219,7 +219,7 @@ def test_where_others_could_exchange_what_we_keep_nothing_is_done_and_the_chmod_
 def test_sudo_leaves_no_files_of_root_in_the_persons_home(project: Path, closed_world: Path) -> None:
     os.chown(closed_world, 65534, 65534)
     done = shell("$A dag", project, SUDO_UID="65534")
-    assert (done.returncode, "-> aws-airflow dag   # without sudo" in done.stdout) == (2, True), done
+    assert (done.returncode, "aws-airflow dag   # without sudo" in done.stdout) == (2, True), done
     assert (made_in(project), list(closed_world.iterdir())) == (set(), [])
     done = shell("$A dag --json", project)
     assert (done.returncode, "warning  your home" in done.stderr) == (0, True), done

@@ -21,8 +21,9 @@ CHECKS: Rows = {
     "verify": ("get",),
     "undo": ("describe", "get", "delete"),
 }
-#: to the person's own variables and connections
+#: to the person's own variables and connections; `doctor` to one that is not there
 OWN: Rows = {
+    "doctor": ("describe", "batch", "get"),
     "secrets.list": ("list",),
     "secrets.get": ("batch", "get"),
     "secrets.history": ("history",),

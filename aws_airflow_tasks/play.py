@@ -55,6 +55,7 @@ class Play:
         self.extra: dict[str, Any] = {}
         self.clock = Stopwatch()
         self.notes: list[str] = []
+        self.where = ""
         self.trouble: TaskError | None = None  # what kept the settings from being read, for who runs anyway
         self._ask = ask or screen.ask
         self._hold_project = hold
@@ -178,7 +179,7 @@ class Play:
         if not (self.failed or self.settings.check):
             found, line = told(self.site)
             self.extra |= found
-            self.notes += [line] if line and note else []
+            self.where = line if note else ""
 
     def note(self, text: str) -> None:
         """Something to say after the recap: what to type next."""
@@ -231,6 +232,7 @@ class Play:
             self.results += other.results
             self.checks += other.checks
             self.notes += other.notes
+            self.where = other.where or self.where
             self.extra |= other.extra
 
     def preview(self, *tasks: Any) -> None:
@@ -264,7 +266,7 @@ class Play:
             self.screen.say(report.recap_line(self.results, self.clock.seconds))
         if self.settings.check and code == 3:
             self.screen.say("check mode: nothing was changed")
-        for note in self.notes if code == 0 else ():
+        for note in filter(None, [self.where, *self.notes] if code == 0 else [self.where]):
             self.screen.say(note)
         if self.screen.json:
             document = report.document(

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -244,7 +245,8 @@ def _say_what_next(play: Play, airflow: str) -> None:
     play.note(printed)
     again = command("sandbox", _flags(airflow, play.settings.backend))
     play.note(f"next: {again} (changes nothing)   {command('sandbox.stop')}   {command('sandbox.clean')}")
-    play.note(f"in your own Astro project: {command('setup', '--check --diff')}")
+    ours = Path(sys.executable).with_name("aws-airflow")  # found from any directory
+    play.note(f"in your own Astro project: {sh('{}', ours)} setup --check --diff")
 
 
 def _stopped(settings: Settings, root: Path) -> Plan:

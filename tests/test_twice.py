@@ -81,3 +81,8 @@ def test_open_says_how_to_start_what_does_not_run(project: Path, run: Run, airfl
     done = run("open")
     assert done.code == 1
     assert "-> invoke start" in done.out
+
+
+def test_where_airflow_is_stands_before_what_to_type_next_whatever_task_was_asked(project: Path, run: Run) -> None:
+    lines = run("setup").out.splitlines()
+    assert [line.split()[0] for line in lines[-3:]] == ["recap:", "Airflow", "next:"]

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -114,8 +115,9 @@ def run(
         KeyboardInterrupt: passed on once the child is stopped.
     """
     assert not (input and tick)
-    child = _start(argv, env, cwd, subprocess.PIPE, umask)
-    _running.add(child)
+    with _starting:
+        child = _start(argv, env, cwd, subprocess.PIPE, umask)
+        _running.add(child)
     with child, waits.told(f"{_shown(argv)} (at most {timeout:g} s)"):
         try:
             out, err = _communicate(child, input, timeout, tick, every)
@@ -132,11 +134,14 @@ def run(
 
 #: what :func:`run` waits for, in any thread
 _running: set[subprocess.Popen[str]] = set()
+#: held while one is started, as it would else be there and not be known yet to who ends them
+_starting = threading.Lock()
 
 
 def stop_running() -> None:
     """End the captured command lines that other threads wait for, because nobody wants what they say any more."""
-    children = list(_running)
+    with _starting:
+        children = list(_running)
     for name in ("SIGTERM", "SIGKILL"):
         for child in children:
             _signal_group(child, name)

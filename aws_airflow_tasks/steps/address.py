@@ -24,12 +24,8 @@ def told(site: Site) -> tuple[Mapping[str, Any], str]:
         login = None
     if not login:
         return {}, ""
-    return document(login), f"Airflow {login.major}: {login.url}   {_how(login)}"
-
-
-def document(login: Login) -> Mapping[str, Any]:
-    """Address and login as the JSON document has them, under ``airflow``."""
-    return {"airflow": {"url": login.url, "user": login.user, "password_file": login.password_file}}
+    found = {"url": login.url, "user": login.user, "password_file": login.password_file}
+    return {"airflow": found}, f"Airflow {login.major}: {login.url}   {_how(login)}"
 
 
 def plan(site: Site) -> Plan:

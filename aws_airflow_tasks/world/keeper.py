@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from aws_airflow_tasks.core import digest, sh
+from aws_airflow_tasks.core import digest
 from aws_airflow_tasks.settings import FLAGS, KEYS, Settings
 from aws_airflow_tasks.world import cli, identity, processes
 from aws_airflow_tasks.world.processes import Process
@@ -103,8 +103,3 @@ def notice(title: str, text: str) -> None:
     else:
         words = ["notify-send", "--app-name=aws-airflow", title, text]
     cli.run(words, timeout=10)
-
-
-def log_of(state: Path) -> str:
-    """The command that shows what a keeper says."""
-    return sh("less {}", state / LOG)

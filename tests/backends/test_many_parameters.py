@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -20,25 +19,13 @@ from aws_airflow_tasks.backends.many import Many, Overtaken, Value
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import aws
-from tests.world.proxy import Body, Proxy, before, denying
+from tests.backends.test_many import account, proxy
+from tests.world.proxy import Body, Proxy, denying
 from tests.world.server import Embedded, embedded
 
-__all__ = ["embedded"]
+__all__ = ["account", "embedded", "proxy"]
 
 MANY_OF_IT: Many = backend
-
-
-@pytest.fixture
-def proxy(embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    monkeypatch.setenv("HOME", str(embedded.home))
-    with before(embedded.url) as made:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", made.url)
-        yield made
-
-
-@pytest.fixture
-def account(proxy: Proxy) -> aws.Account:
-    return aws.connect(Settings())
 
 
 @pytest.fixture

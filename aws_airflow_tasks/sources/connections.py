@@ -122,7 +122,8 @@ def from_uri(uri: str) -> dict[str, Any]:
         port = parts.port
     except ValueError:
         raise Unfit(f"its host and port cannot be told apart; {ENCODED}") from None
-    cut = "@" not in parts.netloc and ("@" in parts.path or ("@" in parts.query and "=" not in parts.query))
+    names = [part.partition("=")[0] for part in parts.query.split("&")]
+    cut = "@" not in parts.netloc and ("@" in parts.path or any("@" in name for name in names))
     if parts.fragment or uri.endswith("#") or cut:
         raise Unfit(f"Airflow would cut it off in the middle; {ENCODED}")
     host = _host(parts)

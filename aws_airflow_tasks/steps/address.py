@@ -42,5 +42,5 @@ def plan(site: Site) -> Plan:
 
 
 def _how(login: Login) -> str:
-    where = f"in {login.password_file}" if login.password_file else f"{login.password}, as Astro has it"
+    where = f"in {login.password_file}" if login.password_file else "admin, as Astro has it"
     return f"user {login.user}, password {where}"

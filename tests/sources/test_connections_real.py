@@ -89,7 +89,7 @@ def test_a_uri_is_read_as_airflow_reads_it_or_refused(ask: Ask, uri: str) -> Non
     meant = found["meant"]
     if isinstance(meant, dict):  # Airflow 3's own model makes numbers of a query's words, its SDK does not
         meant["extra"] = {
-            name: value if isinstance(value, str) else str(value) for name, value in meant["extra"].items()
+            name: value if isinstance(value, str) else json.dumps(value) for name, value in meant["extra"].items()
         }
         for read in found["read"]:
             read["extra"] = {name: str(value) for name, value in read["extra"].items()}

@@ -196,6 +196,7 @@ SECRET = "S3CRETS3CRET"
         ("x.env", "a=http://u:12/%s@h\n", "connection a: Airflow would cut it off"),
         ("x.env", "a=http://u:12?%s@h\n", "connection a: Airflow would cut it off"),
         ("x.env", "a=http://u:12#%s@h\n", "connection a: Airflow would cut it off"),
+        ("x.env", "a=http://u:12?a=1&%s@h?b=1\n", "connection a: Airflow would cut it off"),
         ("x.env", "a=http://u:[%s@h\n", "connection a: it is no URI"),
         ("x.env", "a=http://http://h\n", "connection a: it has :// more than once"),
         ("x.env", "a=%s\n", "x.env line 1: it is of no form that is known"),

@@ -19,8 +19,6 @@ from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import endpoints, seeing, sessions
 from aws_airflow_tasks.world.aws import Identity, principal
 
-#: what is asked of each service, from the ground up
-LAYERS = ("files-readable", "environment", "identity-in-service", "raw-secret")
 #: seconds that a probe gets at least, however short the wait for Airflow itself
 LIMIT = 120
 #: what parts a team's name from the rest of an entry's, in Airflow's multi-team mode
@@ -36,7 +34,7 @@ class Expected:
     Attributes:
         identity: who AWS says we are.
         environment: the lines that we keep in ``.env``.
-        variable: the check variable's value; empty without a backend.
+        variable: the check variable's value; empty without a backend, None where this host cannot read it.
         host: the check connection's host.
         ours: what their processes should resolve; None: nobody looks for what beats it.
         key: under which the example DAG is to print HMACs of the values; empty: it prints them themselves.
@@ -44,7 +42,7 @@ class Expected:
 
     identity: Identity
     environment: Mapping[str, str]
-    variable: str = ""
+    variable: str | None = ""
     host: str = ""
     ours: Ours | None = None
     key: str = ""
@@ -72,7 +70,8 @@ def service_checks(site: Site, service: str, expected: Expected) -> Iterator[Che
         TaskError: nothing can be run there.
     """
     wanted, backend = expected.environment, site.backend
-    secret = backend.read(backend.variable_name(site.settings)) if backend else None
+    looked_for = backend and expected.variable is not None
+    secret = backend.read(backend.variable_name(site.settings)) if backend and looked_for else None
     services = ("sts", secret.service) if secret else ("sts",)
     question = {
         "files": [wanted["AWS_CONFIG_FILE"], wanted["AWS_SHARED_CREDENTIALS_FILE"]],

@@ -11,21 +11,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from aws_airflow_tasks.core import Check, TaskError
+from aws_airflow_tasks.steps.layers import LAYERS
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
 from aws_airflow_tasks.world.causes import CAUSES, Subject, explain
-
-#: in the order in which one needs the other: what is first is what the others follow from
-LAYERS = (
-    "host-identity",
-    "provider",
-    "runtime-healthy",
-    "files-readable",
-    "environment",
-    "identity-in-service",
-    "raw-secret",
-    "dag-run",
-)
 
 
 class Symptom(NamedTuple):

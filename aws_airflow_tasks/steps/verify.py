@@ -6,77 +6,106 @@ so a green task proves little. Each layer is probed where it counts, and the fir
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from secrets import token_hex
 
 from aws_airflow_tasks.backends import Backend
-from aws_airflow_tasks.core import Check, Plan, TaskError
+from aws_airflow_tasks.core import Check, Plan, TaskError, sh
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import dag, env, mount, provider, secrets, staging, start
-from aws_airflow_tasks.steps.probing import (
-    LAYERS,
-    SCHEDULER,
-    Expected,
-    backend_check,
-    beaten,
-    hook_check,
-    service_checks,
-)
+from aws_airflow_tasks.steps import dag, env, layers, mount, provider, secrets, staging, start
+from aws_airflow_tasks.steps.layers import LAYERS
+from aws_airflow_tasks.steps.probing import SCHEDULER, Expected, backend_check, beaten, hook_check, service_checks
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import airflow_api, cli
 from aws_airflow_tasks.world.airflow_api import DagRun
+from aws_airflow_tasks.world.aws import Identity
 from aws_airflow_tasks.world.threads import begin
 
 
 def checks(site: Site) -> Iterator[Check]:
-    """Every layer's finding, in order; the slow ones are probed side by side."""
-    site = Site(replace(site.settings, fresh=True, check=False))
+    """Every layer's finding, in order, up to the first cause; the slow ones are probed side by side."""
+    return layers.ended(_found(Site(replace(site.settings, fresh=True, check=False))))
+
+
+def _found(site: Site) -> Iterator[Check]:
+    """What is found, as long as anything can be: what is missing at the end needs a layer that failed."""
     try:
-        expected = _expected(site)
+        who = site.identity.identity
+        yield Check("host-identity", "ok", f"{who.arn}{staging.lasting(site)}")
     except TaskError as error:
         yield Check("host-identity", "failed", error.message, error.hint)
+        yield from (_provider(site), _reported("runtime-healthy", partial(_healthy, site)))
         return
-    yield Check("host-identity", "ok", f"{expected.identity.arn}{staging.lasting(site)}")
-    yield from _converged(site)
     try:
-        running = site.running
+        values = _values(site)
     except TaskError as error:
-        yield Check("runtime-healthy", "failed", error.message, error.hint)
-        return
-    yield _healthy(site.runtime, running)
-    yield from _in_services(site, expected)
+        yield Check("raw-secret", "failed", error.message, error.hint)
+        values = None
+    yield from _converged(site)
+    healthy = _reported("runtime-healthy", partial(_healthy, site))
+    yield healthy
+    if healthy.status == "ok":
+        yield from _inside(site, who, values)
 
 
-def _expected(site: Site) -> Expected:
-    who = site.identity.identity
+def _inside(site: Site, who: Identity, values: tuple[str, str] | None) -> Iterator[Check]:
+    try:
+        expected = _expected(site, who, values)
+    except TaskError:  # as the plan of `.env` has said
+        inside = LAYERS[LAYERS.index("runtime-healthy") + 1 :]
+        yield from (Check(layer, "skipped", "files-converged failed") for layer in inside)
+    else:
+        yield from _in_services(site, expected)
+
+
+def _values(site: Site) -> tuple[str, str]:
+    """The check variable's value and the check connection's host, as this host reads them; empty without a backend."""
+    if site.backend is None:
+        return "", ""
+    variable = _value(site, site.backend, "variable")
+    return variable, secrets.connection_host(_value(site, site.backend, "connection")) or ""
+
+
+def _value(site: Site, backend: Backend, kind: str) -> str:
+    name = getattr(backend, f"{kind}_name")(site.settings)
+    value = backend.get(site.account, name)
+    if value is not None:
+        return value
+    there = None
+    with contextlib.suppress(TaskError):  # who may read it may not be allowed to ask what it is
+        there = backend.describe(site.account, name)
+    if there:
+        key = sh("{}", getattr(site.settings, f"check_{kind}")) + (" --connection" if kind == "connection" else "")
+        anew = f"{command('secrets.delete', f'{key} --now --override')} && {command('secrets')}"
+        raise TaskError(f"{backend.ENTRY} {name} holds bytes, and Airflow reads text alone", hint=anew)
+    raise TaskError(f"there is no {backend.ENTRY} {name} with a text value", hint=command("secrets"))
+
+
+def _expected(site: Site, who: Identity, values: tuple[str, str] | None) -> Expected:
+    """What the services should see; without ``values`` no more than what needs none is looked at."""
     lines = env.wanted(site)
     ours, wanted = env.ours(site, lines), {name: value for name, value in lines.items() if value is not None}
-    if site.backend is None:
-        return Expected(who, wanted, ours=ours)
-    variable = _value(site, site.backend, site.backend.variable_name(site.settings))
-    connection = _value(site, site.backend, site.backend.connection_name(site.settings))
-    key = token_hex(16) if site.settings.check_entries == "read" else ""
-    return Expected(who, wanted, variable, secrets.connection_host(connection) or "", ours, key)
-
-
-def _value(site: Site, backend: Backend, name: str) -> str:
-    value = backend.get(site.account, name)
-    if value is None:
-        raise TaskError(f"there is no {backend.ENTRY} {name} with a text value", hint=command("secrets"))
-    return value
+    variable, host = values or (None, "")
+    key = token_hex(16) if site.backend and site.settings.check_entries == "read" else ""
+    return Expected(who, wanted, variable, host, ours, key)
 
 
 def _converged(site: Site) -> Iterator[Check]:
     """`verify` means that applying would do nothing."""
     for step in (mount, env, dag):
         yield _reported("files-converged", partial(_file, "files-converged", step.plan, site))
-    yield _reported("provider", partial(_file, "provider", provider.plan, site, command("provider start")))
+    yield _provider(site)
+
+
+def _provider(site: Site) -> Check:
+    return _reported("provider", partial(_file, "provider", provider.plan, site, command("provider start")))
 
 
 def _file(name: str, plan: Callable[[Site], Plan], site: Site, hint: str = command("setup")) -> Check:
@@ -93,25 +122,41 @@ def _reported(name: str, finding: Callable[[], Check], service: str = "") -> Che
         return Check(name, "failed", error.message, error.hint, service)
 
 
-def _healthy(runtime: Runtime, running: tuple[Service, ...]) -> Check:
-    found = {service.name: service.healthy for service in running}
-    missing = [name for name in runtime.services() if not found.get(name)]
+def _healthy(site: Site) -> Check:
+    found = {service.name: service.healthy for service in site.running}
+    missing = [name for name in site.runtime.services() if not found.get(name)]
     if missing:
         return Check("runtime-healthy", "failed", f"not healthy: {', '.join(missing)}", command("start"))
     return Check("runtime-healthy", "ok", ", ".join(found))
 
 
 def _in_services(site: Site, expected: Expected) -> Iterator[Check]:
-    unwanted = threading.Event()
-    proof = begin(partial(_proof, site, expected, unwanted))
-    backend = begin(partial(_reported, "backend", partial(backend_check, site, expected), SCHEDULER))
+    unwanted, found = threading.Event(), list[Check]()
+    if expected.variable is None:  # there is nothing to be found in Airflow, which has been told
+        found.append(Check("raw-secret", "failed"))
+    else:
+        proof = begin(partial(_proof, site, expected, unwanted))
+        backend = begin(partial(_reported, "backend", partial(backend_check, site, expected), SCHEDULER))
     probes = [begin(partial(_probed, site, names, expected)) for names in _places(site.runtime, site.running)]
+
+    def told(checks: Iterable[Check]) -> Iterator[Check]:
+        for check in checks:
+            found.append(check)
+            yield check
+
     try:
-        yield from _mounts(site)
-        found = [check for probe in probes for check in probe.result()]
-        yield from sorted(found, key=lambda check: LAYERS.index(check.check))
-        yield backend.result()
-        yield from proof.result()
+        yield from told(_mounts(site))
+        probed = [check for probe in probes for check in probe.result()]
+        yield from told(sorted(probed, key=lambda check: LAYERS.index(check.check)))
+        if not layers.cause("backend", layers.failures(found)):
+            yield from told([backend.result()])
+        if not layers.cause("dag-run", layers.failures(found)):
+            yield from proof.result()
+            return
+        unwanted.set()
+        cli.stop_running()
+        if not layers.cause("hook-identity", layers.failures(found)):
+            yield _reported("hook-identity", partial(hook_check, site, expected, ()), SCHEDULER)
     except BaseException:  # nobody reads on, so nothing goes on
         unwanted.set()
         cli.stop_running()
@@ -196,7 +241,7 @@ def _has_printed(site: Site, expected: Expected, lines: Sequence[str]) -> bool:
     name, key = site.settings.check_variable, expected.key
     wanted = [f"variable {name} = {expected.variable}", f"has host = {expected.host}"]
     if key:
-        wanted = [f"HMAC = {dag.marked(key, value)}" for value in (expected.variable, expected.host)]
+        wanted = [f"HMAC = {dag.marked(key, value)}" for value in (expected.variable or "", expected.host)]
     return all(any(each in line for line in lines) for each in wanted)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aws_airflow_tasks.steps import symptoms
+from aws_airflow_tasks.steps.layers import LAYERS
 from tests.project import Done, run, tree
 
 __all__ = ["run"]
@@ -134,7 +134,7 @@ def test_of_several_causes_the_earliest_in_the_chain_comes_first_and_each_once(t
     lines = [each for each in TABLE if TABLE[each][0] in {"dag-run", "raw-secret", "provider", "files-readable"}]
     (tmp_path / "log").write_text("\n".join([*lines, *lines]))
     found = [check["check"] for check in run("explain", str(tmp_path / "log"), "--json").document["checks"]]
-    assert found == sorted(found, key=symptoms.LAYERS.index)
+    assert found == sorted(found, key=LAYERS.index)
     assert found[0] == "provider"
     assert found.count("dag-run") == 2
 

@@ -28,6 +28,7 @@ from tests.world.server import Embedded, embedded
 
 __all__ = ["embedded"]
 
+INSIDE = ("files-readable", "environment", "identity-in-service", "raw-secret")
 SECRET = "airflow/variables/aws_airflow_check"
 
 
@@ -87,7 +88,14 @@ def statuses(checks: Mapping[str, Check]) -> dict[str, str]:
 def test_a_service_that_is_as_it_should_be_passes_every_layer(
     environment: dict[str, str], expected: Expected, embedded: Embedded
 ) -> None:
-    assert statuses(found(environment, expected, embedded.url)) == dict.fromkeys(probing.LAYERS, "ok")
+    assert statuses(found(environment, expected, embedded.url)) == dict.fromkeys(INSIDE, "ok")
+
+
+def test_no_value_is_asked_for_where_this_host_has_none_to_compare(
+    environment: dict[str, str], expected: Expected, embedded: Embedded
+) -> None:
+    checks = found(environment, replace(expected, variable=None), embedded.url)
+    assert statuses(checks) == dict.fromkeys(INSIDE[:-1], "ok")
 
 
 def test_other_keys_are_another_identity(

@@ -22,7 +22,9 @@ from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import dag, verify
+from aws_airflow_tasks.steps.layers import LAYERS
 from aws_airflow_tasks.steps.probing import Expected
+from aws_airflow_tasks.steps.secrets import TAG
 from aws_airflow_tasks.world import airflow_api, identity
 from aws_airflow_tasks.world.airflow_api import DagRun
 from aws_airflow_tasks.world.aws import Account, Identity
@@ -227,27 +229,29 @@ def test_services_are_probed_once_a_place_and_each_has_its_findings(
         ("files-readable", "failed", "triggerer"),
         ("environment", "ok", "api-server"),
         ("environment", "ok", "scheduler"),
-        ("backend", "ok", ""),
-        ("hook-identity", "ok", ""),
-        ("dag-run", "ok", ""),
-    ]
+    ], "no more can be asked where it is not known what the files are"
 
 
-def test_a_layer_that_cannot_be_probed_fails_with_why_and_all_are_told_layer_by_layer(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_layer_that_cannot_be_probed_fails_with_why_and_no_run_is_waited_for_under_it(
+    broken: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = site(Settings(), runtime=Runtime(mounts=False), running=(Service("scheduler", True, {}),))
 
     def backend_check(asked: Site, expected: Expected) -> Check:
         assert (asked, expected) == (here, EXPECTED)
-        raise TaskError("no backend", hint="mend it")
+        if broken:
+            raise TaskError("no backend", hint="mend it")
+        return Check("backend", "ok", "found", "", "scheduler")
 
     def service_checks(asked: Site, service: str, expected: Expected) -> list[Check]:
         assert (asked, service, expected) == (here, "scheduler", EXPECTED)
         return [Check(layer, "ok", layer) for layer in ("identity-in-service", "environment", "files-readable")]
 
     def run(asked: Site, unwanted: threading.Event, conf: Any) -> Any:
-        assert (asked, unwanted.is_set()) == (here, False)
+        assert asked is here
+        if broken and not unwanted.wait(60):
+            raise AssertionError("the DAG run is waited for though it cannot succeed")
         raise TaskError("no DAG", hint="look there")
 
     def hook_check(asked: Site, expected: Expected, lines: Sequence[str]) -> Check:
@@ -262,9 +266,11 @@ def test_a_layer_that_cannot_be_probed_fails_with_why_and_all_are_told_layer_by_
         Check("files-readable", "ok", "files-readable", "", "scheduler"),
         Check("environment", "ok", "environment", "", "scheduler"),
         Check("identity-in-service", "ok", "identity-in-service", "", "scheduler"),
-        Check("backend", "failed", "no backend", "mend it", "scheduler"),
+        Check("backend", "failed", "no backend", "mend it", "scheduler")
+        if broken
+        else Check("backend", "ok", "found", "", "scheduler"),
         Check("hook-identity", "failed", "no hook", "look here", "scheduler"),
-        Check("dag-run", "failed", "no DAG", "look there"),
+        *([] if broken else [Check("dag-run", "failed", "no DAG", "look there")]),
     ]
 
 
@@ -308,7 +314,8 @@ def running(*names: str, sick: str = "") -> tuple[Service, ...]:
 def test_every_service_that_is_wanted_must_run_and_be_healthy(
     services: tuple[Service, ...], finding: tuple[str, str, str]
 ) -> None:
-    assert verify._healthy(Runtime(), services) == Check("runtime-healthy", *finding)  # type: ignore[arg-type]
+    here = site(Settings(), runtime=Runtime(), running=services)
+    assert verify._healthy(here) == Check("runtime-healthy", *finding)  # type: ignore[arg-type]
 
 
 def test_a_step_that_would_change_nothing_passes_and_one_that_does_not_apply_is_skipped(tmp_path: Path) -> None:
@@ -371,19 +378,23 @@ class Backend:
 
     def get(self, account: str, name: str) -> str | None:
         assert account == "the account"
-        return self.values.get(name)
+        return self.values.get(name) or None
+
+    def describe(self, account: str, name: str) -> str | None:
+        if name == "v_denied":
+            raise TaskError("not allowed: DescribeSecret")
+        return "there" if name in self.values else None
 
 
 OURS = Ours({"A": "1", "B": None, "C": ""}, bool, frozenset())  # type: ignore[dict-item]
 
 
-def expected(monkeypatch: pytest.MonkeyPatch, backend: Backend | None) -> Expected:
+def expected(monkeypatch: pytest.MonkeyPatch, backend: Backend | None, **settings: str) -> Expected:
     lines = {"A": "1", "B": None, "C": ""}
-    known = type("Known", (), {"identity": EXPECTED.identity})
-    here = site(Settings(), identity=known, backend=backend, account="the account")
+    here = site(Settings(**settings), backend=backend, account="the account")  # type: ignore[arg-type]
     monkeypatch.setattr(verify.env, "wanted", lambda asked: lines if asked is here else {})
     monkeypatch.setattr(verify.env, "ours", lambda asked, lines: OURS._replace(lines=lines) if asked is here else None)
-    return verify._expected(here)
+    return verify._expected(here, EXPECTED.identity, verify._values(here))
 
 
 def test_expected_are_the_identity_the_lines_of_ours_and_the_two_values_of_the_backend(
@@ -394,16 +405,44 @@ def test_expected_are_the_identity_the_lines_of_ours_and_the_two_values_of_the_b
     assert expected(monkeypatch, None) == Expected(EXPECTED.identity, {"A": "1", "C": ""}, ours=OURS)
     backend.values["c_aws_airflow_check"] = "no connection"
     assert expected(monkeypatch, backend).host == ""
-    del backend.values["c_aws_airflow_check"]
-    with pytest.raises(TaskError, match="there is no secret c_aws_airflow_check with a text value") as caught:
-        expected(monkeypatch, backend)
-    assert caught.value.hint == "invoke secrets"
+
+
+@pytest.mark.parametrize(
+    ("values", "variable", "said", "hint"),
+    [
+        ({"v_c": "nonce"}, "c", "there is no secret c_aws_airflow_check with a text value", "invoke secrets"),
+        ({}, "denied", "there is no secret v_denied with a text value", "invoke secrets"),
+        (
+            {"v_a b": ""},
+            "a b",
+            "secret v_a b holds bytes",
+            "invoke secrets.delete 'a b' --now --override && invoke secrets",
+        ),
+        (
+            {"v_c": "nonce", "c_aws_airflow_check": ""},
+            "c",
+            "secret c_aws_airflow_check holds bytes",
+            "invoke secrets.delete aws_airflow_check --connection --now --override && invoke secrets",
+        ),
+    ],
+)
+def test_a_value_that_is_not_there_is_told_from_one_that_is_no_text_and_each_has_a_way_out(
+    values: dict[str, str], variable: str, said: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(TaskError, match=said) as caught:
+        expected(monkeypatch, Backend(**values), check_variable=variable)
+    assert caught.value.hint == hint
 
 
 @pytest.fixture
 def layer_by_layer(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What each layer is to find; a TaskError where it cannot be probed. Which site it was asked of."""
-    given: dict[str, Any] = {"expected": EXPECTED, "running": running("scheduler", "triggerer")}
+    given: dict[str, Any] = {
+        "identity": type("Known", (), {"identity": EXPECTED.identity}),
+        "running": running("scheduler", "triggerer"),
+        "values": ("the nonce", "the-host"),
+        "expected": EXPECTED,
+    }
 
     def fact(name: str, asked: Site | None = None) -> Any:
         given["asked"] = asked or given["asked"]
@@ -411,37 +450,122 @@ def layer_by_layer(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             raise given[name]
         return given[name]
 
+    def in_services(asked: Site, expected: Expected) -> Any:
+        assert (asked, expected) == (given["asked"], given["expected"])
+        return [Check("environment", "ok")]
+
+    def expected(asked: Site, who: Identity, values: Any) -> Expected:
+        assert (asked, who) == (given["asked"], EXPECTED.identity)
+        assert values == (None if isinstance(given["values"], TaskError) else given["values"])
+        return fact("expected")  # type: ignore[no-any-return]
+
     runtime = type("Running", (Runtime,), {"running": lambda self: fact("running")})()
     monkeypatch.setattr(runtimes, "choose", lambda settings, state: runtime)
-    monkeypatch.setattr(verify, "_expected", lambda asked: fact("expected", asked))
-    monkeypatch.setattr(verify, "_converged", lambda asked: [Check("files", "ok", str(asked is given["asked"]))])
-    monkeypatch.setattr(
-        verify, "_in_services", lambda *asked: [Check("in", "ok", str(asked == (given["asked"], EXPECTED)))]
-    )
+    monkeypatch.setattr(Site, "identity", property(lambda asked: fact("identity", asked)))
+    monkeypatch.setattr(verify.staging, "lasting", lambda asked: "; for ever")
+    monkeypatch.setattr(verify, "_values", lambda asked: fact("values", asked))
+    monkeypatch.setattr(verify, "_converged", lambda asked: [Check("files-converged", "ok")])
+    monkeypatch.setattr(verify, "_provider", lambda asked: Check("provider", "ok"))
+    monkeypatch.setattr(verify, "_expected", expected)
+    monkeypatch.setattr(verify, "_in_services", in_services)
     return given
+
+
+def told(**settings: Any) -> list[Check]:
+    return list(verify.checks(Site(Settings(**settings))))
 
 
 def test_the_layers_come_in_their_order_each_probed_of_one_site_that_trusts_no_memory(
     layer_by_layer: dict[str, Any],
 ) -> None:
-    assert list(verify.checks(Site(Settings(check=True)))) == [
-        Check("host-identity", "ok", "arn:aws:iam::1:user/me"),
-        Check("files", "ok", "True"),
+    assert told(check=True) == [
+        Check("host-identity", "ok", "arn:aws:iam::1:user/me; for ever"),
+        Check("files-converged", "ok"),
         Check("runtime-healthy", "ok", "scheduler, triggerer"),
-        Check("in", "ok", "True"),
+        Check("environment", "ok"),
     ]
     assert layer_by_layer["asked"].settings == Settings(fresh=True, check=False)
 
 
-def test_without_an_identity_nothing_is_probed_and_without_services_nothing_in_them(
+def skipped(why: str, *layers: str) -> list[Check]:
+    return [Check(layer, "skipped", f"{why} failed") for layer in layers]
+
+
+INSIDE = LAYERS[LAYERS.index("mount") :]
+
+
+def test_without_an_identity_only_what_needs_none_is_looked_at(layer_by_layer: dict[str, Any]) -> None:
+    layer_by_layer["identity"] = TaskError("nobody", hint="log in")
+    assert told() == [
+        Check("host-identity", "failed", "nobody", "log in"),
+        *skipped("host-identity", "files-converged"),
+        Check("provider", "ok"),
+        Check("runtime-healthy", "ok", "scheduler, triggerer"),
+        *skipped("host-identity", *INSIDE),
+    ]
+
+
+def test_without_services_nothing_in_them_is_looked_at(layer_by_layer: dict[str, Any]) -> None:
+    layer_by_layer["running"] = TaskError("no engine", hint="start it")
+    without = [Check("runtime-healthy", "failed", "no engine", "start it"), *skipped("runtime-healthy", *INSIDE)]
+    assert told()[2:] == without
+
+
+def test_where_the_lines_of_ours_cannot_be_told_nothing_is_compared_with_them(layer_by_layer: dict[str, Any]) -> None:
+    layer_by_layer["expected"] = TaskError("no region", hint="set it")
+    assert told()[-len(INSIDE) :] == skipped("files-converged", *INSIDE)
+
+
+def test_a_value_that_this_host_cannot_read_is_no_matter_of_identity_and_what_needs_none_is_looked_at(
     layer_by_layer: dict[str, Any],
 ) -> None:
-    layer_by_layer["running"] = TaskError("no engine", hint="start it")
-    found = list(verify.checks(Site(Settings())))
-    assert [check.check for check in found] == ["host-identity", "files", "runtime-healthy"]
-    assert found[-1] == Check("runtime-healthy", "failed", "no engine", "start it")
-    layer_by_layer["expected"] = TaskError("nobody", hint="log in")
-    assert list(verify.checks(Site(Settings()))) == [Check("host-identity", "failed", "nobody", "log in")]
+    layer_by_layer["values"] = TaskError("not allowed", hint="ask for it")
+    assert told() == [
+        Check("host-identity", "ok", "arn:aws:iam::1:user/me; for ever"),
+        Check("raw-secret", "failed", "not allowed", "ask for it"),
+        Check("files-converged", "ok"),
+        Check("runtime-healthy", "ok", "scheduler, triggerer"),
+        Check("environment", "ok"),
+        *skipped("raw-secret", "backend", "dag-run"),
+    ]
+
+
+def test_of_a_value_that_this_host_cannot_read_airflow_is_not_asked_and_hooks_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = site(Settings(), runtime=Runtime(mounts=False), running=(Service("scheduler", True, {}),))
+    for name in ("_proof", "backend_check"):
+        monkeypatch.setattr(verify, name, lambda *_: pytest.fail("there is nothing to be found"))
+    monkeypatch.setattr(verify, "service_checks", lambda *_: [Check("identity-in-service", "ok")])
+    monkeypatch.setattr(verify, "hook_check", lambda *_: Check("hook-identity", "ok"))
+    found = list(verify._in_services(here, replace(EXPECTED, variable=None)))
+    assert [check.check for check in found] == ["mount", "identity-in-service", "hook-identity"]
+
+
+@pytest.mark.parametrize("layer", ["files-readable", "identity-in-service", "raw-secret", "backend"])
+def test_a_dag_run_that_cannot_succeed_is_not_waited_for(layer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, stopped = threading.Event(), threading.Event()
+
+    def waiting(_: Any, __: Any, unwanted: threading.Event) -> list[Check]:
+        unwanted.wait()
+        ended.set()
+        return [Check("dag-run", "failed")]
+
+    def finding(name: str) -> Check:
+        return Check(name, "failed" if name == layer else "ok")
+
+    monkeypatch.setattr(verify, "_proof", waiting)
+    monkeypatch.setattr(verify, "backend_check", lambda *_: finding("backend"))
+    monkeypatch.setattr(verify, "hook_check", lambda *_: finding("hook-identity"))
+    monkeypatch.setattr(verify.cli, "stop_running", stopped.set)
+    inside = LAYERS[LAYERS.index("files-readable") : LAYERS.index("backend")]
+    monkeypatch.setattr(verify, "service_checks", lambda *_: [finding(each) for each in inside])
+    here = site(Settings(), runtime=Runtime(mounts=False), running=(Service("scheduler", True, {}),))
+    found = [check.check for check in verify._in_services(here, EXPECTED)]
+    assert "dag-run" not in found
+    assert ("hook-identity" in found) == (layer in ("raw-secret", "backend"))
+    assert stopped.is_set()
+    assert ended.wait(60)
 
 
 # -- order and conditions: every layer by itself, in a project that is set up -------------------------------
@@ -451,11 +575,11 @@ def test_without_an_identity_nothing_is_probed_and_without_services_nothing_in_t
 def here(project: Path, embedded: Embedded, run: Run, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A project that is set up; what is probed in its services is left out."""
     assert run("setup").code == 0
-    monkeypatch.setattr(verify, "_in_services", lambda site, expected: iter([Check("in-services", "ok")]))
+    monkeypatch.setattr(verify, "_in_services", lambda site, expected: iter([Check("environment", "ok")]))
     return Settings(project=project, runtime="embedded", endpoint_url=embedded.url)
 
 
-def layers(settings: Settings) -> list[tuple[str, str]]:
+def seen(settings: Settings) -> list[tuple[str, str]]:
     return [(check.check, check.status) for check in verify.checks(Site(settings))]
 
 
@@ -466,12 +590,12 @@ CONVERGED = [
     ("files-converged", "ok"),
     ("provider", "skipped"),
     ("runtime-healthy", "ok"),
-    ("in-services", "ok"),
+    ("environment", "ok"),
 ]
 
 
 def test_where_all_is_as_set_up_every_layer_passes_in_its_order(here: Settings) -> None:
-    assert layers(here) == CONVERGED
+    assert seen(here) == CONVERGED
 
 
 @pytest.mark.parametrize(
@@ -486,12 +610,12 @@ def test_a_file_that_differs_fails_its_layer_and_names_itself_and_setup(here: Se
 
 def test_a_file_that_differs_is_no_plan_of_check_mode_but_a_failed_layer(here: Settings) -> None:
     (here.project / ".env").unlink()
-    assert layers(replace(here, check=True)) == layers(here)
+    assert seen(replace(here, check=True)) == seen(here)
 
 
 def test_a_step_that_cannot_be_planned_fails_its_layer_and_the_others_are_probed(here: Settings) -> None:
     (here.project / ".env").write_bytes(b"\0")
-    assert layers(here) == [*CONVERGED[:2], ("files-converged", "failed"), *CONVERGED[3:]]
+    assert seen(here) == [*CONVERGED[:2], ("files-converged", "failed"), *CONVERGED[3:]]
 
 
 def test_the_proof_asks_sts_now_whatever_was_remembered(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -505,20 +629,43 @@ def test_the_proof_asks_sts_now_whatever_was_remembered(here: Settings, monkeypa
     monkeypatch.setattr(identity, "caller_identity", noted)
     assert Site(here).identity.identity
     assert asked == []
-    assert layers(here) == CONVERGED
+    assert seen(here) == CONVERGED
     assert asked == ["STS"]
 
 
-def test_without_an_entry_in_the_backend_the_first_layer_fails_and_no_other_is_looked_at(
+def test_without_an_entry_in_the_backend_the_identity_is_well_and_what_needs_no_value_is_looked_at(
     here: Settings, secrets: Any
 ) -> None:
     secrets.delete_secret(SecretId=VARIABLE, ForceDeleteWithoutRecovery=True)
-    (found,) = verify.checks(Site(here))
-    assert (found.check, found.status, found.hint) == ("host-identity", "failed", "invoke secrets")
+    found = list(verify.checks(Site(here)))
+    assert (found[1].check, found[1].status, found[1].hint) == ("raw-secret", "failed", "invoke secrets")
+    without = [("backend", "skipped"), ("dag-run", "skipped")]
+    assert [(check.check, check.status) for check in found] == [
+        CONVERGED[0],
+        ("raw-secret", "failed"),
+        *CONVERGED[1:],
+        *without,
+    ]
+
+
+def test_a_value_that_is_binary_has_a_command_that_mends_it(here: Settings, secrets: Any, run: Run) -> None:
+    secrets.delete_secret(SecretId=VARIABLE, ForceDeleteWithoutRecovery=True)
+    secrets.create_secret(Name=VARIABLE, SecretBinary=b"\x00", Tags=[{"Key": TAG, "Value": "x"}])
+    found = list(verify.checks(Site(here)))[1]
+    assert (found.check, found.status) == ("raw-secret", "failed")
+    assert found.hint == "invoke secrets.delete aws_airflow_check --now --override && invoke secrets"
+    assert run("secrets.delete", "aws_airflow_check", "--now", "--override", "--yes").code == 0
+    assert run("secrets").code == 0
+    assert seen(here) == CONVERGED
+
+
+def as_expected(settings: Settings) -> Expected:
+    site = Site(settings)
+    return verify._expected(site, site.identity.identity, verify._values(site))
 
 
 def test_what_the_services_must_see_is_what_this_host_reads_from_the_backend(here: Settings, secrets: Any) -> None:
-    expected = verify._expected(Site(here))
+    expected = as_expected(here)
     assert expected.variable == secrets.get_secret_value(SecretId=VARIABLE)["SecretString"]
     assert expected.host == json.loads(secrets.get_secret_value(SecretId=CONNECTION)["SecretString"])["host"]
     assert expected.identity == Site(here).identity.identity
@@ -527,7 +674,7 @@ def test_what_the_services_must_see_is_what_this_host_reads_from_the_backend(her
 
 
 def test_without_a_backend_no_value_is_expected(here: Settings) -> None:
-    without = verify._expected(Site(replace(here, backend="none")))
+    without = as_expected(replace(here, backend="none"))
     assert (without.variable, without.host) == ("", "")
 
 

@@ -1,0 +1,91 @@
+"""Findings end at the first cause: what needs a layer that failed is skipped, once, and whatever needs none goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aws_airflow_tasks.core import Check
+from aws_airflow_tasks.steps.layers import LAYERS, NEEDS, cause, ended
+
+SERVICES = ("scheduler", "triggerer")
+SEEN_INSIDE = LAYERS[LAYERS.index("mount") : LAYERS.index("backend")]
+
+
+def found(*failed: str) -> list[Check]:
+    """A finding of every layer, and of each service where it is seen inside."""
+    return [
+        Check(layer, "failed" if layer in failed else "ok", f"{layer} said", "a command", service)
+        for layer in LAYERS
+        for service in (SERVICES if layer in SEEN_INSIDE else ("",))
+    ]
+
+
+def skipped(checks: Sequence[Check]) -> dict[str, str]:
+    return {check.check: check.detail for check in checks if check.status == "skipped"}
+
+
+def test_where_nothing_failed_every_finding_is_told_as_it_is() -> None:
+    assert list(ended(found())) == found()
+
+
+@pytest.mark.parametrize(
+    ("failed", "without"),
+    [
+        ("identity-in-service", ("raw-secret", "backend", "hook-identity", "dag-run")),
+        ("raw-secret", ("backend", "dag-run")),
+        ("files-readable", ("identity-in-service", "raw-secret", "backend", "hook-identity", "dag-run")),
+        ("backend", ("dag-run",)),
+        ("provider", LAYERS[LAYERS.index("runtime-healthy") :]),
+        ("host-identity", tuple(layer for layer in LAYERS[1:] if layer not in ("provider", "runtime-healthy"))),
+        ("files-converged", ()),
+        ("hook-identity", ()),
+        ("dag-run", ()),
+    ],
+)
+def test_what_needs_a_layer_that_failed_is_skipped_once_and_names_it(failed: str, without: Sequence[str]) -> None:
+    told = list(ended(found(failed)))
+    assert [check for check in told if check.status == "skipped"] == [
+        Check(layer, "skipped", f"{failed} failed") for layer in without
+    ]
+    assert [check for check in told if check.status != "skipped"] == [
+        check for check in found(failed) if check.check not in without
+    ]
+
+
+def test_what_was_not_looked_at_is_skipped_where_it_stands() -> None:
+    told = list(ended([Check("host-identity", "failed"), Check("provider", "ok"), Check("runtime-healthy", "ok")]))
+    assert [check.check for check in told] == list(LAYERS)
+    assert skipped(told) == {
+        layer: "host-identity failed" for layer in LAYERS if layer not in LAYERS[0:4:2] + LAYERS[3:4]
+    }
+
+
+def test_a_value_that_this_host_cannot_read_is_told_first_and_not_again_for_each_service() -> None:
+    told = list(ended([Check("raw-secret", "failed", "denied"), *found()]))
+    assert told[0] == Check("raw-secret", "failed", "denied")
+    assert skipped(told) == {"backend": "raw-secret failed", "dag-run": "raw-secret failed"}
+
+
+def test_of_two_faults_the_first_is_told_and_after_its_mending_the_second() -> None:
+    both = list(ended(found("mount", "backend")))
+    assert [check.check for check in both if check.status == "failed"] == ["mount"] * len(SERVICES)
+    assert skipped(both)["dag-run"] == "mount failed"
+    assert [check.check for check in ended(found("backend")) if check.status == "failed"] == ["backend"]
+
+
+@given(st.sets(st.sampled_from(LAYERS)))
+def test_every_layer_is_told_in_its_order_and_a_failure_never_under_one_that_it_needs(failed: set[str]) -> None:
+    told = list(ended(found(*failed)))
+    assert list(dict.fromkeys(check.check for check in told)) == list(LAYERS)
+    said = {check.check for check in told if check.status == "failed"}
+    assert not [layer for layer in said if cause(layer, said)]
+    assert min(failed, key=LAYERS.index, default="") == min(said, key=LAYERS.index, default="")
+
+
+def test_a_layer_needs_only_what_stands_before_it() -> None:
+    for layer, needs in NEEDS.items():
+        assert all(LAYERS.index(each) < LAYERS.index(layer) for each in needs), layer

@@ -14,16 +14,64 @@ from aws_airflow_tasks.core import Check, TaskError
 from aws_airflow_tasks.steps.layers import LAYERS
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
-from aws_airflow_tasks.world.causes import CAUSES, Subject, explain
+from aws_airflow_tasks.text.hints import no_region
+from aws_airflow_tasks.world.causes import CAUSES, Cause, Subject, explain
 
 
 class Symptom(NamedTuple):
-    """A row: a pattern of one line of a log, the layer, the cause and the command, with the pattern's named groups."""
+    """A pattern of one line of a log, such a line in short, the layer, the cause and the command."""
 
     seen: str
+    says: str
     layer: str
     cause: str
     hint: str
+
+
+class Row(NamedTuple):
+    """A row of the whole table, as a person reads it.
+
+    Attributes:
+        layer: the check of ``verify`` that fails.
+        symptom: what is seen: AWS's code or botocore's exception, or a line of a log.
+        cause: why.
+        command: what to type, or whom to ask; several lines where it takes several.
+        simulated: where a symptom is known from that no Linux machine can provoke; empty: it was provoked.
+    """
+
+    layer: str
+    symptom: str
+    cause: str
+    command: str
+    simulated: str = ""
+
+
+def rows() -> tuple[Row, ...]:
+    """Every symptom that is known, layer by layer, with commands in the way in which this one was called."""
+    return tuple(sorted((*_of_causes(), *_of_lines()), key=lambda row: LAYERS.index(row.layer)))
+
+
+def _of_lines() -> Iterator[Row]:
+    return (Row(each.layer, each.says, each.cause, each.hint) for each in table())
+
+
+def _of_causes() -> Iterator[Row]:
+    """Those of AWS and botocore; names that mean the same share a row."""
+    words, same = _Placeholders(), dict[tuple[str, Cause], list[str]]()
+    for name, cause in CAUSES.items():
+        same.setdefault((layer_of(name), cause), []).append(name)
+    for (layer, cause), names in same.items():
+        yield Row(layer, ", ".join(names), cause.message.format_map(words), cause.hint.format_map(words))
+
+
+class _Placeholders(dict[str, str]):
+    """What a page says where an error has a word of its own."""
+
+    def __missing__(self, name: str) -> str:
+        said = {"renew": command("creds"), "secrets": command("secrets"), "in_another": command("creds", "--region R")}
+        said |= {"option": " --profile PROFILE", "options": " --profile PROFILE --region REGION", "at": "", "why": ""}
+        said |= {"no_region": no_region("PROFILE")}
+        return said.get(name, name.upper())
 
 
 def table() -> tuple[Symptom, ...]:
@@ -31,102 +79,119 @@ def table() -> tuple[Symptom, ...]:
     return (
         Symptom(
             r"The object could not be loaded\. Please check \"backend\" key in \"secrets\" section",
+            'The object could not be loaded. Please check "backend" key in "secrets" section.',
             "provider",
             "Airflow cannot load the secrets backend: the amazon provider is not installed, or the class is misspelt",
             command("provider env start"),
         ),
         Symptom(
             r"No module named '?airflow\.providers\.amazon",
+            "No module named 'airflow.providers.amazon'",
             "provider",
             "the amazon provider is not installed in Airflow",
             command("provider start"),
         ),
         Symptom(
             r"Cannot connect to the Docker daemon|[Ii]s the docker daemon running",
+            "Cannot connect to the Docker daemon",
             "runtime-healthy",
             "no Docker engine answers",
             "docker info",
         ),
         Symptom(
             r"permission denied while trying to connect to the Docker",
+            "permission denied while trying to connect to the Docker daemon socket",
             "runtime-healthy",
             "you have no permission on the Docker engine's socket",
             "sudo usermod -aG docker $USER && newgrp docker",
         ),
         Symptom(
             r"port is already allocated|[Aa]ddress already in use|ports are not available",
+            "port is already allocated",
             "runtime-healthy",
             "a port that Airflow wants is taken by another program",
             "docker ps   # or another port: astro config set webserver.port 8081",
         ),
         Symptom(
             r"No space left on device|database or disk is full",
+            "No space left on device",
             "runtime-healthy",
             "the disk is full",
             "df -h && docker system df",
         ),
         Symptom(
             r"database disk image is malformed",
+            "database disk image is malformed",
             "runtime-healthy",
             "Airflow's database is corrupt",
             f"astro dev kill   # what is in it is lost; then: {command('start')}",
         ),
         Symptom(
             r"database is locked",
+            "database is locked",
             "runtime-healthy",
             "Airflow's database is locked",
             f"{command('stop')} && {command('start')}",
         ),
         Symptom(
             r"\bOOMKilled\b|exit(?:ed)?(?: with)?(?: code)? \(?137\b|\bSignals\.SIGKILL\b|Out of memory: Killed",
+            "exited with code 137",
             "runtime-healthy",
             "a process was killed, most likely as the engine has too little memory",
             "docker info   # Total Memory: Airflow wants 4 GiB and more",
         ),
         Symptom(
             r"Read-only file system: '?[^'\n]*sso/cache",
+            "Read-only file system: '/home/astro/.aws/sso/cache/…'",
             "files-readable",
             "Airflow cannot renew an SSO session on a read-only mount",
             f"INVOKE_AWS_AIRFLOW_CREDENTIALS=export {command('setup')}",
         ),
         Symptom(
             r"PermissionError: .*\.aws\b|\[Errno 13\].*\.aws\b|[Pp]ermission denied: '?[^'\n]*\.aws\b",
+            "PermissionError: [Errno 13] Permission denied: '/home/astro/.aws/credentials'",
             "files-readable",
             "Airflow may not read the credentials that are mounted",
             command("verify"),
         ),
         Symptom(
             r"\[Errno 21\].*\.aws\b",
+            "IsADirectoryError: [Errno 21] Is a directory: '/home/astro/.aws/credentials'",
             "files-readable",
             "a directory stands where Airflow looks for a file of credentials",
             command("mount start"),
         ),
         Symptom(
             r"Failed to parse \[\w+\] backend_kwargs|Invalid.*backend_kwargs|backend_kwargs.* into a dict",
+            "Failed to parse [secrets] backend_kwargs as JSON",
             "environment",
             "Airflow ignores AIRFLOW__SECRETS__BACKEND_KWARGS, which is no JSON object: it asks for other names",
             command("env start", "--override"),
         ),
         Symptom(
             r"unexpected character .* in variable name|failed to read .*\.env\b",
+            'unexpected character "…" in variable name',
             "environment",
             "docker compose cannot read .env",
             command("doctor"),
         ),
         Symptom(
             r"yaml: (?:line \d+|unmarshal|construct)|docker-compose\.override\.yml\S* is invalid|validating .*override",
+            "docker-compose.override.yml is invalid",
             "environment",
             "docker compose cannot read docker-compose.override.yml",
             "docker compose -f docker-compose.override.yml config",
         ),
         Symptom(
             r"(?:Variable (?P<name>\S+) does not exist|VARIABLE_NOT_FOUND|KeyError: 'Variable )",
+            "VARIABLE_NOT_FOUND",
             "dag-run",
             "Airflow found a variable neither in the backend nor elsewhere: its name, prefix or region differs",
             command("secrets.lint"),
         ),
         Symptom(
             r"AirflowNotFoundException|[Tt]he conn_id .{1,200} isn't defined|CONNECTION_NOT_FOUND",
+            "The conn_id `X` isn't defined",
             "dag-run",
             "Airflow found a connection neither in the backend nor elsewhere: its name, prefix or region differs",
             command("secrets.lint"),
@@ -159,6 +224,13 @@ _LAYER = {
     "DecryptionFailure": "raw-secret",
     "InvalidKeyId": "raw-secret",
 }
+
+
+def layer_of(name: str) -> str:
+    """Where an error of that code or class is seen, in a service."""
+    return _LAYER.get(name, "identity-in-service")
+
+
 #: how botocore writes an answer of AWS's
 _ANSWER = re.compile(
     r"An error occurred \((?P<code>[\w.]+)\) when calling the (?P<operation>\w+) operation[^:\n]*: ?(?P<said>[^\n\"]*)"
@@ -223,7 +295,7 @@ def _explained(name: str, error: Exception, profile: str) -> Check:
     whose = cleaned(getattr(error, "kwargs", {}).get("profile", "")) or profile
     told: TaskError = explain(error, Subject(whose, "the region asked", renew=command("refresh")))
     role = getattr(error, "operation_name", "") == "AssumeRole"
-    layer = "identity-in-service" if role else _LAYER.get(name, "identity-in-service")
+    layer = "identity-in-service" if role else layer_of(name)
     if name == "NoCredentialsError":
         message = "Airflow finds no credentials: the file is not there, not readable, or a directory"
         return Check(layer, "warning", message, f"{command('setup')} && {command('verify')}")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from aws_airflow_tasks.steps import symptoms
 from aws_airflow_tasks.steps.layers import LAYERS
+from aws_airflow_tasks.world.causes import CAUSES
 from tests.project import Done, run, tree
 
 __all__ = ["run"]
@@ -128,6 +131,20 @@ def test_a_known_line_is_told_with_its_layer_its_cause_and_a_command_and_no_secr
     assert said[2] in check["hint"]
     assert "…" not in check["detail"] + check["hint"]
     assert CANARY not in done.out + done.err
+
+
+@pytest.mark.parametrize("symptom", symptoms.table(), ids=lambda symptom: symptom.says)
+def test_a_symptom_is_seen_in_the_line_that_the_page_shows_of_it(symptom: symptoms.Symptom) -> None:
+    (found,) = symptoms.found(f"INFO - started\nERROR - {symptom.says}\n", "default")
+    assert (found.check, found.detail, found.hint) == (symptom.layer, symptom.cause, symptom.hint)
+
+
+def test_the_whole_table_has_every_symptom_with_a_cause_and_a_command_layer_by_layer() -> None:
+    rows = symptoms.rows()
+    assert [row.layer for row in rows] == sorted((row.layer for row in rows), key=LAYERS.index)
+    names = {name for row in rows for name in row.symptom.split(", ")}
+    assert names >= set(CAUSES) | {symptom.says for symptom in symptoms.table()}
+    assert not [row for row in rows if not (row.cause and row.command) or re.search(r"[{}]|…\.\.", row.cause)]
 
 
 def test_of_several_causes_the_earliest_in_the_chain_comes_first_and_each_once(tmp_path: Path, run: Run) -> None:

@@ -131,9 +131,10 @@ def setup(play: Play) -> None:
 
     A second run changes nothing.
     """
+    from aws_airflow_tasks.report import next_note
     from aws_airflow_tasks.text.calling import command
 
-    play.note(f"next: {command('verify')}")
+    play.note(next_note(command("verify")))
 
 
 @task(heeds="nothing")
@@ -158,14 +159,18 @@ def open_(play: Play) -> None:
     """Show Airflow's own pages in your browser."""
     from aws_airflow_tasks.steps import address
 
-    play.converge("open", address.plan)
-    play.tell(address.told, note=False)
+    plan, found = address.opener()
+    play.converge("open", plan)
+    play.extra |= found
 
 
 @task(changes=False, heeds="looks")
 def status(play: Play) -> None:
     """Show what each step would do now; change nothing."""
+    from aws_airflow_tasks.steps import address
+
     play.preview(setup)
+    play.tell(address.told)
 
 
 @task(

@@ -54,7 +54,7 @@ class Play:
         self.checks: list[Check] = []
         self.extra: dict[str, Any] = {}
         self.clock = Stopwatch()
-        self.notes: list[str] = []
+        self.notes: list[report.Note] = []
         self.where = ""
         self.trouble: TaskError | None = None  # what kept the settings from being read, for who runs anyway
         self._ask = ask or screen.ask
@@ -174,16 +174,15 @@ class Play:
         if look.value and not self.screen.json:
             self.screen.document(look.value)
 
-    def tell(self, told: Callable[[Site], tuple[Mapping[str, Any], str]], *, note: bool = True) -> None:
+    def tell(self, told: Callable[[Site], tuple[Mapping[str, Any], str]]) -> None:
         """Where all went well, put into the document, and say after the recap, what is known of the site now."""
         if not (self.failed or self.settings.check):
-            found, line = told(self.site)
+            found, self.where = told(self.site)
             self.extra |= found
-            self.where = line if note else ""
 
-    def note(self, text: str) -> None:
-        """Something to say after the recap: what to type next."""
-        self.notes.append(text)
+    def note(self, *notes: report.Note) -> None:
+        """Something to say after the recap where all went well: what to type next."""
+        self.notes += notes
 
     def go(self, *tasks: Any) -> None:
         """Run tasks of ours, after what they depend on."""
@@ -263,11 +262,12 @@ class Play:
         if error:
             self.screen.say(report.error_lines(error, self.screen.layout))
         if self.results or self.checks:
-            self.screen.say(report.recap_line(self.results, self.clock.seconds))
+            self.screen.say(report.recap_line(self.results, self.checks, self.clock.seconds))
         if self.settings.check and code == 3:
             self.screen.say("check mode: nothing was changed")
-        for note in filter(None, [self.where, *self.notes] if code == 0 else [self.where]):
-            self.screen.say(note)
+        notes = self.notes if code == 0 else []
+        for text in (self.where, *(note.text for note in notes)):
+            self.screen.say(text)
         if self.screen.json:
             document = report.document(
                 self.asked,
@@ -277,6 +277,7 @@ class Play:
                 results=self.results,
                 checks=self.checks,
                 error=error,
+                notes=notes,
                 extra=self.extra,
             )
             self.screen.document(document)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import Check, Result, Status, TaskError
 from aws_airflow_tasks.text.layout import Layout, laid
@@ -22,6 +23,25 @@ COLOURS = {
 CHECKS = 20
 WHOLE = Layout()
 STATUSES: tuple[Status, ...] = ("ok", "changed", "skipped", "failed")
+#: of the JSON document; a number higher says that a key is gone or means something else
+VERSION = 1
+
+
+class Note(NamedTuple):
+    """Something to say after the recap.
+
+    Attributes:
+        text: for a person, a line.
+        commands: those in it that can be typed next, for the JSON document.
+    """
+
+    text: str
+    commands: tuple[str, ...] = ()
+
+
+def next_note(*commands: str) -> Note:
+    """What to type next, one or several to choose from."""
+    return Note(f"next: {'   '.join(commands)}", commands)
 
 
 def result_lines(result: Result, layout: Layout = WHOLE) -> str:
@@ -80,14 +100,17 @@ def _row(status: str, name: str, text: str, layout: Layout) -> list[str]:
     return laid(f"{status:<8} {printable(name):<{layout.names}} ", printable(text), layout)
 
 
-def counts(results: Sequence[Result]) -> dict[str, int]:
-    """How many steps ended in each status."""
-    return {status: sum(result.status == status for result in results) for status in STATUSES}
+def counts(results: Sequence[Result], checks: Sequence[Check]) -> dict[str, int]:
+    """How many steps and checks ended in each status, and how many warnings both gave."""
+    ended = Counter[str]([*(result.status for result in results), *(found.status for found in checks)])
+    warnings = ended["warning"] + sum(len(result.warnings) for result in results)
+    return {status: ended[status] for status in STATUSES} | {"warnings": warnings}
 
 
-def recap_line(results: Sequence[Result], seconds: float) -> str:
-    """Such as ``recap: ok=5 changed=2 skipped=0 failed=0 in 3.2s``."""
-    return "recap: " + " ".join(f"{k}={v}" for k, v in counts(results).items()) + f" in {seconds:.1f}s"
+def recap_line(results: Sequence[Result], checks: Sequence[Check], seconds: float) -> str:
+    """Such as ``recap: ok=5 changed=2 skipped=0 failed=0 in 3.2s``, with ``warnings=1`` where there are any."""
+    found = counts(results, checks)
+    return "recap: " + " ".join(f"{k}={v}" for k, v in found.items() if v or k in STATUSES) + f" in {seconds:.1f}s"
 
 
 def exit_code(results: Sequence[Result], checks: Sequence[Check], *, check: bool) -> int:
@@ -108,19 +131,22 @@ def document(
     results: Sequence[Result],
     checks: Sequence[Check],
     error: TaskError | None,
+    notes: Sequence[Note],
     extra: dict[str, Any],
 ) -> str:
-    """The one JSON document of ``--json``; keys are only ever added."""
+    """The one JSON document of ``--json``, as docs/output.schema.json says; keys are only ever added."""
     return json.dumps(
         {
+            "version": VERSION,
             "task": task,
             "check": check,
             "exit_code": code,
             "seconds": round(seconds, 3),
-            "recap": counts(results),
+            "recap": counts(results, checks),
             "steps": [_step(result) for result in results],
             "checks": [_check(found) for found in checks],
             "error": _error(error),
+            "next": [command for note in notes for command in note.commands],
             **extra,
         },
         indent=2,

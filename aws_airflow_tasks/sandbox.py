@@ -21,6 +21,7 @@ from typing import Any
 from aws_airflow_tasks import backends
 from aws_airflow_tasks.core import Change, Plan, TaskError, UsageError, sh
 from aws_airflow_tasks.play import Play
+from aws_airflow_tasks.report import Note, next_note
 from aws_airflow_tasks.runtimes import airflow_config, venv
 from aws_airflow_tasks.settings import KEYS, Settings, shown
 from aws_airflow_tasks.site import Site
@@ -239,14 +240,15 @@ def _flags(airflow: str, backend: str) -> str:
 def _say_what_next(play: Play, airflow: str) -> None:
     if play.failed or play.settings.check:
         return
-    login = play.site.runtime.login()
     printed = next((check.detail for check in play.checks if check.check == "dag-run" and check.status == "ok"), "")
-    play.extra["sandbox"] = {"value": printed, "ui": login.url, "project": str(play.settings.project)}
-    play.note(printed)
-    again = command("sandbox", _flags(airflow, play.settings.backend))
-    play.note(f"next: {again} (changes nothing)   {command('sandbox.stop')}   {command('sandbox.clean')}")
+    where = play.extra.get("airflow", {})
+    play.extra["sandbox"] = {"value": printed, "ui": where.get("url"), "project": str(play.settings.project)}
     ours = Path(sys.executable).with_name("aws-airflow")  # found from any directory
-    play.note(f"in your own Astro project: {sh('{}', ours)} setup --check --diff")
+    again = command("sandbox", _flags(airflow, play.settings.backend))
+    play.note(
+        Note(f"in your own Astro project: {sh('{}', ours)} setup --check --diff"),
+        next_note(command("sandbox.stop"), command("sandbox.clean"), again),
+    )
 
 
 def _stopped(settings: Settings, root: Path) -> Plan:

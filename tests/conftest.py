@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from aws_airflow_tasks import report
 from aws_airflow_tasks.world import cli, keeper, waits
+from tests import schema
 
 _COMMON: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
 settings.register_profile("dev", max_examples=200, **_COMMON)
@@ -34,7 +37,10 @@ HOSTS: dict[str, int] = {}
 def closed_world(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """A HOME of the test's own, no host but this one, no engine that it has not asked for, and no external command."""
+    """A HOME of the test's own, no host but this one, no engine that it has not asked for, and no external command.
+
+    Every JSON document that a test comes by holds what the schema says.
+    """
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
         if name.startswith(FOREIGN):
@@ -46,6 +52,7 @@ def closed_world(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("INVOKE_AWS_AIRFLOW_KEEP_FRESH", "off")
     monkeypatch.setattr(cli, "spawn", _unprepared)
+    monkeypatch.setattr(report, "document", partial(_held, report.document))
     waits.forget()
     monkeypatch.setattr(keeper, "start", _unasked)
     monkeypatch.setattr(socket, "getaddrinfo", _here(socket.getaddrinfo))
@@ -65,6 +72,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _unprepared(argv: Sequence[str], **_: Any) -> NoReturn:
     raise AssertionError(f"a test ran an external command that it had not prepared: {argv[0]}")
+
+
+def _held(document: Callable[..., str], *args: Any, **more: Any) -> str:
+    text = document(*args, **more)
+    schema.held(text)
+    return text
 
 
 def _unasked(*_: Any) -> NoReturn:

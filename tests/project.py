@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from aws_airflow_tasks.program import program
 from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.world.airflow_api import Login
 from aws_airflow_tasks.world.cli import Completed
+from tests import schema
 from tests.conftest import HOSTS
 from tests.world.server import Embedded, embedded
 
@@ -138,7 +138,7 @@ class Done:
 
     @property
     def document(self) -> dict[str, Any]:
-        return dict(json.loads(self.out))
+        return schema.held(self.out)
 
     def statuses(self) -> dict[str, str]:
         return {step["step"]: step["status"] for step in self.document["steps"]}

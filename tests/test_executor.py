@@ -22,6 +22,7 @@ from aws_airflow_tasks import executor, settings
 from aws_airflow_tasks.core import Change, Check, CheckStatus, Plan, TaskError, UsageError
 from aws_airflow_tasks.executor import Executor
 from aws_airflow_tasks.play import Play
+from aws_airflow_tasks.report import next_note
 from aws_airflow_tasks.tasks import COMMON, task
 from aws_airflow_tasks.world import state
 from aws_airflow_tasks.world.lock import locked
@@ -134,7 +135,7 @@ def namespace(world: World) -> Collection:
 
     @task(first, second, other)
     def everything(play: Play) -> None:
-        play.note("next: lunch")
+        play.note(next_note("lunch"))
 
     @task(default=True)
     def proof(play: Play) -> None:
@@ -257,7 +258,7 @@ def test_json_is_one_document_on_stdout(run, world: World, capsys) -> None:
     captured = capsys.readouterr()
     document = json.loads(captured.out)
     assert (document["task"], document["check"], document["exit_code"]) == ("second", True, 3)
-    assert document["recap"] == {"ok": 0, "changed": 2, "skipped": 0, "failed": 0}
+    assert document["recap"] == {"ok": 0, "changed": 2, "skipped": 0, "failed": 0, "warnings": 0}
     assert [step["step"] for step in document["steps"]] == ["first", "second"]
     assert document["steps"][0]["changes"][0]["action"] == "patch"
     assert document["error"] is None

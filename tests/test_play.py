@@ -16,6 +16,7 @@ import pytest
 from aws_airflow_tasks import holding
 from aws_airflow_tasks.core import Change, Check, Plan, TaskError
 from aws_airflow_tasks.play import Play
+from aws_airflow_tasks.report import next_note
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
@@ -294,7 +295,7 @@ def test_all_that_depends_on_what_failed_is_skipped_with_that_cause_however_far_
 def test_what_is_to_be_typed_after_a_preview_is_not_what_its_tasks_would_say(project: Path) -> None:
     @task()
     def last(play: Play) -> None:
-        play.note("next: lunch")
+        play.note(next_note("lunch"))
 
     play = play_of(project)
     play.preview(last)

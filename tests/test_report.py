@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aws_airflow_tasks import report
-from aws_airflow_tasks.core import Check, Result, TaskError
+from aws_airflow_tasks.core import Check, CheckStatus, Result, TaskError
 from aws_airflow_tasks.text.layout import Layout
+from tests import schema
 
 
 def test_services_that_say_the_same_are_counted_and_others_are_named() -> None:
@@ -53,3 +56,33 @@ def test_a_warning_and_what_was_changed_before_a_failure_stand_in_the_columns_of
     said = Result("secrets.sync", "ok", "here", "as wanted", warnings=("mind this",))
     first, second = report.result_lines(said, Layout(names=12)).splitlines()
     assert first.index("here") == second.index("mind") == 22
+
+
+CHECKS: list[CheckStatus] = ["ok", "warning", "failed", "skipped"]
+
+
+@given(
+    st.lists(st.sampled_from(report.STATUSES).map(lambda status: Result("env", status, warnings=("mind",)))),
+    st.lists(st.sampled_from(CHECKS).map(lambda status: Check("mount", status))),
+)
+def test_the_recap_of_a_person_and_of_a_program_count_every_step_check_and_warning(
+    results: list[Result], checks: list[Check]
+) -> None:
+    found = report.counts(results, checks)
+    statuses = [*(each.status for each in results), *(each.status for each in checks)]
+    assert found == {status: statuses.count(status) for status in report.STATUSES} | {
+        "warnings": statuses.count("warning") + len(results)
+    }
+    document = schema.held(
+        report.document(
+            "t", check=False, code=0, seconds=0, results=results, checks=checks, error=None, notes=[], extra={}
+        )
+    )
+    assert document["recap"] == found
+    said = dict(each.split("=") for each in report.recap_line(results, checks, 3.2).split()[1:-2])
+    assert said == {word: str(count) for word, count in found.items() if count or word != "warnings"}
+
+
+def test_a_failed_proof_never_ends_in_nothing_failed() -> None:
+    proof = [Check("dag-run", "failed"), Check("backend", "ok"), Check("provider", "warning")]
+    assert report.recap_line([], proof, 3.21) == "recap: ok=1 changed=0 skipped=0 failed=1 warnings=1 in 3.2s"

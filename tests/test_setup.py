@@ -74,7 +74,7 @@ def test_setup_converges_and_a_second_run_changes_nothing(project: Path, airflow
         },
     )
     second = run("setup", "--json")
-    assert second.document["recap"] == {"ok": 6, "changed": 0, "skipped": 2, "failed": 0}
+    assert second.document["recap"] == {"ok": 6, "changed": 0, "skipped": 2, "failed": 0, "warnings": 0}
     assert run("setup", "--check").code == 0
     assert airflow.started == ["start"]
 

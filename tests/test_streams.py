@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.world import state
 from aws_airflow_tasks.world.lock import locked
+from tests import schema
 
 SCRIPT = Path(sys.executable).with_name("aws-airflow")
 INVOKE = Path(sys.executable).with_name("invoke")
@@ -74,7 +74,7 @@ def test_the_work_is_done_to_its_end_whoever_reads(project: Path, case: str) -> 
 
 def test_the_json_document_comes_where_stderr_is_closed(project: Path) -> None:
     done = shell(f"$A {' '.join(TASKS)} --json 2>&-", project)
-    document = json.loads(done.stdout)
+    document = schema.held(done.stdout)
     assert (done.returncode, document["recap"]["changed"], made_in(project)) == (0, 2, MADE)
 
 
@@ -92,7 +92,7 @@ def test_under_invoke_too_the_run_goes_on_when_the_reader_goes(project: Path) ->
     assert done.stderr.strip() == "0"
     assert made_in(project) == MADE
     done = shell("$I undo --json 2>&-", project)
-    assert json.loads(done.stdout)["exit_code"] == 0
+    assert schema.held(done.stdout)["exit_code"] == 0
     assert made_in(project) == set()
 
 
@@ -105,7 +105,7 @@ def test_names_that_a_terminal_cannot_show_are_escaped(project: Path, name: str,
         done = shell(line, named, PYTHONIOENCODING=encoding, INVOKE_AWS_AIRFLOW_RUNTIME="embedded")
         assert done.returncode in (0, 1, 2), done
         assert not [word for word in TROUBLE if word in done.stdout + done.stderr], done
-        assert "--json" not in line or json.loads(done.stdout)
+        assert "--json" not in line or schema.held(done.stdout)
     assert "undo" in shell("$A undo", named, PYTHONIOENCODING=encoding).stdout
 
 
@@ -159,7 +159,7 @@ def test_a_place_that_cannot_be_is_a_cause_and_a_hint_and_exit_2(project: Path, 
     assert (done.returncode, said in done.stdout, "-> " in done.stdout) == (2, True, True), done
     assert "Traceback" not in done.stderr
     assert not (project / "dags").exists()
-    document = json.loads(shell(f"{line} --json", project).stdout)
+    document = schema.held(shell(f"{line} --json", project).stdout)
     assert (document["exit_code"], bool(document["error"]["hint"])) == (2, True)
 
 
@@ -223,7 +223,7 @@ def test_sudo_leaves_no_files_of_root_in_the_persons_home(project: Path, closed_
     assert (made_in(project), list(closed_world.iterdir())) == (set(), [])
     done = shell("$A dag --json", project)
     assert (done.returncode, "warning  your home" in done.stderr) == (0, True), done
-    assert json.loads(done.stdout)["exit_code"] == 0
+    assert schema.held(done.stdout)["exit_code"] == 0
 
 
 def test_a_terminal_is_shown_what_it_would_obey_and_a_pipe_gets_a_diff_as_it_is(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_a_terminal_is_shown_what_it_would_obey_and_a_pipe_gets_a_diff_as_it_is(
     assert "owned" in piped.stdout
     told = "".join(line for line in piped.stdout.splitlines(keepends=True) if line[:1] not in "+- ")
     assert not set("\x1b\x07\u202e") & set(told)
-    shown = shell(f"script -qec '{line}' /dev/null", project, NO_COLOR="1", SHELL="/bin/bash")
+    shown = shell(f"script -qec '{line}' /dev/null", project, TERM="dumb", SHELL="/bin/bash")  # no live line
     assert "\\x1b]0;owned\\x07\\u202e" in shown.stdout
     assert not set("\x1b\x07\u202e") & set(shown.stdout), shown.stdout
 

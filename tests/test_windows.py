@@ -5,7 +5,6 @@ Nothing here ran on a real Windows. Types are checked for it too (``mypy --platf
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 
 from aws_airflow_tasks.patch.compose import Host, Mount, Ours, ensure, survey, take_out
 from aws_airflow_tasks.world import delivery
+from tests import schema
 from tests.project import astro_project, tree
 from tests.world.server import Embedded, embedded
 
@@ -46,7 +46,7 @@ def process(*argv: str, cwd: Path, **environment: str) -> subprocess.CompletedPr
 def tasks(*words: str, cwd: Path, **environment: str) -> tuple[int, Any]:
     done = process("-c", RUN, *words, "--json", cwd=cwd, **environment)
     assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, json.loads(done.stdout)
+    return done.returncode, schema.held(done.stdout)
 
 
 def contents(*roots: Path) -> dict[str, str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from aws_airflow_tasks.core import Plan, TaskError
+from aws_airflow_tasks.core import Pending, Plan, TaskError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import cli
@@ -20,25 +20,35 @@ def told(site: Site) -> tuple[Mapping[str, Any], str]:
     """
     try:
         login = site.runtime.login() if site.running else None
-    except TaskError:  # it publishes no port, say: whoever asks for it by `open` is told why
+    except (Pending, TaskError):  # no project yet, say, or no port is published: who asks for it by `open` is told why
         login = None
     if not login:
         return {}, ""
-    found = {"url": login.url, "user": login.user, "password_file": login.password_file}
-    return {"airflow": found}, f"Airflow {login.major}: {login.url}   {_how(login)}"
+    return _document(login), f"Airflow {login.major}: {login.url}   {_how(login)}"
 
 
-def plan(site: Site) -> Plan:
-    """Show Airflow's own pages in the browser, where somebody sits at this terminal; else only say where they are.
+def opener() -> tuple[Callable[[Site], Plan], Mapping[str, Any]]:
+    """What shows Airflow's own pages, and what of the JSON document it then knows: the login is asked for once.
 
-    Raises:
-        TaskError: Airflow does not run.
+    They are shown in the browser where somebody sits at this terminal; else it only says where they are. It raises
+    TaskError where Airflow does not run.
     """
-    if not site.running:
-        raise TaskError("Airflow does not run", hint=command("start"))
-    login = site.runtime.login()
-    shown = cli.terminal() and not site.settings.json and webbrowser.open(login.url)
-    return Plan(target=login.url, reason=f"{'shown in your browser' if shown else 'open it yourself'}; {_how(login)}")
+    found: dict[str, Any] = {}
+
+    def plan(site: Site) -> Plan:
+        if not site.running:
+            raise TaskError("Airflow does not run", hint=command("start"))
+        login = site.runtime.login()
+        found.update(_document(login))
+        shown = cli.terminal() and not site.settings.json and webbrowser.open(login.url)
+        said = "shown in your browser" if shown else "open it yourself"
+        return Plan(target=login.url, reason=f"{said}; {_how(login)}")
+
+    return plan, found
+
+
+def _document(login: Login) -> dict[str, Any]:
+    return {"airflow": {"url": login.url, "user": login.user, "password_file": login.password_file}}
 
 
 def _how(login: Login) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import secrets
@@ -26,6 +25,7 @@ from docker import DockerClient
 from docker.models.containers import Container
 
 from aws_airflow_tasks.world import containers
+from tests import schema
 from tests.conftest import FOREIGN
 from tests.docker import images
 from tests.docker.engine import GROUP, engine, remove_left, with_airflow, without_provider
@@ -118,7 +118,7 @@ class Person:
         return out
 
     def json(self, *argv: str, code: int = 0, **variables: str) -> dict[str, Any]:
-        return dict(json.loads(self.run(*argv, "--json", code=code, **variables)))
+        return schema.held(self.run(*argv, "--json", code=code, **variables))
 
 
 SECRET = re.compile(r"aws_secret_access_key\s*=\s*\S|password\"?: \"(?!\*)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests import schema
 from tests.conftest import FOREIGN, USER_CACHE
 from tests.project import tree
 
@@ -59,7 +59,7 @@ class Stranger:
         return out
 
     def json(self, *argv: str, code: int = 0, **variables: str) -> dict[str, Any]:
-        return dict(json.loads(self.run(*argv, "--json", code=code, **variables)))
+        return schema.held(self.run(*argv, "--json", code=code, **variables))
 
     def inside(self) -> dict[str, str]:
         """The environment of somebody who works in the sandbox as in any project of their own."""

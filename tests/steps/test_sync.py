@@ -385,6 +385,7 @@ def test_what_an_export_may_have_made_another_text_of_is_satisfied_by_equal_json
         "changed": 0,
         "skipped": 0,
         "failed": 0,
+        "warnings": 0,
     }
     (project / "airflow_settings.yaml").write_text(
         "airflow:\n  variables:\n  - {variable_name: seven, variable_value: 7}\n"

@@ -7,6 +7,7 @@ it would get into git and images.
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import os
 import re
@@ -53,7 +54,7 @@ def version(major: int) -> str:
 def folder(major: int, cache: Path) -> Path:
     """Where the virtual environment of Airflow ``major`` lies below ``cache``, whether it is there or not."""
     locked = digest(lock_file(major).read_bytes())[:12]
-    return cache / f"airflow-{version(major)}-py{''.join(map(str, _python(major)))}-{locked}"
+    return cache / f"airflow-{version(major)}-py{_python(major)}-{locked}"
 
 
 def is_ready(environment: Path) -> bool:
@@ -116,15 +117,20 @@ def _sweep(folder: Path, prefix: str) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _python(major: int) -> tuple[int, int]:
-    """The Python version to run Airflow with: ours when it fits, else the newest that does."""
-    ours, (oldest, newest) = sys.version_info[:2], PYTHONS[major]
-    return ours if oldest <= ours <= newest else newest
+def _python(major: int) -> str:
+    """The Python to run Airflow with, for a folder's name: ours when it fits, else whichever is found of those."""
+    return "{}{}".format(*sys.version_info) if _fits(major) else "{}{}-{}{}".format(*itertools.chain(*PYTHONS[major]))
 
 
 def _interpreter(major: int) -> str:
-    wanted = _python(major)
-    return sys.executable if wanted == sys.version_info[:2] else ".".join(map(str, wanted))
+    """The same, as uv is asked for it."""
+    oldest, newest = PYTHONS[major]
+    return sys.executable if _fits(major) else ">={}.{},<={}.{}.99".format(*oldest, *newest)
+
+
+def _fits(major: int) -> bool:
+    oldest, newest = PYTHONS[major]
+    return oldest <= sys.version_info[:2] <= newest
 
 
 def _uv(cache: Path, *arguments: str) -> None:
@@ -170,18 +176,33 @@ def explain(said: str, arguments: Sequence[str], *, pythons: str) -> TaskError:
     """
     text = cleaned(said)
     last = telling(text, _CAUSE).removeprefix("cause: ")
+    host = ""
     if re.search(r"Request failed|error sending request|[Ff]ailed to (fetch|download)|dns error", text):
         host = (re.findall(r"https?://(?:\*+@)?([^/`\s]+)", text) or ["pypi.org"])[0]
+    if arguments[0] == "venv" and "No space left" not in text:
+        return _no_python(arguments[arguments.index("--python") + 1], text, f"{host}: {last}" if host else "", pythons)
+    if host:
         return TaskError(f"cannot install Airflow: {host}: {last}", hint=sh("curl -sSI {}", f"https://{host}"))
     if "No space left" in text:
         return TaskError("cannot install Airflow: the disk is full", hint=sh("df -h {}", pythons))
-    if arguments[0] == "venv":
-        wanted = arguments[arguments.index("--python") + 1]
-        return TaskError(
-            f"cannot install Airflow: no Python {wanted} ({telling(text, _CAUSE, first=True)})",
-            hint=sh("UV_PYTHON_INSTALL_DIR={} uv python install {}", pythons, wanted),
-        )
     return TaskError(
         f"cannot install Airflow: {last}",
         hint=sh("uv pip install --dry-run --require-hashes -r {}", arguments[-1]),
+    )
+
+
+def _no_python(wanted: str, text: str, unreached: str, pythons: str) -> TaskError:
+    """Why there is no Python as uv was asked for, and what gets it one.
+
+    Args:
+        wanted: a version, the oldest and newest that fit, or an interpreter.
+        text: what uv said.
+        unreached: why uv could not download it; empty: it did not come to that.
+        pythons: the directory where uv keeps the Pythons that it downloads.
+    """
+    fitting = re.findall(r"\d+\.\d+", wanted) if wanted.startswith(">=") else [wanted]
+    why = f"uv cannot download one from {unreached}" if unreached else telling(text, _CAUSE, first=True)
+    return TaskError(
+        f"cannot install Airflow: no Python {' to '.join(dict.fromkeys(fitting))} is here ({why})",
+        hint=sh("UV_PYTHON_INSTALL_DIR={} {} python install {}", pythons, find_uv(), fitting[-1]),
     )

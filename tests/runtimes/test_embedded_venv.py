@@ -72,13 +72,19 @@ def test_it_lies_in_the_cache_named_after_version_python_and_lock(cache: Path, m
 
 @pytest.mark.parametrize(
     ("ours", "major", "named"),
-    [((3, 11), 2, "py311"), ((3, 13), 2, "py312"), ((3, 13), 3, "py313"), ((3, 99), 3, "py313")],
+    [((3, 11), 2, "py311"), ((3, 13), 2, "py311-312"), ((3, 13), 3, "py313"), ((3, 99), 3, "py311-313")],
 )
-def test_python_is_ours_when_airflow_runs_on_it_else_the_newest_that_it_runs_on(
+def test_python_is_ours_when_airflow_runs_on_it_else_any_that_it_runs_on(
     cache: Path, monkeypatch: pytest.MonkeyPatch, ours: tuple[int, int], major: int, named: str
 ) -> None:
     monkeypatch.setattr(sys, "version_info", (*ours, 0, "final", 0))
     assert f"-{named}-" in venv.folder(major, cache).name
+
+
+def test_where_ours_does_not_fit_uv_is_asked_for_any_that_does(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(venv.PYTHONS, 2, ((3, 1), (3, 2)))
+    assert venv.ensure(2, cache).name.split("-py")[1].startswith("31-32-")
+    assert "--python >=3.1,<=3.2.99 " in calls(cache)[0]
 
 
 def test_it_is_installed_once_from_the_lock_with_hashes(cache: Path) -> None:
@@ -163,17 +169,34 @@ hint: Packages were unavailable because the network was disabled.
 NO_PYTHON = "error: No interpreter found for Python 3.12 in managed installations or search path\n"
 FULL = "error: Failed to install: x\n  cause: No space left on device (os error 28)\n"
 SYNC = ("pip", "sync", "--require-hashes", "airflow-3.txt")
-VENV = ("venv", "--python", "3.12", "folder")
+VENV = ("venv", "--python", ">=3.11,<=3.12.99", "folder")
+NO_DOWNLOAD = """error: Request failed after 3 retries in 8.3s
+  cause: Failed to download `https://github.com/astral-sh/python-build-standalone/releases/download/x.tar.gz`
+  cause: client error (Connect)
+  cause: dns error
+  cause: failed to lookup address information: Name or service not known
+"""
 
 
 @pytest.mark.parametrize(
     ("said", "arguments", "message", "hint"),
     [
         (NO_NETWORK, SYNC, r"pypi\.example: failed to lookup address", "curl -sSI https://pypi.example"),
-        (NO_NETWORK, VENV, r"pypi\.example: failed to lookup address", "curl -sSI https://pypi.example"),
+        (
+            NO_DOWNLOAD,
+            VENV,
+            r"no Python 3\.11 to 3\.12 is here \(uv cannot download one from github\.com: failed to lookup address",
+            f"UV_PYTHON_INSTALL_DIR=/c {venv.find_uv()} python install 3.12",
+        ),
         (NOT_FOUND, SYNC, "Airflow: Because a2wsgi was not found", "uv pip install --dry-run"),
-        (NO_PYTHON, VENV, r"no Python 3\.12 \(error: No interp", "UV_PYTHON_INSTALL_DIR=/c uv python install 3.12"),
+        (
+            NO_PYTHON,
+            VENV,
+            r"no Python 3\.11 to 3\.12 is here \(error: No interp",
+            f"UV_PYTHON_INSTALL_DIR=/c {venv.find_uv()} python install 3.12",
+        ),
         (FULL, SYNC, "the disk is full", "df -h /c"),
+        (FULL, VENV, "the disk is full", "df -h /c"),
         ("", SYNC, "it said nothing", "uv pip install --dry-run"),
     ],
 )

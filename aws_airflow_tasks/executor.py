@@ -25,11 +25,12 @@ with process.keeping_bytecode():  # invoke imports this module
     from aws_airflow_tasks import configuration, consent, invocation
     from aws_airflow_tasks import settings as settings_
     from aws_airflow_tasks.core import TaskError, UsageError, sh
-    from aws_airflow_tasks.play import Interrupted, Play, log, ordered
+    from aws_airflow_tasks.play import Interrupted, Play, log
     from aws_airflow_tasks.screen import CLEANING, Progress, Screen
     from aws_airflow_tasks.settings import Layer, Settings
-    from aws_airflow_tasks.tasks import COMMON, PlayTask
+    from aws_airflow_tasks.tasks import COMMON, PlayTask, ordered
     from aws_airflow_tasks.text.calling import again, called, current
+    from aws_airflow_tasks.text.mistyped import misnamed
     from aws_airflow_tasks.world import helpers, private, signals, state, waits
 
 
@@ -57,6 +58,7 @@ class Executor(invoke.executor.Executor):
         try:
             _refuse_late(self.core[0].args if self.core else {})
             play = Play(self._settings(calls, screen), names, screen)
+            play.turns.only, play.turns.skip = (_named(calls, flag) for flag in ("only", "skip"))
             _check_places(play)
         except (TaskError, OSError) as error:
             said = unreadable(error) if isinstance(error, OSError) else error
@@ -226,6 +228,19 @@ def _flags(calls: Sequence[Call]) -> dict[str, str | bool]:
     flags: dict[str, str | bool] = {}
     for call in filter(_is_ours, calls):
         for name, value in call.kwargs.items():
-            if name in COMMON and value:
+            if name in COMMON and value and not isinstance(value, list):
                 _once(flags, name, value)
     return flags
+
+
+def _named(calls: Sequence[Call], flag: str) -> list[PlayTask]:
+    """The tasks of the command line that a flag names, by commas and as often as it was given."""
+    ours = {_name(call): cast(PlayTask, call.task) for call in filter(_is_ours, calls)}
+    found: list[PlayTask] = []
+    for text in (text for call in filter(_is_ours, calls) for text in call.kwargs.get(flag) or ()):
+        for name in map(str.strip, text.split(",")):
+            if name not in ours:
+                help = f"{current().program} --help {[*ours][-1]}"
+                raise misnamed(f"--{flag}", text, name, ours, again(""), help)
+            found.append(ours[name])
+    return found

@@ -17,7 +17,7 @@ from aws_airflow_tasks.tasks import COMMON, PlayTask
 from aws_airflow_tasks.text.calling import Calling, flag
 
 #: flags that say how this one command line is run, or that agree to something on it; no other inherits them
-OF_THIS_ONE = ("check", "diff", "fresh", "json", "yes", "override")
+OF_THIS_ONE = ("check", "diff", "fresh", "json", "yes", "override", "only", "skip")
 #: flags of invoke's own that say where our tasks and their configuration are
 WHERE = ("collection", "search-root", "config")
 #: the programs that our tasks can be called by

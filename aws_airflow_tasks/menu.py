@@ -132,9 +132,10 @@ def setup(play: Play) -> None:
     A second run changes nothing.
     """
     from aws_airflow_tasks.report import next_note
-    from aws_airflow_tasks.text.calling import command
+    from aws_airflow_tasks.text.calling import command, flag
 
-    play.note(next_note(command("verify")))
+    left_out = ",".join(task.name for task in play.turns.skip)
+    play.note(next_note(command("verify", flag("skip", left_out) if left_out else "")))
 
 
 @task(heeds="nothing")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from aws_airflow_tasks import holding, report
 from aws_airflow_tasks.convergence import converge, converge_each
 from aws_airflow_tasks.core import Change, Check, Pending, Plan, Result, Stopwatch, TaskError
-from aws_airflow_tasks.screen import Screen
+from aws_airflow_tasks.screen import Screen, Silent
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.tasks import ordered
 from aws_airflow_tasks.text.calling import again, command, current
+from aws_airflow_tasks.turns import Turns
 from aws_airflow_tasks.world import receipts, state, waits
 
 if TYPE_CHECKING:
@@ -57,10 +59,9 @@ class Play:
         self.notes: list[report.Note] = []
         self.where = ""
         self.trouble: TaskError | None = None  # what kept the settings from being read, for who runs anyway
+        self.turns = Turns()
         self._ask = ask or screen.ask
         self._hold_project = hold
-        self._blocked: dict[Any, str] = {}
-        self._done: set[Any] = set()
         self._lock = contextlib.ExitStack()
         self._holding = False
         self._tidied = settings.check
@@ -193,27 +194,32 @@ class Play:
         """Run one task of ours, once, and not at all where something that it depends on has failed.
 
         Args:
-            task: invoke's task object; its ``pre`` are its dependencies, which have had their turn.
+            task: invoke's task object, whose dependencies have had their turn.
             own: the parameters of its own.
         """
-        if task in self._done:
+        if task in self.turns.done:
             return
-        self._done.add(task)
+        self.turns.done.add(task)
         if self.skips(task):
             return
         results, checks = len(self.results), len(self.checks)
         task.run(self, **own)
         if report.exit_code(self.results[results:], self.checks[checks:], check=False):
-            self._blocked[task] = task.name
+            self.turns.blocked[task] = task.name
 
     def skips(self, task: Any) -> bool:
-        """Whether something that a task, ours or not, depends on has failed; says so."""
-        before = (getattr(other, "task", other) for other in task.pre)  # a task, or a call of one
-        cause = next((self._blocked[other] for other in before if other in self._blocked), "")
-        if cause:
-            self._blocked[task] = cause
-            self._add(Result(task.name, "skipped", reason=f"{cause} failed"), Stopwatch())
-        return bool(cause)
+        """Whether a task, ours or not, is left out, or something that it depends on has failed or is; says so."""
+        if (result := self.turns.skipped(task, self._missing)) and self.turns.has(task):
+            self._add(result, Stopwatch())
+        return bool(result) or not self.turns.has(task)
+
+    def _missing(self, task: Any) -> str:
+        """The first step that a task depends on, runs without, and that is not converged; empty: all are."""
+        look = Play(replace(self.settings, check=True), self.asked, Silent(), hold=self._hold_project)
+        look.turns = Turns(skip=self.turns.skip, done={*self.turns.done}.intersection(self.turns.only))
+        look.results, before = self._planned, len(self._planned)
+        look.go(*task.pre)
+        return next((each.step for each in look.results[before:] if each.status in ("changed", "failed")), "")
 
     @property
     def failed(self) -> bool:
@@ -224,6 +230,7 @@ class Play:
     def another(self, settings: Settings) -> Iterator[Play]:
         """A play of its own under other settings; what comes of it is told with what comes of this one."""
         other = Play(settings, self.asked, self.screen, ask=self._ask, hold=self._hold_project)
+        other.turns.skip = self.turns.skip
         try:
             yield other
         finally:
@@ -247,6 +254,7 @@ class Play:
         clock = Stopwatch()
         self.release()
         with self.another(self.settings) as second:
+            second.turns.only = [task for task in ordered(tasks) if task in self.turns.only]
             second.go(*tasks)
             second.notes.clear()
         again = ", ".join(result.step for result in second.results if result.status == "changed")
@@ -340,11 +348,3 @@ class Play:
 
 class Interrupted(KeyboardInterrupt):
     """Somebody stopped us in a step that has told so."""
-
-
-def ordered(calls: Iterable[Any]) -> Iterator[Any]:
-    """Invoke's tasks or calls, each after what it depends on (``pre``) and before what follows it (``post``)."""
-    for call in calls:
-        yield from ordered(call.pre)
-        yield call
-        yield from ordered(call.post)

@@ -23,8 +23,8 @@ from aws_airflow_tasks.configuration import Configuration
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.executor import Executor
 from aws_airflow_tasks.menu import init_tasks, ns, setup
-from aws_airflow_tasks.play import ordered
 from aws_airflow_tasks.screen import Screen
+from aws_airflow_tasks.tasks import ordered
 from aws_airflow_tasks.text.calling import Calling, called, current
 from aws_airflow_tasks.text.layout import Layout, laid
 from aws_airflow_tasks.text.mistyped import explained

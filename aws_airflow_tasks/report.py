@@ -114,8 +114,11 @@ def recap_line(results: Sequence[Result], checks: Sequence[Check], seconds: floa
 
 
 def exit_code(results: Sequence[Result], checks: Sequence[Check], *, check: bool) -> int:
-    """1 a step failed, 4 a check failed, 3 check mode found something to change, else 0; the first that applies."""
-    if any(result.status == "failed" for result in results):
+    """1 a step failed, 4 a check failed, 3 check mode found something to change, else 0; the first that applies.
+
+    A step that was to run alone and could not, as something that it needs is not there, counts as failed.
+    """
+    if any(result.status == "failed" or result.error for result in results):
         return 1
     if any(found.status == "failed" for found in checks):
         return 4

@@ -111,6 +111,13 @@ class Screen:
             write(text, stream, plain=plain)
 
 
+class Silent(Screen):
+    """Prints nothing: what is looked at with it is said by somebody else."""
+
+    def _print(self, text: str, stream: TextIO | None, *, plain: bool = False) -> None:
+        pass
+
+
 class Progress(logging.Handler):
     """What the lower rooms log: what is waited for, in the live line where there is one; under ``--echo`` commands."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from invoke.exceptions import Exit
@@ -21,7 +21,7 @@ error: these tasks run under their own executor, which carries --check and the o
 -> or use the console script instead: aws-airflow TASK"""
 
 #: the flags that every task takes, with their help: name -> (default, help)
-EVERYWHERE: dict[str, tuple[str | bool, str]] = {
+EVERYWHERE: dict[str, tuple[str | bool | None, str]] = {
     "project": ("", "The Astro project directory (default: the nearest one upwards, else here)."),
     "profile": ("", "The AWS profile whose identity Airflow gets (default: as the AWS CLI resolves it)."),
     "region": ("", "The region of the secrets backend (default: the profile's)."),
@@ -31,10 +31,12 @@ EVERYWHERE: dict[str, tuple[str | bool, str]] = {
     "diff": (False, "Show unified diffs of what changes (secrets redacted)."),
 }
 #: the flags of the tasks that change things
-CHANGING: dict[str, tuple[str | bool, str]] = {
+CHANGING: dict[str, tuple[str | bool | None, str]] = {
     "check": (False, "Change nothing, say what would change; exit code 3 if anything would."),
     "yes": (False, "Never ask; answer yes to every question."),
     "override": (False, "Replace differing values of yours too; undo gives them back."),
+    "only": (None, "Run this step alone; several by commas."),
+    "skip": (None, "Leave this step out, and go on with what depends on it; several by commas."),
 }
 
 
@@ -95,7 +97,7 @@ def task(
         first, *others = inspect.signature(function).parameters.values()
         guard.__signature__ = inspect.Signature([first, *others, *map(_FLAGS.__getitem__, common)])  # type: ignore[attr-defined]
         helps = {name: text for name, (_, text) in common.items()} | own
-        several = [other.name for other in others if other.default is None]
+        several = [each.name for each in guard.__signature__.parameters.values() if each.default is None]  # type: ignore[attr-defined]
         made = PlayTask(
             guard,
             name=called or None,
@@ -115,3 +117,11 @@ def _documented(function: Callable[..., None], pre: Sequence[Task[Any]]) -> str:
     """The docstring with the dependencies, which invoke's own help does not show."""
     text = inspect.getdoc(function) or ""
     return f"{text}\n\nRuns first: {', '.join(task.name for task in pre)}." if pre else text
+
+
+def ordered(calls: Iterable[Any]) -> Iterator[Any]:
+    """Invoke's tasks or calls, each after what it depends on (``pre``) and before what follows it (``post``)."""
+    for call in calls:
+        yield from ordered(call.pre)
+        yield call
+        yield from ordered(call.post)

@@ -26,9 +26,9 @@ def explained(
         words: of the command line, without the program.
         within: the task whose flags were read then; empty: none.
         tasks: the flags of each task, by all of its names.
-        program: what is typed before them.
+        program: what is typed before them, quoted.
     """
-    help = shlex.join([program, "--help", *([within] if within else [])])
+    help = " ".join([program, shlex.join(["--help", *([within] if within else [])])])
     if not (found := _UNKNOWN.fullmatch(said)):
         told = _NO_VALUE.sub(r"--\1 needs a value", said.rstrip("!"))
         return UsageError(_TOO_FEW.sub(r"\1 needs \2", told), hint=help)
@@ -40,7 +40,27 @@ def explained(
         cause, better = _no_flag(word, words, place, within, tasks)
     else:
         cause, better = _no_task_yet(word, words, place, tasks)
-    return UsageError(cause, hint=shlex.join([program, *better]) if better else help)
+    return UsageError(cause, hint=" ".join([program, shlex.join(better)]) if better else help)
+
+
+def misnamed(flag: str, given: str, wrong: str, known: Collection[str], again: str, help: str) -> UsageError:
+    """The error of a flag that names, by commas, something that there is none of on this command line.
+
+    Args:
+        flag: such as ``--only``.
+        given: its value.
+        wrong: the name in it; empty: it has none at all.
+        known: what may be named.
+        again: the command line, quoted.
+        help: what to type where nothing of it is similar.
+    """
+    near = _nearest(wrong, known) if wrong else ""
+    cause = f"{flag}: there is no step {wrong} here" if wrong else f"{flag} names no step"
+    if not near:
+        return UsageError(f"{cause}; there are {', '.join(known)}", hint=help)
+    better = ",".join(near if name.strip() == wrong else name for name in given.split(","))
+    words = [{given: better, f"{flag}={given}": f"{flag}={better}"}.get(word, word) for word in shlex.split(again)]
+    return UsageError(f"{cause}; did you mean {near}?", hint=shlex.join(words))
 
 
 def _no_task(

@@ -34,7 +34,7 @@ def creds(play: Play, sso: bool = False, log: bool = False) -> None:
         play.converge("creds", each)
 
 
-@task()
+@task(flags="check diff only skip")
 def init(play: Play) -> None:
     """Make this an Astro project, if it is none yet.
 
@@ -79,7 +79,7 @@ def secrets(play: Play) -> None:
     play.converge("secrets", plan)
 
 
-@task(init)
+@task(init, flags="runtime")
 def provider(play: Play) -> None:
     """Ask for the provider that the backend is part of.
 
@@ -90,7 +90,7 @@ def provider(play: Play) -> None:
     play.converge("provider", plan)
 
 
-@task(init)
+@task(init, flags="runtime override")
 def dag(play: Play) -> None:
     """Add an example DAG that prints what it reads.
 
@@ -138,7 +138,7 @@ def setup(play: Play) -> None:
     play.note(next_note(command("verify", flag("skip", left_out) if left_out else "")))
 
 
-@task(heeds="nothing")
+@task(flags="check diff", heeds="nothing")
 def init_tasks(play: Play) -> None:
     """Write a tasks.py and invoke.yaml for people who like `invoke` (this script needs neither)."""
     from aws_airflow_tasks.steps.init_tasks import plan
@@ -155,7 +155,7 @@ def idempotence(play: Play) -> None:
     play.repeat(setup)
 
 
-@task(changes=False, heeds="answers", called="open")
+@task(changes=False, flags="runtime", heeds="answers", called="open")
 def open_(play: Play) -> None:
     """Show Airflow's own pages in your browser."""
     from aws_airflow_tasks.steps import address
@@ -165,7 +165,7 @@ def open_(play: Play) -> None:
     play.extra |= found
 
 
-@task(changes=False, heeds="looks")
+@task(changes=False, flags="profile region runtime fresh diff", heeds="looks")
 def status(play: Play) -> None:
     """Show what each step would do now; change nothing."""
     from aws_airflow_tasks.steps import address
@@ -176,6 +176,7 @@ def status(play: Play) -> None:
 
 @task(
     changes=False,
+    flags="profile region runtime",
     heeds="looks",
     anyway=True,
     redact="Hide account numbers too: for a paste.",
@@ -195,7 +196,7 @@ def doctor(play: Play, redact: bool = False, checks: bool = False) -> None:
     play.verify(lambda _: doctor.checks(play.settings, play.trouble, redact=redact), "doctor")
 
 
-@task(changes=False, heeds="nothing", anyway=True, file="A log or traceback; - is standard input.")
+@task(changes=False, flags="profile", heeds="nothing", anyway=True, file="A log or traceback; - is standard input.")
 def explain(play: Play, file: str) -> None:
     """Say what a log or a traceback means.
 
@@ -231,7 +232,7 @@ def refresh(
     play.watch(refresh.watch, watch)
 
 
-@task(heeds="answers")
+@task(flags="check diff runtime", heeds="answers")
 def stop(play: Play) -> None:
     """Stop Airflow."""
     from aws_airflow_tasks.steps.start import stop
@@ -239,7 +240,7 @@ def stop(play: Play) -> None:
     play.converge("stop", stop)
 
 
-@task(heeds="answers")
+@task(flags="check diff runtime", heeds="answers")
 def undo(play: Play) -> None:
     """Take it all back: every file to its bytes before.
 
@@ -252,6 +253,7 @@ def undo(play: Play) -> None:
 
 
 @task(
+    flags="check diff",
     heeds="nothing",
     list="List what you have agreed to, of every project.",
     revoke="Take back what you have agreed to for this project.",
@@ -268,6 +270,7 @@ def trust(play: Play, list: bool = False, revoke: bool = False) -> None:
 
 @task(
     default=True,
+    flags="check diff fresh override",
     heeds="nothing",
     airflow="Airflow's major version: 3 or 2.",
     backend="Where its variables and connections are: secrets-manager or parameter-store.",
@@ -282,7 +285,7 @@ def up(play: Play, airflow: str = "3", backend: str = "secrets-manager") -> None
     run(play, airflow, backend, setup, verify)
 
 
-@task(heeds="nothing")
+@task(flags="check diff", heeds="nothing")
 def down(play: Play) -> None:
     """Stop the sandbox's Airflow and AWS."""
     from aws_airflow_tasks.sandbox import stop
@@ -290,7 +293,7 @@ def down(play: Play) -> None:
     stop(play)
 
 
-@task(heeds="nothing")
+@task(flags="check diff", heeds="nothing")
 def clean(play: Play) -> None:
     """Stop the sandbox and remove .sandbox/ whole."""
     from aws_airflow_tasks.sandbox import clean

@@ -20,8 +20,8 @@ error: these tasks run under their own executor, which carries --check and the o
      executor_class: aws_airflow_tasks.executor.Executor
 -> or use the console script instead: aws-airflow TASK"""
 
-#: the flags that every task takes, with their help: name -> (default, help)
-EVERYWHERE: dict[str, tuple[str | bool | None, str]] = {
+#: the flags that our tasks share, with their help: name -> (default, help)
+COMMON: dict[str, tuple[str | bool | None, str]] = {
     "project": ("", "The Astro project directory (default: the nearest one upwards, else here)."),
     "profile": ("", "The AWS profile whose identity Airflow gets (default: as the AWS CLI resolves it)."),
     "region": ("", "The region of the secrets backend (default: the profile's)."),
@@ -29,18 +29,16 @@ EVERYWHERE: dict[str, tuple[str | bool | None, str]] = {
     "json": (False, "Print one JSON document on stdout, and nothing else there."),
     "fresh": (False, "Ask STS for the identity now, whatever was cached."),
     "diff": (False, "Show unified diffs of what changes (secrets redacted)."),
-}
-#: the flags of the tasks that change things
-CHANGING: dict[str, tuple[str | bool | None, str]] = {
     "check": (False, "Change nothing, say what would change; exit code 3 if anything would."),
     "yes": (False, "Never ask; answer yes to every question."),
     "override": (False, "Replace differing values of yours too; undo gives them back."),
     "only": (None, "Run this step alone; several by commas."),
     "skip": (None, "Leave this step out, and go on with what depends on it; several by commas."),
 }
-
-
-COMMON = EVERYWHERE | CHANGING
+#: those that every task takes
+EVERYWHERE = frozenset({"project", "json", "yes"})
+#: those that nothing heeds in a task that changes nothing
+CHANGING = frozenset({"check", "override"})
 _FLAGS = {
     name: inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
     for name, (default, _) in COMMON.items()
@@ -58,6 +56,7 @@ class PlayTask(Task[Any]):
     """
 
     run: Callable[..., None]
+    flags: frozenset[str]
     heeds: Heeds
     anyway: bool
 
@@ -67,26 +66,30 @@ class PlayTask(Task[Any]):
 
 
 def task(
-    *pre: Task[Any],
+    *pre: PlayTask,
     default: bool = False,
     changes: bool = True,
+    flags: str | None = None,
     heeds: Heeds = "asks",
     anyway: bool = False,
     called: str = "",
     **own: str,
 ) -> Callable[[Callable[..., None]], PlayTask]:
-    """Make a function of a :class:`Play` a task of ours: the common flags, its dependencies, the guard.
+    """Make a function of a :class:`Play` a task of ours: the flags that are heeded, its dependencies, the guard.
 
     Args:
         pre: the tasks it depends on.
         default: whether it is its collection's default task.
-        changes: whether it changes things, and so takes ``--check``, ``--yes`` and ``--override``.
+        changes: whether it changes things, and so takes ``--check`` and ``--override``.
+        flags: those of :data:`COMMON` that it heeds, beside those of its dependencies and of every task; None: all.
         heeds: what of the project's own settings it goes by.
         anyway: whether it runs, with ``Play.trouble``, where the settings cannot be read.
         called: what a person types for it, where the function has another name.
         own: help for parameters of its own; one whose default is None may be given several times.
     """
-    common = COMMON if changes else EVERYWHERE
+    heeded = frozenset(COMMON if flags is None else flags.split()).union(*(each.flags for each in pre))
+    taken = (heeded | EVERYWHERE) - (frozenset() if changes else CHANGING)
+    common = {name: COMMON[name] for name in COMMON if name in taken}
 
     def decorate(function: Callable[..., None]) -> PlayTask:
         @functools.wraps(function)
@@ -107,7 +110,7 @@ def task(
             auto_shortflags=False,
             iterable=several,
         )
-        made.run, made.heeds, made.anyway = function, heeds, anyway
+        made.run, made.flags, made.heeds, made.anyway = function, heeded, heeds, anyway
         return made
 
     return decorate

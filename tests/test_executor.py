@@ -23,7 +23,7 @@ from aws_airflow_tasks.core import Change, Check, CheckStatus, Plan, TaskError, 
 from aws_airflow_tasks.executor import Executor
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.report import next_note
-from aws_airflow_tasks.tasks import COMMON, task
+from aws_airflow_tasks.tasks import COMMON, PlayTask, task
 from aws_airflow_tasks.world import state
 from aws_airflow_tasks.world.lock import locked
 
@@ -607,15 +607,23 @@ def test_a_task_that_changes_nothing_takes_no_flag_of_those_that_do() -> None:
         """Look."""
 
     looking, changing = task(changes=False)(body), task()(body)
-    flags = {name for argument in looking.get_arguments() for name in argument.names}
-    assert flags == {"project", "profile", "region", "runtime", "json", "fresh", "diff"}
-    assert {name for argument in changing.get_arguments() for name in argument.names} - flags == {
-        "check",
-        "yes",
-        "override",
-        "only",
-        "skip",
-    }
+    assert taken(changing) == set(COMMON)
+    assert taken(looking) == set(COMMON) - {"check", "override"}
+
+
+def test_a_task_takes_the_flags_that_it_or_what_it_depends_on_heeds_and_those_of_every_task() -> None:
+    def body(play: Play) -> None:
+        """Do it."""
+
+    first = task(flags="region check")(body)
+    second = task(first, flags="runtime")(body)
+    assert taken(first) == {"project", "json", "yes", "region", "check"}
+    assert taken(second) == taken(first) | {"runtime"}
+    assert taken(task(second, changes=False, flags="")(body)) == taken(second) - {"check"}
+
+
+def taken(of: PlayTask) -> set[str]:
+    return {name for argument in of.get_arguments() for name in argument.names}
 
 
 def test_a_tasks_help_says_what_runs_first_and_what_each_flag_means_and_no_flag_is_a_letter() -> None:

@@ -72,5 +72,5 @@ def test_the_proof_after_setup_is_under_the_flags_that_setup_was_given(
 def test_a_hint_goes_on_under_the_flags_that_were_given(run: Run, astro_project: Path) -> None:
     (astro_project / "dags").mkdir(exist_ok=True)
     (astro_project / "dags" / "example_secrets_dag.py").write_text("# mine\n")
-    done = run("dag", "--region", "us-east-2", "--check")
-    assert "or: invoke dag --override --region us-east-2\n" in done.out
+    done = run("dag", "--runtime", "standalone", "--check")
+    assert "or: invoke dag --override --runtime standalone\n" in done.out

@@ -14,6 +14,7 @@ from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.settings import KEYS, Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env
+from aws_airflow_tasks.tasks import COMMON
 from tests.project import StandInAirflow, airflow, astro_project, embedded
 
 __all__ = ["airflow", "astro_project", "embedded"]
@@ -66,6 +67,32 @@ def test_the_sandbox_and_its_two_commands_are_there() -> None:
 def test_a_tasks_first_line_fits_a_terminal(name: str) -> None:
     first = (ns[name].__doc__ or "").splitlines()[0]
     assert 10 < len(first) <= 53
+
+
+EVERYWHERE = {"project", "json", "yes"}
+#: the flags that a task heeds beside those of every task, where these are not all of them
+HEEDED = {
+    "init": "check diff only skip",
+    "provider": "check diff only skip runtime",
+    "dag": "check diff only skip runtime override",
+    "open": "runtime",
+    "status": "profile region runtime fresh diff",
+    "doctor": "profile region runtime",
+    "explain": "profile",
+    "trust": "check diff",
+    "stop": "check diff runtime",
+    "undo": "check diff runtime",
+    "sandbox.up": "check diff fresh override",
+    "sandbox.stop": "check diff",
+    "sandbox.clean": "check diff",
+}
+
+
+@pytest.mark.parametrize("name", ns.task_names)
+def test_a_task_takes_the_flags_that_are_heeded_and_every_one_takes_project_json_and_yes(name: str) -> None:
+    taken = {argument.name for argument in ns[name].get_arguments()} & COMMON.keys()
+    changes = COMMON.keys() if name in DEPENDS or "check" in taken else COMMON.keys() - {"check", "override"}
+    assert taken == EVERYWHERE | (set(HEEDED[name].split()) if name in HEEDED else changes)
 
 
 def run_python(code: str) -> str:

@@ -24,6 +24,8 @@ LINES = {
     "setup -y": ("setup takes no -y; did you mean --yes?", "setup --yes"),
     "setup -xq": ("setup takes no -x", "--help setup"),
     "status --check": ("status takes no --check", "--help status"),
+    "doctor --override": ("doctor takes no --override", "--help doctor"),
+    "setup stop --region eu-west-1": ("stop takes no --region, but setup does: it comes after that", "--help stop"),
     "--profile dev setup --check": ("--profile comes after the task", "setup --profile dev --check"),
     "--echo --check setup": ("--check comes after the task", "--echo setup --check"),
     "--profile dev": ("--profile comes after a task", "--help"),

@@ -77,7 +77,8 @@ def _no_flag(
 ) -> tuple[str, Sequence[str]]:
     flags = tasks.get(within, ())
     if any(word in known for known in tasks.values()):
-        return f"{within} takes no {word}", ()
+        heeds = next((each for each in words if word in tasks.get(each, ())), "")
+        return f"{within} takes no {word}{f', but {heeds} does: it comes after that' if heeds else ''}", ()
     beginning = [flag for flag in flags if word[1:2] == flag[2:3]] if len(word) == 2 else []
     near = beginning[0] if len(beginning) == 1 else _nearest(word, flags)
     return _corrected(f"{within} takes no {word}", near, words, place)

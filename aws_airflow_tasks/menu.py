@@ -157,7 +157,10 @@ def idempotence(play: Play) -> None:
 
 @task(changes=False, flags="runtime", heeds="answers", called="open")
 def open_(play: Play) -> None:
-    """Show Airflow's own pages in your browser."""
+    """Show Airflow's own pages in your browser.
+
+    Without a terminal it only says where they are, and how to log in.
+    """
     from aws_airflow_tasks.steps import address
 
     plan, found = address.opener()
@@ -167,7 +170,10 @@ def open_(play: Play) -> None:
 
 @task(changes=False, flags="profile region runtime fresh diff", heeds="looks")
 def status(play: Play) -> None:
-    """Show what each step would do now; change nothing."""
+    """Show what each step would do now; change nothing.
+
+    Exit code 0 whatever that is; the gate on drift is `setup --check`, with exit code 3.
+    """
     from aws_airflow_tasks.steps import address
 
     play.preview(setup)
@@ -234,7 +240,10 @@ def refresh(
 
 @task(flags="check diff runtime", heeds="answers")
 def stop(play: Play) -> None:
-    """Stop Airflow."""
+    """Stop Airflow.
+
+    The keys that were staged for it are gone until the next `start`.
+    """
     from aws_airflow_tasks.steps.start import stop
 
     play.converge("stop", stop)

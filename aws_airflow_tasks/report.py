@@ -22,6 +22,15 @@ COLOURS = {
 #: columns of a check's name
 CHECKS = 20
 WHOLE = Layout()
+#: what a process ends with; where several apply: 130, 2, 1, 4, 3, 0
+EXIT_CODES = {
+    0: "converged, or changed as asked",
+    1: "a step failed",
+    2: "bad usage or settings; nothing was started",
+    3: "`--check` found something to change",
+    4: "`verify`, `doctor` or `secrets.lint` has a failed check",
+    130: "interrupted",
+}
 STATUSES: tuple[Status, ...] = ("ok", "changed", "skipped", "failed")
 #: of the JSON document; a number higher says that a key is gone or means something else
 VERSION = 1

@@ -21,21 +21,31 @@ ENVIRONMENT_PREFIX = "INVOKE_AWS_AIRFLOW_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Settings and flags of one command line; see the README's table.
+    """Settings and flags of one command line; README's table of settings is made from this.
+
+    Where the default is empty, what then holds stands behind the last colon.
 
     Attributes:
-        project: the Astro project directory, absolute.
+        project: the Astro project directory: the nearest one upwards with ``.astro/config.yaml``, else here
         cache: the user's cache directory, where Airflow's virtual environments lie; no setting of the table.
-        profile: the AWS profile asked for; empty: as the AWS CLI resolves it.
-        profiles: further profiles to stage beside it, by commas.
-        region: the region asked for; empty: the profile's.
-        owner: whose entries of `secrets.sync` are, in their tag; empty: the Astro project's name.
-        account: the number of the account that keys must be of; empty: any.
-        wait: seconds to wait for a healthy Airflow.
-        identity_ttl: seconds for which an answer from STS is trusted.
-        check: change nothing, say what would change.
-        override: replace values of the person's.
-        fresh: ask STS whatever the cache says.
+        profile: the AWS profile whose identity Airflow gets: as the AWS CLI resolves it
+        profiles: further profiles to export beside it, for connections and DAGs that name one
+        region: region of the secrets backend: the profile's
+        account: the AWS account that keys must be of, before anything is staged: any
+        runtime: the Astro CLI's modes ``docker`` and ``standalone``, or Airflow from PyPI; ``auto``: the project's mode
+        credentials: ``live`` mounts your directory, ``export`` a copy with this profile alone; ``auto`` decides
+        keep_fresh: whether keys that end are renewed while Airflow runs (not where ``CI`` is set)
+        mount_path: where the directory appears in the containers
+        backend: where Airflow looks for variables and connections
+        connections_prefix, variables_prefix: the backend's name prefixes
+        check_variable, check_connection: created if absent, read by ``verify`` and the example DAG
+        check_entries: ``read``: existing entries of these names are compared, never written, printed or undone
+        owner: whose entries of ``secrets.sync`` are, in their tag, the same for a team: the Astro project's name
+        kms_key, tags, tier: for the entries that we create; one with another key or tier is a conflict
+        throughput: Parameter Store's, as the account has it: 3 writes a second, or 10
+        endpoint_url: another AWS endpoint for everything but logins (moto server, LocalStack)
+        wait: seconds to wait for a healthy Airflow
+        identity_ttl: seconds for which an answer from STS is trusted; ``0`` always asks
         layers: what was given, and where, from the weakest to the strongest; no setting of the table.
     """
 

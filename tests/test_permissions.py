@@ -1,10 +1,9 @@
-"""What AWS is asked by each task, as who stands before it sees, is what the table says, and SECURITY.md with it."""
+"""What AWS is asked by each task, as who stands before it sees, is what the table says."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,6 @@ import pytest
 from aws_airflow_tasks import backends, ns, runtimes
 from aws_airflow_tasks.backends import Backend, permissions
 from aws_airflow_tasks.backends.permissions import CHECKS, OWN
-from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import sessions
 from aws_airflow_tasks.world.airflow_api import Login
 from aws_airflow_tasks.world.cli import Completed
@@ -26,7 +24,6 @@ from tests.world.server import Embedded
 
 __all__ = ["airflow", "astro_project", "embedded", "project", "run", "secrets"]
 
-SECURITY = Path(__file__).parent.parent / "SECURITY.md"
 #: allowed with another action, and asked by no request of its own
 WITHIN = {"secretsmanager:TagResource", "ssm:AddTagsToResource"}
 DENIED = Refusal(400, '{"__type": "AccessDeniedException", "message": "no"}')
@@ -180,33 +177,3 @@ def test_a_policy_names_entries_where_aws_can_and_all_of_them_where_it_cannot() 
             {"Effect": "Allow", "Action": ["secretsmanager:ListSecrets"], "Resource": ["*"]},
         ],
     }
-
-
-def policy_of_checks(backend: Backend) -> str:
-    names = [backend.variable_name(Settings()), backend.connection_name(Settings())]
-    return json.dumps(permissions.policy(permissions.actions(backend, CHECKS), names), indent=2)
-
-
-def generated(text: str) -> str:
-    """SECURITY.md with its tables as they follow from the program."""
-    every = list(backends.ALL.values())
-    policies = (f"`backend: {backend.NAME}`:\n\n```json\n{policy_of_checks(backend)}\n```" for backend in every)
-    parts = {
-        "tasks": permissions.table(every, CHECKS),
-        "policy": "\n\n".join(policies),
-        "own": permissions.table(every, OWN),
-    }
-    for name, part in parts.items():
-        between = rf"(?s)(?<=<!-- {name} -->\n)(?:.*?\n)??(?=<!-- /{name} -->)"
-        assert re.search(between, text), name
-        text = re.sub(between, lambda _, part=part: f"{part}\n", text)
-    return text
-
-
-def test_security_says_what_follows_from_the_table() -> None:
-    """`python -m tests.test_permissions` writes it."""
-    assert SECURITY.read_text() == generated(SECURITY.read_text())
-
-
-if __name__ == "__main__":
-    SECURITY.write_text(generated(SECURITY.read_text()))

@@ -140,7 +140,10 @@ def setup(play: Play) -> None:
 
 @task(flags="check diff", heeds="nothing")
 def init_tasks(play: Play) -> None:
-    """Write a tasks.py and invoke.yaml for people who like `invoke` (this script needs neither)."""
+    """Write a tasks.py, for people who like `invoke`.
+
+    With the invoke.yaml that it needs; `aws-airflow` itself needs neither.
+    """
     from aws_airflow_tasks.steps.init_tasks import plan
 
     play.converge("init-tasks", plan)

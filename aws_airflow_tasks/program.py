@@ -78,11 +78,16 @@ class AwsAirflow(Program):
     def print_help(self) -> None:
         """What to start with, and every task in its order; invoke's own options are in its own manual."""
         _say(f"Usage: {self.binary} TASK [--flags] [TASK ...]\n")
-        for title, names in _sections().items():
+        sections = _sections()
+        wide = max(len(name) for names in sections.values() for name in names)
+        for title, names in sections.items():
             _say(f"{title}:\n")
-            self.print_columns([(name, helpline(self.collection[name])) for name in names])
-        _say(f"`{self.binary} --help TASK` says what it does, what it runs first, and its flags.")
-        _say("Before a task: --echo shows the commands that are run, --debug everything; --version alone.")
+            self.print_columns([(f"{name:<{wide}}", helpline(self.collection[name])) for name in names])
+        for line in (
+            f"`{self.binary} --help TASK` says what it does, what it runs first, and its flags.",
+            "Before a task: --echo shows the commands that are run, --debug everything; --version alone.",
+        ):
+            _say("\n".join(laid("", line, Layout(width=pty_size()[0]))))
 
     def list_flat(self) -> None:
         """Every task in the menu's order; a part of them as invoke lists it."""

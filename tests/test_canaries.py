@@ -90,7 +90,8 @@ class Talkative(StandInAirflow):
         if service == "triggerer":
             return Completed(1, "", f"Traceback\nKeyError: {self.said}")
         error = {"error": self.said}
-        found = {"uid": 1, "files": [], "environment": {}, "identity": error, "secret": error}
+        process = {"groups": [], "label": "", "uid_map": "", "kernel": ""}
+        found = {"uid": 1, "process": process, "files": [], "environment": {}, "identity": error, "secret": error}
         hooks = {"boto3": error, "aws_default": error, "place": error}
         backend = {"backend": "B", "variable": error, "connection": error, "for_tasks": None}
         return Completed(0, json.dumps(found | hooks | backend), "")

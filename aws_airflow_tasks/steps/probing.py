@@ -16,8 +16,9 @@ from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.telling import telling
-from aws_airflow_tasks.world import endpoints, seeing, sessions
+from aws_airflow_tasks.world import endpoints, readable, seeing, sessions
 from aws_airflow_tasks.world.aws import Identity, principal
+from aws_airflow_tasks.world.readable import Files, Place
 
 #: seconds that a probe gets at least, however short the wait for Airflow itself
 LIMIT = 120
@@ -90,20 +91,22 @@ def service_checks(site: Site, service: str, expected: Expected) -> Iterator[Che
 
 
 def _files_readable(site: Site, service: str, found: dict[str, Any]) -> Check:
-    bad = [file for file in found["files"] if file["exists"] and not file["readable"]]
-    if bad:
-        file = bad[0]
-        detail = f"{file['path']} (mode {file['mode']}, uid {file['uid']}) cannot be read by uid {found['uid']}"
-        return Check("files-readable", "failed", detail, "", service)
-    if dangling := [file["path"] for file in found["files"] if file["dangles"]]:
-        detail = f"{' and '.join(dangling)}: a symlink that leads nowhere there"
-        hint = f"INVOKE_AWS_AIRFLOW_CREDENTIALS=export {command('setup')}"
+    seen, process = readable.told(found, contained=site.runtime.mounts)
+    if all(each.kind == "absent" for each in seen):
+        detail, hint = _nowhere(site, f"there is no {' and no '.join(each.path for each in seen)}")
         return Check("files-readable", "failed", detail, hint, service)
-    missing = [file["path"] for file in found["files"] if not file["exists"]]
-    if len(missing) == len(found["files"]):
-        detail, hint = _nowhere(site, f"there is no {' and no '.join(missing)}")
-        return Check("files-readable", "failed", detail, hint, service)
+    problem = readable.finding(seen, process, _here(site))
+    if problem:
+        return Check("files-readable", "failed", *problem, service)
     return Check("files-readable", "ok", f"as uid {found['uid']}", "", service)
+
+
+def _here(site: Site) -> Files:
+    """The files that the services are to read, as this host has them."""
+    known = site.delivered
+    place: Place = "staged" if known.staged else "live" if site.runtime.mounts else "host"
+    paths = (known.config_file, known.credentials_file)
+    return Files(place, known.directory, [path.name for path in paths if path.is_file()])
 
 
 def _nowhere(site: Site, detail: str) -> tuple[str, str]:

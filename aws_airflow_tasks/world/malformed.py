@@ -7,35 +7,23 @@ import difflib
 import os
 import re
 import shlex
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.hints import profile_option
+from aws_airflow_tasks.world import readable
+from aws_airflow_tasks.world.readable import Files, Process
 
 
 def refuse_unreadable(path: Path) -> None:
     """Raise TaskError for what botocore takes for an empty file, and says nothing of; one that is not there is fine."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise _unreadable(path, error.strerror or "it cannot be looked at", path.parent) from None
-    if stat.S_ISDIR(found.st_mode):
-        raise _unreadable(path, "it is a directory", path)
-    if not stat.S_ISREG(found.st_mode):
-        raise _unreadable(path, "it is no file", path)
-    if not os.access(path, os.R_OK):
-        why = f"it is mode {stat.S_IMODE(found.st_mode):04o}"
-        own = hasattr(os, "getuid") and found.st_uid == os.getuid()
-        raise _unreadable(path, why, path, sh("chmod u+r {}", path) if own else "")
-
-
-def _unreadable(path: Path, why: str, look_at: Path, hint: str = "") -> TaskError:
-    return TaskError(f"{path} is not a file that you can read: {why}", hint=hint or sh("ls -ld {}", look_at))
+    seen = readable.look(path)
+    who = Process(os.getuid() if hasattr(os, "getuid") else 0)
+    found = None if seen.kind == "link" else readable.finding([seen], who, Files("host", path.parent))
+    if found:
+        raise TaskError(found[0], hint=found[1])
 
 
 def explained(path: Path, error: Exception | None) -> TaskError:

@@ -139,9 +139,10 @@ def test_one_file_that_is_a_symlink_to_nowhere_fails_though_the_other_can_be_rea
 ) -> None:
     (tmp_path / "config").symlink_to("/home/me/dotfiles/config")
     wanted = environment | {"AWS_CONFIG_FILE": str(tmp_path / "config")}
-    check = found(wanted, replace(expected, environment=wanted), embedded.url)["files-readable"]
+    live = site(Service(wanted), endpoint_url=embedded.url, credentials="live")
+    check = next(service_checks(live, "scheduler", replace(expected, environment=wanted)))
     assert (check.status, check.detail) == ("failed", f"{tmp_path}/config: a symlink that leads nowhere there")
-    assert check.hint == "INVOKE_AWS_AIRFLOW_CREDENTIALS=export invoke setup"
+    assert check.hint.startswith("INVOKE_AWS_AIRFLOW_CREDENTIALS=export invoke setup   # ")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
@@ -289,8 +290,9 @@ def test_a_mount_with_nothing_in_it_is_told_by_what_the_engine_sees_and_with_a_c
     monkeypatch.setattr(probing.seeing, "check", check)
     staged = SimpleNamespace(staged=True, directory=Path("/staged"))
     here = facts.site(Settings(), runtime=SimpleNamespace(mounts=True), delivered=staged)
-    file = {"path": "/home/astro/.aws/config", "exists": False, "readable": False, "dangles": False}
-    found = probing._files_readable(here, "scheduler", {"files": [file], "uid": 50000})
+    process = {"groups": [0], "label": "", "uid_map": "", "kernel": ""}
+    file = {"path": "/home/astro/.aws/config", "kind": "absent", "error": "No such file or directory"}
+    found = probing._files_readable(here, "scheduler", {"files": [file], "uid": 50000, "process": process})
     wanted = {
         True: ("there is no /home/astro/.aws/config", "invoke stop && invoke start"),
         False: ("the engine is another machine", "unset DOCKER_HOST"),

@@ -266,7 +266,7 @@ def test_files_of_this_host_at_the_path_of_the_mount_are_the_persons_own(
 
 def test_a_file_that_is_a_directory_is_said_not_taken_for_empty(closed_world: Path) -> None:
     (closed_world / ".aws" / "credentials").mkdir(parents=True)
-    with pytest.raises(TaskError, match="credentials is not a file that you can read"):
+    with pytest.raises(TaskError, match="credentials: a directory stands where a file is to be"):
         aws.connect(Settings())
 
 

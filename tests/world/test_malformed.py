@@ -80,13 +80,15 @@ def test_a_file_that_is_a_directory_or_may_not_be_read_is_said_to_be_so(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "credentials").mkdir()
-    assert said()[0] == f"{folder / 'credentials'} is not a file that you can read: it is a directory"
+    assert said()[0] == f"{folder / 'credentials'}: a directory stands where a file is to be"
+    assert said()[1].startswith(f"rmdir {folder / 'credentials'} ")
     (folder / "credentials").rmdir()
     (folder / "credentials").write_text("")
     (folder / "credentials").chmod(0)
-    monkeypatch.setattr(os, "access", lambda *_: False)  # root may read it
+    monkeypatch.setattr(os, "access", lambda path, right: right != os.R_OK)  # root may read it
+    uid = os.getuid()
     assert said() == (
-        f"{folder / 'credentials'} is not a file that you can read: it is mode 0000",
+        f"{folder / 'credentials'} (mode 0000, uid {uid}) cannot be read by uid {uid}",
         f"chmod u+r {folder / 'credentials'}",
     )
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import builtins
 import inspect
 import json
 import re
@@ -25,28 +24,11 @@ from aws_airflow_tasks.settings import _RULES, KEYS, Settings
 from aws_airflow_tasks.steps import doctor, symptoms
 from aws_airflow_tasks.steps.prerequisites import EXPORTS
 from aws_airflow_tasks.text.calling import Calling, called
-from aws_airflow_tasks.world.causes import CAUSES
 from aws_airflow_tasks.world.delivery import way
 from aws_airflow_tasks.world.kinds import WORDS
 from aws_airflow_tasks.world.profiles import Credentials
-from tests.patterns import sample
 
 ROOT = Path(__file__).parent.parent
-#: the fields of a row of causes, as a reader fills them; every other one is an ELLIPSIS of the error's own
-FIELDS = {
-    **dict.fromkeys(("option", "options", "at", "why"), ""),
-    "profile": "PROFILE",
-    "region": "REGION",
-    "action": "ACTION",
-    "resource": "RESOURCE",
-    "operation": "OPERATION",
-    "endpoint_url": "URL",
-    "path": "FILE",
-    "renew": "aws-airflow creds",
-    "secrets": "aws-airflow secrets",
-    "in_another": "aws-airflow creds --region REGION",
-    "no_region": "aws configure set region REGION",
-}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -100,10 +82,15 @@ def page(name: str, task: Task[Any]) -> Iterator[str]:
 
 
 def flag_table() -> str:
-    """The flags that tasks share, and whether it is those that change things."""
-    rows = [(f"`--{name}`", text, "all") for name, (_, text) in tasks.EVERYWHERE.items()]
-    rows += [(f"`--{name}`", text, "those that change things") for name, (_, text) in tasks.CHANGING.items()]
+    """The flags that tasks share, and who takes them."""
+    rows = [(f"`--{name}`", text, takers(name)) for name, (_, text) in tasks.COMMON.items()]
     return table(["flag", "meaning", "tasks"], rows)
+
+
+def takers(flag: str) -> str:
+    if flag in tasks.EVERYWHERE:
+        return "all"
+    return "those that change things" if flag in tasks.CHANGING else "those that heed it"
 
 
 def setting_table() -> str:
@@ -132,33 +119,12 @@ def check_table() -> str:
 
 
 def symptom_table() -> str:
-    """What Airflow, Docker and the Astro CLI say, in the order in which one is the cause of the next."""
-    rows = sorted(symptoms.table(), key=lambda row: symptoms.LAYERS.index(row.layer))
+    """Every symptom that is known, in the order in which one layer is the cause of the next."""
+    rows = symptoms.rows()
     return table(
-        ["seen in a log", "layer", "cause", "type"],
-        ((code("\n".join(sample(row.seen))), f"`{row.layer}`", row.cause, code(row.hint)) for row in rows),
+        ["layer", "seen", "cause", "type"],
+        ((f"`{row.layer}`", code(row.symptom.replace(", ", "\n")), row.cause, code(row.command)) for row in rows),
     )
-
-
-class Words(dict[str, str]):
-    """The fields of a row as a reader fills them."""
-
-    def __missing__(self, key: str) -> str:
-        return FIELDS.get(key, "…")
-
-
-def cause_table() -> str:
-    """What AWS and botocore say: the rows with the same cause together."""
-    by_cause: dict[tuple[str, str], list[str]] = {}
-    for name, cause in CAUSES.items():
-        if hasattr(builtins, name):  # seen alone, it says nothing of AWS
-            continue
-        by_cause.setdefault((cause.message, cause.hint), []).append(name)
-    rows = (
-        (code("\n".join(names)), message.format_map(Words()), code(hint.format_map(Words())))
-        for (message, hint), names in by_cause.items()
-    )
-    return table(["error of AWS or botocore", "cause", "type"], rows)
 
 
 def task_graph() -> str:
@@ -243,7 +209,7 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
     },
     "docs/tasks.md": {"tasks": task_pages},
     "docs/how-it-works.md": {"graph": task_graph, "ways": ways},
-    "docs/troubleshooting.md": {"symptoms": symptom_table, "causes": cause_table, "checks": check_table},
+    "docs/troubleshooting.md": {"symptoms": symptom_table, "checks": check_table},
 }
 
 

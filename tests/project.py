@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.configprovider import ConfiguredEndpointProvider
 
-from aws_airflow_tasks import runtimes
+from aws_airflow_tasks import ns, runtimes
 from aws_airflow_tasks.program import program
 from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.world.airflow_api import Login
@@ -172,3 +172,9 @@ def tree(*roots: Path) -> dict[str, str]:
 
 
 __all__ += ["Done", "StandInAirflow", "tree"]
+
+
+def heeded(task: str, *flags: str) -> list[str]:
+    """Those of the flags that a task takes: any other one is refused."""
+    taken = {argument.name for argument in ns[task].get_arguments()}
+    return [flag for flag in flags if flag.removeprefix("--") in taken]

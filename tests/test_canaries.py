@@ -15,7 +15,7 @@ import pytest
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.world.airflow_api import Login
 from aws_airflow_tasks.world.cli import Completed
-from tests.project import StandInAirflow, airflow, astro_project, embedded, run
+from tests.project import StandInAirflow, airflow, astro_project, embedded, heeded, run
 from tests.test_setup import Run, project, secrets
 from tests.world.front import Asked, Front, Refusal, front
 from tests.world.server import Embedded
@@ -136,7 +136,7 @@ def test_nothing_that_aws_quotes_is_shown(
     caplog.set_level(logging.DEBUG)
     for debug, form in outputs(failure, command):
         caplog.clear()
-        done = run(*debug, *command.split(), form, "--fresh")
+        done = run(*debug, *command.split(), *heeded(command.split()[0], form, "--fresh"))
         assert done.code in (1, 3, 4) if "verify" in command else done.code != 2, done.err
         text = f"{done.out}{done.err}{caplog.text}"
         assert [canary for canary in canaries(closed_world) if canary in text] == []

@@ -19,7 +19,7 @@ from aws_airflow_tasks.steps import policy
 from aws_airflow_tasks.world import receipts, state
 from aws_airflow_tasks.world.aws import Identity
 from tests.facts import site
-from tests.project import Done, airflow, astro_project, embedded, run
+from tests.project import Done, airflow, astro_project, embedded, heeded, run
 from tests.test_setup import CONNECTION, VARIABLE, Run, project, secrets
 from tests.world.front import Asked, Front, Refusal, front
 from tests.world.server import Embedded
@@ -70,7 +70,7 @@ def printed(run: Run, *words: str) -> dict[str, Any]:
 
 
 def life(run: Run) -> list[Done]:
-    return [run(*words.split(), "--fresh") for words in ("setup", "status", "setup", "undo")]
+    return [run(name, *heeded(name, "--fresh")) for name in ("setup", "status", "setup", "undo")]
 
 
 def test_a_project_lives_on_the_printed_policy_alone(aws: Front, run: Run) -> None:

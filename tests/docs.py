@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
 from aws_airflow_tasks import backends, report, runtimes, tasks
@@ -39,7 +42,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def code(text: str) -> str:
     """Each line as code."""
-    return "<br>".join(f"`{line}`" for line in text.splitlines())
+    return "<br>".join(f"`` {line} ``" if "`" in line else f"`{line}`" for line in text.splitlines())
 
 
 def named() -> dict[str, Task[Any]]:
@@ -48,6 +51,12 @@ def named() -> dict[str, Task[Any]]:
 
     names = dict.fromkeys(name for section in _sections().values() for name in section)
     return {name: init_tasks if name == "init-tasks" else ns[name] for name in names}
+
+
+@functools.cache
+def arguments(task: Task[Any]) -> list[Argument]:
+    """Of a task, with their help: invoke forgets that once they were asked for."""
+    return task.get_arguments()
 
 
 def paragraphs(task: Task[Any]) -> list[str]:
@@ -72,19 +81,27 @@ def task_pages() -> str:
 
 def page(name: str, task: Task[Any]) -> Iterator[str]:
     """A task's help, with the flags that are its own alone."""
-    own = [each for each in task.get_arguments() if each.name not in tasks.COMMON]
+    own = [each for each in arguments(task) if each.name not in tasks.COMMON]
     words = "".join(f" {each.name.upper()}" for each in own if each.positional)
     yield f"`aws-airflow {name}{words}`"
     yield from paragraphs(task)
     flags = [(f"`--{each.name}`", each.help or "") for each in own if not each.positional]
     if flags:
         yield table(["flag", "meaning"], flags)
+    given = {each.name for each in arguments(task)}
+    yield f"Takes {ticked(f'--{name}' for name in tasks.COMMON if name in given)}."
 
 
 def flag_table() -> str:
-    """The flags that tasks share, and who takes them."""
-    rows = [(f"`--{name}`", text, takers(name)) for name, (_, text) in tasks.COMMON.items()]
-    return table(["flag", "meaning", "tasks"], rows)
+    """The flags that tasks share, and whether all take it, most or some."""
+    taken = [{each.name for each in arguments(task)} for task in named().values()]
+    rows = []
+    for flag, (_, text) in tasks.COMMON.items():
+        those = sum(flag in flags for flags in taken)
+        rows.append(
+            (f"`--{flag}`", text, "all" if those == len(taken) else "most" if those > len(taken) / 2 else "some")
+        )
+    return table(["flag", "meaning", "tasks that take it"], rows)
 
 
 def takers(flag: str) -> str:
@@ -119,12 +136,15 @@ def check_table() -> str:
 
 
 def symptom_table() -> str:
-    """Every symptom that is known, in the order in which one layer is the cause of the next."""
-    rows = symptoms.rows()
+    """The table that `explain` goes by, in the order in which one layer is the cause of the next."""
     return table(
         ["layer", "seen", "cause", "type"],
-        ((f"`{row.layer}`", code(row.symptom.replace(", ", "\n")), row.cause, code(row.command)) for row in rows),
+        ((f"`{row.layer}`", code(row.symptom), row.cause + told(row), code(row.command)) for row in symptoms.rows()),
     )
+
+
+def told(row: symptoms.Row) -> str:
+    return f" (simulated: {row.simulated})" if row.simulated else ""
 
 
 def task_graph() -> str:
@@ -225,6 +245,15 @@ def generated(name: str) -> str:
     return text
 
 
+def main() -> None:
+    """Write them; with `--check` only name those that are stale, with exit code 1."""
+    made = {name: generated(name) for name in PARTS}
+    stale = [name for name, text in made.items() if (ROOT / name).read_text() != text]
+    if "--check" in sys.argv:
+        raise SystemExit("\n".join(stale) or 0)
+    for name in stale:
+        (ROOT / name).write_text(made[name])
+
+
 if __name__ == "__main__":
-    for each in PARTS:
-        (ROOT / each).write_text(generated(each))
+    main()

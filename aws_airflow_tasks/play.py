@@ -274,8 +274,8 @@ class Play:
         if self.settings.check and code == 3:
             self.screen.say("check mode: nothing was changed")
         notes = self.notes if code == 0 else []
-        for text in (self.where, *(note.text for note in notes)):
-            self.screen.say(text)
+        self.screen.say(report.where_lines(self.where, self.screen.layout))
+        self.screen.say("\n".join(report.note_lines(note, self.screen.layout) for note in notes))
         if self.screen.json:
             document = report.document(
                 self.asked,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import Check, Result, Status, TaskError
-from aws_airflow_tasks.text.layout import Layout, laid
+from aws_airflow_tasks.text.layout import Layout, laid, shortened
 from aws_airflow_tasks.text.printable import printable
 
 COLOURS = {
@@ -48,9 +48,20 @@ class Note(NamedTuple):
     commands: tuple[str, ...] = ()
 
 
+def where_lines(text: str, layout: Layout = WHOLE) -> str:
+    """Where Airflow is, such as ``Airflow 3: http://127.0.0.1:8080   user admin, …``."""
+    head, colon, rest = text.partition(": ")
+    return "\n".join(laid(head + colon, rest, layout)) if text else ""
+
+
+def note_lines(note: Note, layout: Layout = WHOLE) -> str:
+    """A note; its commands stay whole, to be pasted, with ``~`` for the home directory as the shell has it."""
+    return shortened(note.text, layout.home, len(note.text)) if layout.width else note.text
+
+
 def next_note(*commands: str) -> Note:
     """What to type next, one or several to choose from."""
-    return Note(f"next: {'   '.join(commands)}", commands)
+    return Note("next: " + "\n      ".join(commands), commands)
 
 
 def result_lines(result: Result, layout: Layout = WHOLE) -> str:

@@ -240,7 +240,7 @@ def _named(calls: Sequence[Call], flag: str) -> list[PlayTask]:
     for text in (text for call in filter(_is_ours, calls) for text in call.kwargs.get(flag) or ()):
         for name in map(str.strip, text.split(",")):
             if name not in ours:
-                help = f"{current().program} --help {[*ours][-1]}"
-                raise misnamed(f"--{flag}", text, name, ours, again(""), help)
+                cause = f"--{flag}: there is no step {name} here" if name else f"--{flag} names no step"
+                raise misnamed(cause, text, name, ours, again(""), f"{current().program} --help {[*ours][-1]}")
             found.append(ours[name])
     return found

@@ -171,6 +171,29 @@ def open_(play: Play) -> None:
     play.extra |= found
 
 
+@task(
+    changes=False,
+    flags="runtime",
+    heeds="answers",
+    service="One service alone, such as scheduler; may be given several times.",
+    follow="Go on with what comes, until Ctrl-C.",
+)
+def logs(play: Play, service: Sequence[str] | None = None, follow: bool = False) -> None:
+    """Show what Airflow's services write.
+
+    Over every way to run Airflow, with secrets hidden. `aws-airflow logs scheduler` shows one alone; with invoke it is
+    `invoke logs --service scheduler`.
+    """
+    from aws_airflow_tasks.play import Interrupted
+    from aws_airflow_tasks.steps import logs
+
+    logs.refuse_unknown(play.site, service or ())
+    shown = logs.Logs(service or (), play.screen.quote, follow=follow)
+    play.converge("logs", shown.plan)
+    if shown.interrupted:
+        raise Interrupted
+
+
 @task(changes=False, flags="profile region runtime fresh diff", heeds="looks")
 def status(play: Play) -> None:
     """Show what each step would do now; change nothing.
@@ -414,7 +437,7 @@ def secrets_lint(play: Play) -> None:
 
 
 ns = Collection(creds, init, mount, env, provider, dag, start, verify, setup)
-for one in (idempotence, status, open_, doctor, explain, trust, refresh, stop, undo):
+for one in (idempotence, status, open_, logs, doctor, explain, trust, refresh, stop, undo):
     ns.add_task(one)
 sandbox = Collection("sandbox", up, clean)
 sandbox.add_task(down, name="stop")

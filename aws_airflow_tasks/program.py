@@ -29,8 +29,8 @@ from aws_airflow_tasks.text.calling import Calling, called, current
 from aws_airflow_tasks.text.layout import Layout, laid
 from aws_airflow_tasks.text.mistyped import explained
 
-#: the task that several files may stand behind
-SYNC = "secrets.sync"
+#: the tasks that take any number of words, by the flag that invoke knows for them, and how many it knows without it
+WORDS = {"secrets.sync": ("--also", 1), "logs": ("--service", 0)}
 #: what a newcomer types, in this order
 START = ("sandbox", "setup", "verify", "undo")
 
@@ -114,8 +114,8 @@ class AwsAirflow(Program):
         return executor.refuse(error, names, Screen(json="--json" in words))
 
     def parse_tasks(self) -> None:
-        """Parse the tasks; of several files behind one task invoke itself would know the first only."""
-        if SYNC in self.core.unparsed:
+        """Parse the tasks; of several words behind one task invoke itself would know the first at most."""
+        if WORDS.keys() & self.core.unparsed:
             known = self.collection.to_contexts()
             contexts = {str(name): each for each in known for name in (each.name, *each.aliases)}
             self.core.unparsed = list(_several(self.core.unparsed, contexts))
@@ -140,20 +140,21 @@ def program() -> AwsAirflow:
 
 
 def _several(words: Sequence[str], contexts: Mapping[str, Any]) -> Iterator[str]:
-    """`secrets.sync A B` as `secrets.sync A --also B`; a task's name is never a further file."""
-    task, files, value = None, 0, False
+    """`secrets.sync A B` as `secrets.sync A --also B`; but for the first file, a task's name is never one of them."""
+    task, known, value = None, 0, False
     for word in words:
+        flag, free = WORDS.get(task.name, ("", 0)) if task else ("", 0)
         if value:
             value = False
         elif word.startswith("-"):
-            flag = task and task.flags.get(word)
-            value = bool(flag and flag.takes_value)
-        elif task and task.name == SYNC and (not files or word not in contexts):
-            files += 1
-            if files > 1:
-                yield "--also"
+            given = task and task.flags.get(word)
+            value = bool(given and given.takes_value)
+        elif flag and (known < free or word not in contexts):
+            known += 1
+            if known > free:
+                yield flag
         elif word in contexts:
-            task, files = contexts[word], 0
+            task, known = contexts[word], 0
         yield word
 
 

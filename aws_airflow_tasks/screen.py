@@ -56,6 +56,11 @@ class Screen:
         if text:
             self._print(text, self._prose)
 
+    def quote(self, line: str) -> bool:
+        """Print a line of somebody else's as it is; False: nobody reads on."""
+        with self._aside():
+            return write(line, self._prose, plain=True)
+
     def progress(self, text: str) -> None:
         """Print what goes on meanwhile, beside everything else."""
         self._print(text, sys.stderr)
@@ -185,10 +190,9 @@ def in_colour(stream: TextIO | None) -> bool:
     return animated(stream)
 
 
-def write(text: str, stream: TextIO | None, *, plain: bool = False) -> None:
-    """Print lines and flush them, in colour on a terminal; what a stream cannot show is escaped."""
-    if stream is not None:
-        _guarded(lambda: _print(_showable(text, stream), stream, plain), stream)
+def write(text: str, stream: TextIO | None, *, plain: bool = False) -> bool:
+    """Print lines and flush them, in colour on a terminal, escaping what cannot be shown; False: nobody reads."""
+    return stream is not None and _guarded(lambda: _print(_showable(text, stream), stream, plain), stream)
 
 
 def _put(text: str) -> None:
@@ -216,16 +220,18 @@ def _print(text: str, stream: TextIO, plain: bool) -> None:
     print(text, file=stream, flush=True)
 
 
-def _guarded(output: Callable[[], object], stream: TextIO) -> None:
+def _guarded(output: Callable[[], object], stream: TextIO) -> bool:
     try:
         output()
+        return True
     except ValueError:  # it was closed meanwhile
-        return
+        return False
     except OSError as error:
         _silence(stream)
         if error.errno != errno.EPIPE:  # a reader who goes away has seen enough; a full disk is news
             name, other = ("stdout", sys.stderr) if stream is sys.stdout else ("stderr", sys.stdout)
             write(f"error: cannot write to {name}: {error.strerror}", other if other is not stream else None)
+        return False
 
 
 def _silence(stream: TextIO) -> None:

@@ -93,21 +93,10 @@ def page(name: str, task: Task[Any]) -> Iterator[str]:
 
 
 def flag_table() -> str:
-    """The flags that tasks share, and whether all take it, most or some."""
-    taken = [{each.name for each in arguments(task)} for task in named().values()]
-    rows = []
-    for flag, (_, text) in tasks.COMMON.items():
-        those = sum(flag in flags for flags in taken)
-        rows.append(
-            (f"`--{flag}`", text, "all" if those == len(taken) else "most" if those > len(taken) / 2 else "some")
-        )
-    return table(["flag", "meaning", "tasks that take it"], rows)
-
-
-def takers(flag: str) -> str:
-    if flag in tasks.EVERYWHERE:
-        return "all"
-    return "those that change things" if flag in tasks.CHANGING else "those that heed it"
+    """The flags that tasks share, and which tasks take them: those that heed them, or run first what does."""
+    where = {True: "all", False: "those that heed it"}
+    rows = [(f"`--{name}`", text, where[name in tasks.EVERYWHERE]) for name, (_, text) in tasks.COMMON.items()]
+    return table(["flag", "meaning", "tasks"], rows)
 
 
 def setting_table() -> str:

@@ -40,6 +40,7 @@ class StandInAirflow:
     started: list[str] = field(default_factory=list)
     environment: dict[str, str] | None = None
     source: str = ""
+    writes: str = "echo it was written"
 
     @property
     def installs(self) -> str:
@@ -81,6 +82,9 @@ class StandInAirflow:
 
     def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> Completed:
         raise AssertionError("nothing is executed in here")
+
+    def logs(self, services: Sequence[str], *, follow: bool) -> list[str]:
+        return ["sh", "-c", self.writes, "logs", *services]
 
     def login(self) -> Login:
         return Login("http://127.0.0.1:9", "admin", "no-word-of-it", 3, "/password.json")

@@ -14,7 +14,6 @@ import pytest
 from aws_airflow_tasks import backends, invocation, ns
 from aws_airflow_tasks.backends import Backend
 from aws_airflow_tasks.program import program
-from tests.docs import PARTS, ROOT, generated
 from tests.project import airflow, astro_project, embedded, run
 from tests.test_permissions import aws
 from tests.test_setup import Run, project, secrets
@@ -23,7 +22,6 @@ from tests.world.front import Front
 __all__ = ["airflow", "astro_project", "aws", "embedded", "project", "run", "secrets"]
 
 ROOT = Path(__file__).parent.parent
-GAP = "…"
 PAGES = [ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")] + sorted((ROOT / "docs").glob("*.md"))
 #: any text, in what a page shows
 GAP = "…"

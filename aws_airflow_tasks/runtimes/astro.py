@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, sh
@@ -68,6 +68,11 @@ def knows(command: str, flag: str) -> bool:
     """Whether `astro dev COMMAND` of the installed version has a flag."""
     done = cli.run(["astro", "dev", command, "--help"], timeout=60)
     return re.search(rf"(?<!\S){re.escape(flag)}\b", done.stdout + done.stderr) is not None
+
+
+def logs(mode: Sequence[str], services: Sequence[str], *, follow: bool) -> list[str]:
+    """`astro dev logs`, which has a flag for each service; ``mode`` is what tells the CLI its mode."""
+    return ["astro", "dev", "logs", *mode, *(f"--{name}" for name in services), *(["--follow"] if follow else [])]
 
 
 def explain(command: str, done: cli.Completed, environment: Mapping[str, str]) -> TaskError:

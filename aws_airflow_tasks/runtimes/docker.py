@@ -173,6 +173,10 @@ class Docker:
             raise TaskError(f"{WEB[major]} publishes no port", hint="astro dev ps")
         return Login(_url(port), "admin", "admin", major, logs=" ".join(["astro", "dev", "logs", *self._mode()]))
 
+    def logs(self, services: Sequence[str], *, follow: bool) -> list[str]:
+        """`astro dev logs`."""
+        return astro.logs(self._mode(), services, follow=follow)
+
     def _one(self, client: DockerClient, service: str) -> Container:
         for container in self._airflow(client):
             if containers.service(container) == service and container.status == "running":

@@ -194,6 +194,17 @@ class Embedded:
         logs = sh("less {}", self.log("webserver" if self._major == 2 else "api-server"))
         return Login(self._url(), "admin", password, self._major, str(self.place.password_file), logs)
 
+    def logs(self, services: Sequence[str], *, follow: bool) -> list[str]:
+        """`tail` of the files that the components write.
+
+        Raises:
+            TaskError: there is none of them.
+        """
+        files = [str(file) for name in services or self.services() if (file := self.log(name)).exists()]
+        if not files:
+            raise TaskError("Airflow has not been started here, so there is no log of it", hint=command("start"))
+        return ["tail", "-n", "+1", *(["-F"] if follow else []), *files]
+
     def log(self, service: str) -> Path:
         """The file that a component's output goes to."""
         return self.state / f"{service}.log"

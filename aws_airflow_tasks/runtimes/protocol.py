@@ -101,3 +101,14 @@ class Runtime(Protocol):
 
     def login(self) -> Login:
         """The REST API of the running Airflow."""
+
+    def logs(self, services: Sequence[str], *, follow: bool) -> list[str]:
+        """The command line that shows, from the project's directory, what services have written; none: all of them.
+
+        Args:
+            services: of :meth:`services`.
+            follow: whether it goes on with what they write from now on.
+
+        Raises:
+            TaskError: they have written nothing.
+        """

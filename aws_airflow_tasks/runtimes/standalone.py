@@ -185,6 +185,10 @@ class Standalone:
         password = (files.read(file) or b"admin").decode(errors="replace").strip()
         return Login(url, "admin", password, major, str(file), logs)
 
+    def logs(self, services: Sequence[str], *, follow: bool) -> list[str]:
+        """`astro dev logs`."""
+        return astro.logs(self._mode(), services, follow=follow)
+
     def _mode(self) -> list[str]:
         """What tells the CLI its mode, where its configuration does not."""
         return [] if astro.is_standalone(self.project) else ["--standalone"]

@@ -43,24 +43,25 @@ def explained(
     return UsageError(cause, hint=" ".join([program, shlex.join(better)]) if better else help)
 
 
-def misnamed(flag: str, given: str, wrong: str, known: Collection[str], again: str, help: str) -> UsageError:
-    """The error of a flag that names, by commas, something that there is none of on this command line.
+def misnamed(cause: str, given: str, wrong: str, known: Collection[str], again: str, help: str) -> UsageError:
+    """The error of a value that names, by commas, something that there is none of here.
 
     Args:
-        flag: such as ``--only``.
-        given: its value.
+        cause: says so.
+        given: the value.
         wrong: the name in it; empty: it has none at all.
         known: what may be named.
         again: the command line, quoted.
-        help: what to type where nothing of it is similar.
+        help: what to type where nothing is similar.
     """
     near = _nearest(wrong, known) if wrong else ""
-    cause = f"{flag}: there is no step {wrong} here" if wrong else f"{flag} names no step"
     if not near:
         return UsageError(f"{cause}; there are {', '.join(known)}", hint=help)
     better = ",".join(near if name.strip() == wrong else name for name in given.split(","))
-    words = [{given: better, f"{flag}={given}": f"{flag}={better}"}.get(word, word) for word in shlex.split(again)]
-    return UsageError(f"{cause}; did you mean {near}?", hint=shlex.join(words))
+    return UsageError(
+        f"{cause}; did you mean {near}?",
+        hint=shlex.join(better if word == given else word for word in shlex.split(again)),
+    )
 
 
 def _no_task(

@@ -195,8 +195,44 @@ def interactive(
             raise
 
 
+def follow(argv: Sequence[str], tell: Callable[[str], bool], *, cwd: Path | None = None) -> int:
+    """Run a command line for as long as it goes on, and tell each line that it writes, to either stream, as it comes.
+
+    Args:
+        argv: the program and its arguments, without secrets.
+        tell: takes a line without its end; False: no more of them is wanted, and the command is stopped.
+        cwd: where it runs; None: here.
+
+    Returns:
+        Its exit code; 0 where no more was wanted.
+
+    Raises:
+        TaskError: the program is not installed or cannot be started.
+        KeyboardInterrupt: passed on once the child is stopped.
+    """
+    waits.lend_terminal()
+    with _start(argv, None, cwd, subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+        assert child.stdin
+        assert child.stdout
+        child.stdin.close()
+        try:
+            wanted = all(tell(line.rstrip("\n")) for line in child.stdout)
+            if wanted:
+                return child.wait()
+        except BaseException:
+            _stop_group(child)
+            raise
+        _stop_group(child)
+    return 0
+
+
 def _start(
-    argv: Sequence[str], env: Mapping[str, str] | None, cwd: Path | None, streams: int | None, umask: int = -1
+    argv: Sequence[str],
+    env: Mapping[str, str] | None,
+    cwd: Path | None,
+    streams: int | None,
+    umask: int = -1,
+    stderr: int | None = None,
 ) -> subprocess.Popen[str]:
     path = find(argv[0])
     log.debug("$ %s", shlex.join(argv))
@@ -207,7 +243,7 @@ def _start(
             cwd=cwd,
             stdin=streams,
             stdout=streams or sys.stderr,
-            stderr=streams,
+            stderr=stderr or streams,
             start_new_session=streams is not None,
             umask=umask,
         )

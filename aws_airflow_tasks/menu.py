@@ -307,17 +307,19 @@ def trust(play: Play, list: bool = False, revoke: bool = False) -> None:
     default=True,
     flags="check diff fresh override",
     heeds="nothing",
-    airflow="Airflow's major version: 3 or 2.",
+    airflow="Airflow's major version: 3 or 2 (default: what the Dockerfile of --from says, else 3).",
     backend="Where its variables and connections are: secrets-manager or parameter-store.",
+    from_="A project whose DAGs are tried in a copy: its dags, plugins, include and requirements.txt.",
 )
-def up(play: Play, airflow: str = "3", backend: str = "secrets-manager") -> None:
+def up(play: Play, airflow: str = "", backend: str = "secrets-manager", from_: str = "") -> None:
     """See it all work without Docker, Astro or AWS.
 
-    Runs setup and verify in .sandbox/, on real Airflow from PyPI and an embedded AWS.
+    Runs setup and verify in .sandbox/, on real Airflow from PyPI and an embedded AWS. With --from a copy of your own
+    project runs there: every DAG is parsed, import errors are named, and nothing of the project itself is written.
     """
     from aws_airflow_tasks.sandbox import run
 
-    run(play, airflow, backend, setup, verify)
+    run(play, airflow, backend, from_, setup, verify)
 
 
 @task(flags="check diff", heeds="nothing")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -19,12 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from aws_airflow_tasks import backends
-from aws_airflow_tasks.core import Change, Plan, TaskError, UsageError, sh
+from aws_airflow_tasks.core import Change, Plan, TaskError, UsageError, digest, sh
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.report import Note, next_note
 from aws_airflow_tasks.runtimes import airflow_config, venv
-from aws_airflow_tasks.settings import KEYS, Settings, shown
+from aws_airflow_tasks.runtimes.venv import Further
+from aws_airflow_tasks.settings import KEYS, Settings, here, shown
 from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps import copying, parsing
+from aws_airflow_tasks.steps.copying import Source
 from aws_airflow_tasks.text.calling import command, flag
 from aws_airflow_tasks.world import cli, moto, processes, sessions
 
@@ -34,44 +38,62 @@ IMAGES = {2: "quay.io/astronomer/astro-runtime:13.2.0", 3: "astrocrpublic.azurec
 FOREIGN = ("AIRFLOW_", "AWS_", "INVOKE_AWS_AIRFLOW_", "XDG_")
 
 
-def run(play: Play, airflow: str, backend: str, *tasks: Any) -> None:
+def run(play: Play, airflow: str, backend: str, source: str, *tasks: Any) -> None:
     """Make the project, the embedded AWS and Airflow's virtual environment, then run ``tasks`` on them.
 
     Args:
         play: the command line, which is told what came of it.
-        airflow: Airflow's major version, ``2`` or ``3``.
+        airflow: Airflow's major version, ``2`` or ``3``; empty: the source's, else 3.
         backend: the name of the secrets backend.
+        source: the directory of the project that a copy is made of; empty: an empty one.
         tasks: the tasks to run there.
 
     Raises:
-        UsageError: there is no such version here, or no such backend.
+        UsageError: there is no such version here, no such backend, or no project in that directory.
     """
-    if airflow not in ("2", "3"):
+    if airflow not in ("", "2", "3"):
         raise UsageError(f"--airflow {airflow} is neither 2 nor 3", hint=command("sandbox", "--airflow 3"))
     if backend not in backends.ALL:
         known = " nor ".join(backends.ALL)
         raise UsageError(
             f"--backend {backend} is neither {known}", hint=command("sandbox", "--backend parameter-store")
         )
-    root, major = _root(play.settings), int(airflow)
-    settings = replace(_settings(play.settings, root / f"airflow-{major}"), backend=backend)
+    root = _root(play.settings)
+    asked = int(airflow) if airflow else None
+    mine = copying.read(copying.source(source, here(), root), asked) if source else None
+    major = mine.major if mine else asked or 3
+    project = root / (_copied(mine) if mine else f"airflow-{major}")
+    settings = replace(_settings(play.settings, project), backend=backend)
     with _inside(root):
-        if _made(play, settings, root, major):
+        if _made(play, settings, root, major, mine):
             endpoint = moto.running(_aws_directory(root), root / "home") or ""
             with play.another(replace(settings, endpoint_url=endpoint)) as there:
                 there.go(*tasks)
-                _say_what_next(there, airflow)
+                if mine and not (there.failed or settings.check):
+                    there.verify(lambda site: parsing.checks(site, mine.path), parsing.NAME)
+                _say_what_next(there, airflow, mine.path if mine else None)
 
 
-def _made(play: Play, settings: Settings, root: Path, major: int) -> bool:
+def _copied(source: Source) -> str:
+    """The name of the copy's directory: a person can tell whose it is, and no other has it."""
+    name = re.sub(r"[^A-Za-z0-9_]+", "-", source.path.name).strip("-")[:40]
+    return f"airflow-{source.major}-{name or 'root'}-{digest(str(source.path))[:6]}"
+
+
+def _made(play: Play, settings: Settings, root: Path, major: int, mine: Source | None = None) -> bool:
     """Make all that ``tasks`` need; returns whether it is there, and not only would be."""
     with play.another(settings) as there, ThreadPoolExecutor(max_workers=1) as pool, _nothing_left():
+        if mine:
+            there.converge("copy", lambda site: copying.plan(site, mine))
+            if there.failed:
+                return False
         # the longest step goes on beside the others; nothing that it makes depends on them
-        wanted = not settings.check and not venv.is_ready(venv.folder(major, settings.cache))
-        built = [pool.submit(venv.ensure, major, settings.cache)] if wanted else []
+        further = mine.further(settings.project) if mine else venv.NOTHING
+        wanted = not settings.check and not venv.is_ready(venv.folder(major, settings.cache, further))
+        built = [pool.submit(venv.ensure, major, settings.cache, further)] if wanted else []
         there.converge("project", lambda site: _project(site.project, major))
         there.converge("aws", lambda _: _aws(root))
-        there.converge("airflow", lambda site: _airflow(site.settings, major, built))
+        there.converge("airflow", lambda site: _airflow(site.settings, major, built, further))
     pending = settings.check and any(result.status == "changed" for result in there.results)
     return not (there.failed or pending)
 
@@ -212,8 +234,8 @@ def _start_aws(directory: Path, home: Path) -> None:
     moto.ensure(directory, home)
 
 
-def _airflow(settings: Settings, major: int, built: list[Future[Path]]) -> Plan:
-    folder = venv.folder(major, settings.cache)
+def _airflow(settings: Settings, major: int, built: list[Future[Path]], further: Further = venv.NOTHING) -> Plan:
+    folder = venv.folder(major, settings.cache, further)
     change = Change(
         target=f"Airflow {venv.version(major)}",
         action="create",
@@ -230,21 +252,26 @@ def _wait_for(built: list[Future[Path]]) -> None:
         built.pop().result()
 
 
-def _flags(airflow: str, backend: str) -> str:
+def _flags(airflow: str, backend: str, source: Path | None) -> str:
     """The flags that choose the same sandbox again, where it is not the default one."""
     plain = Settings().backend
-    chosen = {"airflow": "" if airflow == "3" else airflow, "backend": "" if backend == plain else backend}
+    chosen = {
+        "from": str(source or ""),
+        "airflow": "" if airflow == "3" and not source else airflow,
+        "backend": "" if backend == plain else backend,
+    }
     return " ".join(flag(name, value) for name, value in chosen.items() if value)
 
 
-def _say_what_next(play: Play, airflow: str) -> None:
+def _say_what_next(play: Play, airflow: str, source: Path | None = None) -> None:
     if play.failed or play.settings.check:
         return
     printed = next((check.detail for check in play.checks if check.check == "dag-run" and check.status == "ok"), "")
     where = play.extra.get("airflow", {})
     play.extra["sandbox"] = {"value": printed, "ui": where.get("url"), "project": str(play.settings.project)}
+    play.extra["sandbox"] |= {"from": str(source)} if source else {}
     ours = Path(sys.executable).with_name("aws-airflow")  # found from any directory
-    again = command("sandbox", _flags(airflow, play.settings.backend))
+    again = command("sandbox", _flags(airflow, play.settings.backend, source))
     play.note(
         Note(f"in your own Astro project: {sh('{}', ours)} setup --check --diff"),
         next_note(command("sandbox.stop"), command("sandbox.clean"), again),

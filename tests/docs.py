@@ -85,7 +85,7 @@ def page(name: str, task: Task[Any]) -> Iterator[str]:
     words = "".join(f" {each.name.upper()}" for each in own if each.positional)
     yield f"`aws-airflow {name}{words}`"
     yield from paragraphs(task)
-    flags = [(f"`--{each.name}`", each.help or "") for each in own if not each.positional]
+    flags = [(f"`--{each.name.strip('_')}`", each.help or "") for each in own if not each.positional]
     if flags:
         yield table(["flag", "meaning"], flags)
     given = {each.name for each in arguments(task)}

@@ -71,10 +71,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Settings]]:
     seen: list[tuple[str, Settings]] = []
     monkeypatch.setattr(sandbox.venv, "is_ready", lambda folder: True)
     monkeypatch.setattr(sandbox, "_aws", lambda root: Plan(target="aws"))
-    monkeypatch.setattr(sandbox, "_airflow", lambda settings, major, built: Plan(target="airflow"))
+    monkeypatch.setattr(sandbox, "_airflow", lambda settings, major, built, further: Plan(target="airflow"))
     monkeypatch.setattr(sandbox.moto, "running", lambda directory, home: "http://127.0.0.1:9")
     monkeypatch.setattr(
-        sandbox, "_say_what_next", lambda play, airflow: seen.append((os.environ["HOME"], play.settings))
+        sandbox, "_say_what_next", lambda play, airflow, source: seen.append((os.environ["HOME"], play.settings))
     )
     return seen
 

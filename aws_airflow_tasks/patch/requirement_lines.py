@@ -171,3 +171,35 @@ def _by_file(target: str) -> tuple[str, set[str]] | None:
         return None
     found = _ARCHIVE.fullmatch(posixpath.basename(path))
     return (found["wheel"] or found["source"], set()) if found else None
+
+
+def installed(text: str, package: str, version: str) -> tuple[str, list[str]]:
+    """A requirements file for an installation that has one package in a version of its own, which stays.
+
+    Args:
+        text: of the file.
+        package: its canonical name.
+        version: which it has.
+
+    Returns:
+        The text, line for line, with that version where another is asked for, and what asks for another. Empty where
+        nothing is asked for.
+    """
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    other: list[str] = []
+
+    def ours(match: re.Match[str]) -> str:
+        try:
+            fits = SpecifierSet(match["asked"].strip()).contains(version)
+        except InvalidSpecifier:  # the installer says what is wrong with it
+            fits = True
+        if fits:
+            return match[0]
+        other.append(match[0].strip())
+        return f"{match['name']}=={version} "
+
+    spelt = re.escape(package).replace(r"\-", "[-_.]+")
+    asking = rf"(?im)^(?P<name>[ \t]*{spelt}[ \t]*(?:\[[^\]\n]*\])?)[ \t]*(?P<asked>[=<>!~][^;#\n\\]*)"
+    changed = re.sub(asking, ours, text)
+    return (changed if re.search(r"(?m)^[ \t]*[^#\s]", text) else ""), other

@@ -47,8 +47,8 @@ COMMANDS: dict[int, dict[str, tuple[str, ...]]] = {
 }
 #: started beside the making of the database: it takes longest and asks the database nothing until it is asked itself
 EARLY = ("api-server",)
-#: the name under which a process is reported that a killed run of ours has left and nobody recorded
-LEFT = "left by a killed run"
+#: the name under which a process is reported that a killed run of ours, or another installation, has left
+LEFT = "left by an earlier run"
 #: seconds that Airflow's processes get to end by themselves
 GRACE = 15
 #: seconds for making the database, on a slow machine
@@ -91,7 +91,11 @@ class Embedded:
     @property
     def place(self) -> Place:
         """Where everything of this Airflow lies."""
-        return Place(self.project, self.state, venv.folder(self._major, self.cache), self._major)
+        return Place(self.project, self.state, venv.folder(self._major, self.cache, self._further), self._major)
+
+    @property
+    def _further(self) -> venv.Further:
+        return venv.further(self.project, self.project / "requirements.txt")
 
     def major(self) -> int:
         """Airflow's major version."""
@@ -111,7 +115,9 @@ class Embedded:
 
     def running(self) -> tuple[Service, ...]:
         """The components that live, with the health that Airflow's own endpoint reports."""
-        found = {name: process for name in self.services() if (process := processes.running(self._record(name)))}
+        alive = {name: process for name in self.services() if (process := processes.running(self._record(name)))}
+        ours = str(self.place.venv)
+        found = {name: each for name, each in alive.items() if processes.environ(each).get("VIRTUAL_ENV", ours) == ours}
         if not found:
             return tuple(Service(LEFT, healthy=False, identity=str(one.pid)) for one in processes.marked(*self._mark()))
         health = airflow_api.health(self._url(), self._major)
@@ -131,7 +137,7 @@ class Embedded:
         Raises:
             TaskError: it did not come up; nothing of it runs then.
         """
-        venv.ensure(self._major, self.cache)
+        venv.ensure(self._major, self.cache, self._further)
         self.stop()
         try:
             self._start(environment)

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.text.cleaning import cleaned
@@ -51,10 +52,35 @@ def version(major: int) -> str:
     return found[1] if found else ""
 
 
-def folder(major: int, cache: Path) -> Path:
+class Further(NamedTuple):
+    """What is installed besides Airflow.
+
+    Attributes:
+        known: the bytes by which it is known again; empty: nothing is.
+        file: the requirements file.
+        shown: the file that a person edits.
+    """
+
+    known: bytes = b""
+    file: Path = Path()
+    shown: Path = Path()
+
+
+NOTHING = Further()
+#: in a project in the sandbox that is a copy: what is installed for it
+FURTHER = "requirements.sandbox.txt"
+
+
+def further(project: Path, shown: Path) -> Further:
+    """What is installed for a project besides Airflow: nothing but for a copy of one in the sandbox."""
+    file = project / FURTHER
+    return Further(files.read(file) or b"", file, shown)
+
+
+def folder(major: int, cache: Path, further: Further = NOTHING) -> Path:
     """Where the virtual environment of Airflow ``major`` lies below ``cache``, whether it is there or not."""
-    locked = digest(lock_file(major).read_bytes())[:12]
-    return cache / f"airflow-{version(major)}-py{_python(major)}-{locked}"
+    parts = [digest(lock_file(major).read_bytes())[:12], *([digest(further.known)[:12]] if further.known else [])]
+    return cache / "-".join([f"airflow-{version(major)}-py{_python(major)}", *parts])
 
 
 def is_ready(environment: Path) -> bool:
@@ -62,25 +88,27 @@ def is_ready(environment: Path) -> bool:
     return (environment / MARKER).is_file() and (environment / "bin" / "python").exists()
 
 
-def ensure(major: int, cache: Path) -> Path:
+def ensure(major: int, cache: Path, further: Further = NOTHING) -> Path:
     """The virtual environment of Airflow ``major``, installed when it is not there yet.
 
     Args:
         major: 2 or 3.
         cache: this tool's directory in the user's cache; `uv` keeps its downloads beside it, where it always does.
+        further: what is installed besides; it may move anything but Airflow itself.
 
     Raises:
         UsageError: somebody else could decide what it runs.
-        TaskError: `uv` or a fitting Python is missing, there is no network, or the disk is full.
+        TaskError: `uv` or a fitting Python is missing, there is no network, the disk is full, or what is wanted besides
+            cannot be installed.
     """
-    wanted = folder(major, cache)
+    wanted = folder(major, cache, further)
     with files.explained("write", cache):
         private.make(cache)
     check(wanted)
     if not is_ready(wanted):
         with lock.locked(wanted, wait=PATIENCE, doing=f"the installation of Airflow {version(major)}"):
             if not is_ready(wanted):
-                _install(major, wanted)
+                _install(major, wanted, further)
     return wanted
 
 
@@ -90,7 +118,7 @@ def check(environment: Path) -> None:
         private.check_way(environment)
 
 
-def _install(major: int, wanted: Path) -> None:
+def _install(major: int, wanted: Path, further: Further) -> None:
     """Build beside its place and rename it there, so that whoever is killed leaves nothing that looks finished."""
     log.info("installing Airflow %s", version(major))
     prefix = f".{wanted.name}-"
@@ -101,6 +129,8 @@ def _install(major: int, wanted: Path) -> None:
             _uv(wanted.parent, "venv", "--relocatable", "--python", _interpreter(major), str(built))
             python = str(built / "bin" / "python")
             _uv(wanted.parent, "pip", "sync", "--require-hashes", "--python", python, str(lock_file(major)))
+            if further.known:
+                _install_further(wanted.parent, python, major, further)
             (built / MARKER).touch()
             shutil.rmtree(wanted, ignore_errors=True)
             built.rename(wanted)
@@ -109,6 +139,17 @@ def _install(major: int, wanted: Path) -> None:
         raise TaskError(
             f"cannot write {error.filename or wanted}: {error.strerror}", hint=sh("df -h {}", wanted.parent)
         ) from None
+
+
+def _install_further(cache: Path, python: str, major: int, further: Further) -> None:
+    """Install more, as an Astro image does: it may move what else is there, and never Airflow."""
+    log.info("installing what %s asks for", further.shown.name)
+    pins = re.findall(r"^apache-airflow(?:-core|-task-sdk)?==\S+", lock_file(major).read_text("utf-8"), re.MULTILINE)
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", dir=cache) as constraints:
+        constraints.write("\n".join(pins))
+        constraints.flush()
+        arguments = ("--python", python, "--constraint", constraints.name, "-r", str(further.file))
+        _uv(cache, "pip", "install", *arguments, further=further)
 
 
 def _sweep(folder: Path, prefix: str) -> None:
@@ -133,13 +174,13 @@ def _fits(major: int) -> bool:
     return oldest <= sys.version_info[:2] <= newest
 
 
-def _uv(cache: Path, *arguments: str) -> None:
+def _uv(cache: Path, *arguments: str, further: Further = NOTHING) -> None:
     """Run uv in ``cache``, where no project's configuration of it lies."""
     environment = _environment(cache)
     argv = [find_uv(), "--quiet", "--no-progress", *arguments]
     done = cli.run(argv, env=environment, cwd=cache, timeout=PATIENCE, umask=0o022)
     if done.code:
-        raise explain(done.stderr, arguments, pythons=environment["UV_PYTHON_INSTALL_DIR"])
+        raise explain(done.stderr, arguments, pythons=environment["UV_PYTHON_INSTALL_DIR"], further=further)
 
 
 def find_uv() -> str:
@@ -162,29 +203,34 @@ def _environment(cache: Path) -> dict[str, str]:
     return places | {name: value for name, value in os.environ.items() if name not in FOREIGN}
 
 
+#: in what uv says where an index does not answer; of a package that it did get it says that it failed to download it
+_UNREACHED = r"Request failed|error sending request|[Ff]ailed to fetch|dns error|client error|HTTP status"
 #: every line of uv's but its hints
 _CAUSE = r"^(?!hint:)"
 
 
-def explain(said: str, arguments: Sequence[str], *, pythons: str) -> TaskError:
+def explain(said: str, arguments: Sequence[str], *, pythons: str, further: Further = NOTHING) -> TaskError:
     """What uv's error output means: the cause and what to type.
 
     Args:
         said: what uv wrote on standard error.
         arguments: of the command that failed.
         pythons: the directory where uv keeps the Pythons that it downloads.
+        further: what was to be installed besides Airflow, if it was that.
     """
-    text = cleaned(said)
+    text, what = cleaned(said), f"what {further.shown} asks for" if further.known else "Airflow"
     last = telling(text, _CAUSE).removeprefix("cause: ")
     host = ""
-    if re.search(r"Request failed|error sending request|[Ff]ailed to (fetch|download)|dns error", text):
+    if re.search(_UNREACHED, text):
         host = (re.findall(r"https?://(?:\*+@)?([^/`\s]+)", text) or ["pypi.org"])[0]
     if arguments[0] == "venv" and "No space left" not in text:
         return _no_python(arguments[arguments.index("--python") + 1], text, f"{host}: {last}" if host else "", pythons)
     if host:
-        return TaskError(f"cannot install Airflow: {host}: {last}", hint=sh("curl -sSI {}", f"https://{host}"))
+        return TaskError(f"cannot install {what}: {host}: {last}", hint=sh("curl -sSI {}", f"https://{host}"))
     if "No space left" in text:
-        return TaskError("cannot install Airflow: the disk is full", hint=sh("df -h {}", pythons))
+        return TaskError(f"cannot install {what}: the disk is full", hint=sh("df -h {}", pythons))
+    if further.known:
+        return _unsatisfied(text, further)
     return TaskError(
         f"cannot install Airflow: {last}",
         hint=sh("uv pip install --dry-run --require-hashes -r {}", arguments[-1]),
@@ -206,3 +252,27 @@ def _no_python(wanted: str, text: str, unreached: str, pythons: str) -> TaskErro
         f"cannot install Airflow: no Python {' to '.join(dict.fromkeys(fitting))} is here ({why})",
         hint=sh("UV_PYTHON_INSTALL_DIR={} {} python install {}", pythons, find_uv(), fitting[-1]),
     )
+
+
+#: of what uv says of requirements, the line from which the others follow
+_WHY = r"\bBecause\b|\bfatal\b|^cause: (?:Expected|Hash|failed to read)"
+
+
+def _unsatisfied(text: str, further: Further) -> TaskError:
+    """Why uv could not install what a file asks for, and the line of it that uv speaks of."""
+    what, why = telling(text, r"^error: ", first=True), telling(text, _WHY, otherwise=" ").removeprefix("cause: ")
+    said = why if "Because" in why else f"{what.removeprefix('error: ')}: {why}".rstrip(": ")
+    lines = [line.strip() for line in further.known.decode(errors="replace").splitlines()]
+    number = next((number for number, line in enumerate(lines, 1) if _is_about(text, line)), 0)
+    where = f", line {number} ({lines[number - 1]})" if number else ""
+    at = f" +{number}" if number else ""
+    return TaskError(
+        cleaned(f"cannot install what {further.shown} asks for{where}: {said}"),
+        hint=sh(f"less{at} {{}}", further.shown),
+    )
+
+
+def _is_about(said: str, line: str) -> bool:
+    name = re.match(r"[A-Za-z0-9][\w.-]*", line)
+    named = name and re.search(rf"(?<![\w.-]){re.escape(name[0])}(?![\w-])", said, re.IGNORECASE)
+    return bool(named) or (bool(line) and not line.startswith("#") and line in said)

@@ -89,6 +89,19 @@ def test_started_again_every_component_is_another_process(airflow: Embedded) -> 
     assert before.isdisjoint(service.identity for service in airflow.running())
 
 
+def test_what_runs_from_another_installation_is_none_of_its_components_and_is_replaced(airflow: Embedded) -> None:
+    start(airflow)
+    before = pids(airflow).values()
+    (airflow.project / venv.FURTHER).write_text("pandas\n")
+    fake_airflow.make(airflow.place.venv)
+    (airflow.place.venv / venv.MARKER).touch()
+    assert {service.name for service in airflow.running()} == {embedded.LEFT}
+    start(airflow)
+    assert tuple(pids(airflow)) == SERVICES
+    assert {*before}.isdisjoint(pids(airflow).values())
+    assert not any(map(psutil.pid_exists, before))
+
+
 def test_what_runs_is_waited_for_as_it_is_until_it_is_healthy_or_one_of_it_ends(airflow: Embedded) -> None:
     start(airflow)
     before = pids(airflow)

@@ -28,6 +28,7 @@ echo "$UV_CACHE_DIR" > "$NOTES.cache"
 for last; do :; done
 case "$*" in
     *" venv "*) mkdir -p "$last/bin" && ln -s "$PYTHON" "$last/bin/python" ;;
+    *" pip install "*) test -z "$FAKE_FURTHER" || { printf '%b' "$FAKE_FURTHER" >&2; exit 1; } ;;
     *" pip sync "*) sleep 0.2; test -z "$FAKE_UV" || { printf '%b' "$FAKE_UV" >&2; exit 2; } ;;
 esac
 """
@@ -42,6 +43,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
     monkeypatch.setenv("PYTHON", sys.executable)
     monkeypatch.setenv("FAKE_UV", "")
+    monkeypatch.setenv("FAKE_FURTHER", "")
     monkeypatch.delenv("UV_CACHE_DIR", raising=False)
     return tmp_path / "a cäche" / "aws-airflow-tasks"
 
@@ -152,6 +154,95 @@ def test_without_uv_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     with pytest.raises(TaskError) as caught:
         venv.ensure(3, tmp_path)
     assert caught.value.hint == f"{sys.executable} -m pip install uv"
+
+
+def further(cache: Path, text: str) -> venv.Further:
+    file = cache.parent.parent / "asks.txt"
+    file.write_text(text)
+    return venv.Further(text.encode(), file, Path("/my/requirements.txt"))
+
+
+def test_what_a_project_asks_for_besides_is_installed_into_an_environment_of_its_own_where_airflow_stays(
+    cache: Path,
+) -> None:
+    asked = further(cache, "pandas\n")
+    folder = venv.ensure(3, cache, asked)
+    assert venv.is_ready(folder)
+    assert not venv.is_ready(venv.folder(3, cache))
+    assert folder.name.startswith(venv.folder(3, cache).name + "-")
+    assert venv.folder(3, cache, asked._replace(known=b"other")) != folder
+    _, _, installed = calls(cache)
+    words = installed.split()
+    assert words[words.index("-r") + 1] == str(asked.file)
+    assert "--constraint" in words
+    assert sorted(path.name for path in cache.iterdir()) == sorted([folder.name, f"{folder.name}.lock"])
+
+
+#: what uv says of requirements, each with the line that it speaks of and the words that tell
+REFUSED = {
+    "unknown": (
+        "error: No solution found when resolving dependencies\n"
+        "  cause: Because nosuch was not found in the package registry and you require nosuch==1, we can conclude that "
+        "your requirements are unsatisfiable.\n",
+        "requests\n# nosuch\nnosuch==1\n",
+        "line 3 (nosuch==1): Because nosuch was not found in the package registry",
+    ),
+    "another airflow": (
+        "error: No solution found when resolving dependencies\n"
+        "  cause: Because old-package==1 depends on apache-airflow<3 and you require old-package==1, and so on.\n",
+        "old-package==1\n",
+        "line 1 (old-package==1): Because old-package==1 depends on apache-airflow<3",
+    ),
+    "no requirement": (
+        "error: Couldn't parse requirement in `asks.txt` at position 0\n"
+        "  cause: Expected one of `@`, found `l`\n         bad line !!\n             ^\n",
+        "bad line !!\n",
+        "line 1 (bad line !!): Couldn't parse requirement in `asks.txt` at position 0: Expected one of",
+    ),
+    "no compiler": (
+        "error: Failed to build `graphs==1.13`\n  cause: The build backend returned an error\n\n"
+        "         [stdout]\n         copying graphs/a.py\n         [stderr]\n"
+        "         graphs/a.i:1: fatal error: cgraph.h: No such file or directory\n         compilation terminated.\n",
+        "graphs\n",
+        "line 1 (graphs): Failed to build `graphs==1.13`: graphs/a.i:1: fatal error: cgraph.h: No such file",
+    ),
+    "another hash": (
+        "error: Failed to download `six==1.17.0`\n  cause: Hash mismatch for `six==1.17.0`\n\n         Expected:\n",
+        "six==1.17.0 --hash=sha256:00\n",
+        "Failed to download `six==1.17.0`: Hash mismatch for `six==1.17.0`",
+    ),
+    "a file that is not there": (
+        "error: Distribution not found at: file:///x/pkg\n",
+        "./pkg\n",
+        "asks for: Distribution not found at: file:///x/pkg",
+    ),
+    "nothing": ("", "pandas\n", "asks for: it said nothing"),
+}
+
+
+@pytest.mark.parametrize(("said", "text", "told"), REFUSED.values(), ids=REFUSED.keys())
+def test_requirements_that_cannot_be_installed_are_told_by_their_line_and_leave_nothing_half_built(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, said: str, text: str, told: str
+) -> None:
+    monkeypatch.setenv("FAKE_FURTHER", said or " ")
+    asked = further(cache, text)
+    with pytest.raises(TaskError) as caught:
+        venv.ensure(3, cache, asked)
+    assert told in caught.value.message
+    assert caught.value.message.startswith("cannot install what /my/requirements.txt asks for")
+    assert re.fullmatch(r"less( \+\d+)? /my/requirements\.txt", caught.value.hint)
+    assert [path for path in cache.iterdir() if path.suffix != ".lock"] == []
+
+
+def test_an_index_that_does_not_answer_is_no_fault_of_the_requirements(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_FURTHER", NO_NETWORK)
+    with pytest.raises(TaskError) as caught:
+        venv.ensure(3, cache, further(cache, "aiohttp\n"))
+    assert "requirements.txt asks for: pypi.example: failed to lookup" in caught.value.message
+    assert caught.value.hint == "curl -sSI https://pypi.example"
+    assert "token" not in caught.value.message
 
 
 NO_NETWORK = """error: Request failed after 3 retries in 5.0s

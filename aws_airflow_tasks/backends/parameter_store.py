@@ -87,6 +87,11 @@ def read(name: str) -> Read:
     return Read("ssm", "get_parameter", {"Name": name, "WithDecryption": True}, ("Parameter", "Value"))
 
 
+def explained(account: Account, name: str) -> AbstractContextManager[None]:
+    """See the protocol."""
+    return _explained(account, name)
+
+
 def describe(account: Account, name: str) -> Entry | None:
     """An entry without its value (two calls); None when there is none.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 from aws_airflow_tasks.core import TaskError
@@ -86,6 +87,9 @@ class Backend(Protocol):
 
     def read(self, name: str) -> Read:
         """How an entry's value is read."""
+
+    def explained(self, account: Account, name: str) -> AbstractContextManager[None]:
+        """Turn the errors of a call about an entry into :class:`TaskError`."""
 
     def describe(self, account: Account, name: str) -> Entry | None:
         """An entry without its value, pending deletion included; None when there is none."""

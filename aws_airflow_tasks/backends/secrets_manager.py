@@ -78,6 +78,11 @@ def read(name: str) -> Read:
     return Read("secretsmanager", "get_secret_value", {"SecretId": name}, ("SecretString",))
 
 
+def explained(account: Account, name: str) -> AbstractContextManager[None]:
+    """See the protocol."""
+    return _explained(account, name)
+
+
 def describe(account: Account, name: str) -> Entry | None:
     """An entry without its value, pending deletion included; None when there is none."""
     client = _client(account)

@@ -13,7 +13,7 @@ from aws_airflow_tasks.core import Check, TaskError, digest, sh
 from aws_airflow_tasks.runtimes import precedence
 from aws_airflow_tasks.runtimes.precedence import Ours
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import env
+from aws_airflow_tasks.steps import diagnosis, env, symptoms
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import endpoints, readable, seeing, sessions
@@ -56,10 +56,13 @@ def _script(name: str) -> str:
 def _ask(site: Site, service: str, script: str, question: dict[str, Any]) -> dict[str, Any]:
     """Run a script where ``service`` runs and return the JSON object that it prints."""
     argv, limit = ["python", "-", json.dumps(question)], max(LIMIT, site.settings.wait)
-    done = site.runtime.exec(service, argv, stdin=_script(script), timeout=limit)
+    done = site.runtime.exec(service, argv, stdin=_script("told") + _script(script), timeout=limit)
     try:
         answer = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
+        known = next(iter(symptoms.found(done.stderr, site.credentials.profile)), None)
+        if known:
+            raise TaskError(f"the probe did not run: {known.detail}", hint=known.hint) from None
         raise TaskError(f"the probe did not run: {telling(done.stderr, '')}", hint=command("start")) from None
     return dict(answer)
 
@@ -85,9 +88,9 @@ def service_checks(site: Site, service: str, expected: Expected) -> Iterator[Che
     found = _ask(site, service, "probe", question)
     yield _files_readable(site, service, found)
     yield _environment(site, service, found["environment"], wanted)
-    yield _identity(service, found["identity"], expected)
+    yield _identity(site, service, found["identity"], expected)
     if "secret" in found:
-        yield _raw_secret(service, found["secret"], expected)
+        yield _raw_secret(site, service, found["secret"], expected)
 
 
 def _files_readable(site: Site, service: str, found: dict[str, Any]) -> Check:
@@ -143,12 +146,13 @@ def beaten(site: Site, check: Check, variables: Mapping[str, str], ours: Ours) -
     return check._replace(status="failed" if check.status == "failed" else "warning", detail=said)
 
 
-def _identity(service: str, found: dict[str, Any], expected: Expected) -> Check:
+def _identity(site: Site, service: str, found: dict[str, Any], expected: Expected) -> Check:
     if "error" in found:
-        return Check("identity-in-service", "failed", _first_line(found["error"]), command("creds", "--fresh"), service)
+        told = diagnosis.met(site, service, found["error"], plain=True)
+        return Check("identity-in-service", "failed", told.message, told.hint or command("start"), service)
     arn = found["value"]["arn"]
     if stranger := _stranger(arn, expected):
-        return Check("identity-in-service", "failed", stranger, command("start"), service)
+        return Check("identity-in-service", "failed", stranger, diagnosis.other_keys(site), service)
     return Check("identity-in-service", "ok", arn, "", service)
 
 
@@ -158,9 +162,10 @@ def _stranger(arn: str, expected: Expected) -> str:
     return "" if principal(arn) == principal(ours) else f"{arn}, but this host is {ours}"
 
 
-def _raw_secret(service: str, found: dict[str, Any], expected: Expected) -> Check:
+def _raw_secret(site: Site, service: str, found: dict[str, Any], expected: Expected) -> Check:
     if "error" in found:
-        return Check("raw-secret", "failed", _first_line(found["error"]), command("secrets"), service)
+        told = diagnosis.met(site, service, found["error"], entry=_entry(site, "variable"), plain=True)
+        return Check("raw-secret", "failed", told.message, told.hint or command("secrets"), service)
     same = found["value"] == digest(expected.variable)
     detail = "the value that this host reads" if same else "another value than this host reads"
     return Check("raw-secret", "ok" if same else "failed", detail, "" if same else command("env"), service)
@@ -186,20 +191,25 @@ def backend_check(site: Site, expected: Expected) -> Check:
         for kind, value in want.items():
             answer = answers[kind]
             if answer.get("value") != value:
-                return _not_found(answers, whose, kind, names[kind], multi_team=bool(found.get("multi_team")))
+                return _not_found(site, answers, whose, kind, names[kind], bool(found.get("multi_team")))
     return Check("backend", "ok", f"{found['backend']} finds the variable and the connection", "", SCHEDULER)
 
 
-def _not_found(answers: Mapping[str, Any], whose: str, kind: str, name: str, *, multi_team: bool) -> Check:
+def _not_found(site: Site, answers: Mapping[str, Any], whose: str, kind: str, name: str, multi_team: bool) -> Check:
     answer = answers[kind]
     if multi_team and TEAM in name:
         detail = f"in multi-team mode Airflow looks for no {kind} with {TEAM} in its name: {name}"
         hint = f"INVOKE_AWS_AIRFLOW_CHECK_{kind.upper()}=another_name {command('secrets dag')}"
         return Check("backend", "failed", detail, hint, SCHEDULER)
-    told = "it found none" if answer.get("value") is None else "it found another one"
-    seen = _first_line(answer.get("error", "")) or told
-    detail = f"{whose}{answers['backend'] or 'no backend'} on {kind} {name}: {seen}"
-    return Check("backend", "failed", detail, command("env secrets"), SCHEDULER)
+    told = TaskError("it found none" if answer.get("value") is None else "it found another one")
+    if "error" in answer:
+        told = diagnosis.met(site, SCHEDULER, answer["error"], entry=_entry(site, kind))
+    detail = f"{whose}{answers['backend'] or 'no backend'} on {kind} {name}: {told.message}"
+    return Check("backend", "failed", detail, told.hint or command("env secrets"), SCHEDULER)
+
+
+def _entry(site: Site, kind: str) -> str:
+    return str(getattr(site.backend, f"{kind}_name")(site.settings)) if site.backend else ""
 
 
 #: the connection of Airflow's AWS hooks, where DAG code names no other
@@ -226,11 +236,14 @@ def hook_check(site: Site, expected: Expected, lines: Sequence[str]) -> Check:
         return Check("hook-identity", "ok", f"{printed[HOOK]['value']}, by {' and by '.join(WAYS)}")
     found = _ask(site, SCHEDULER, "hook", {}) | printed
     for way in WAYS:
-        problem = _first_line(found[way].get("error", "")) or _stranger(found[way]["value"], expected)
-        if problem:
+        error, stranger = found[way].get("error"), _stranger(found[way].get("value", ""), expected)
+        if error or stranger:
             place, hint = _place(site, found["place"].get("value")) if way == HOOK else ("", "")
+            if error:  # of a connection's own keys, if there is one, and not of a profile's
+                told = diagnosis.unknown(error) if place else diagnosis.met(site, SCHEDULER, error)
+                stranger, hint = told.message, hint or told.hint
             where = f", a connection in {place}" if place else ""
-            return Check("hook-identity", "failed", f"by {way}{where}: {problem}", hint or command("start"), SCHEDULER)
+            return Check("hook-identity", "failed", f"by {way}{where}: {stranger}", hint or command("start"), SCHEDULER)
     return Check("hook-identity", "ok", f"{found[HOOK]['value']}, by {' and by '.join(WAYS)}", "", SCHEDULER)
 
 
@@ -238,11 +251,6 @@ def _printed(way: str, lines: Sequence[str]) -> str:
     """The ARN that the example DAG printed; empty: it did not, or Airflow hid a part of it."""
     found = (re.search(rf"identity by {way} = (arn:[^\s*]+)(?!\S)", line) for line in lines)
     return next((match[1] for match in found if match), "")
-
-
-def _first_line(error: str) -> str:
-    """AWS may quote a whole request, with a session token in it, in the lines below."""
-    return telling(error.partition("\n")[0]) if error else ""
 
 
 def _place(site: Site, holder: str | None) -> tuple[str, str]:

@@ -7,10 +7,11 @@ and the Astro CLI say.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import Check, TaskError
+from aws_airflow_tasks.steps import inside
 from aws_airflow_tasks.steps.layers import LAYERS
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
@@ -56,12 +57,17 @@ def _of_lines() -> Iterator[Row]:
 
 
 def _of_causes() -> Iterator[Row]:
-    """Those of AWS and botocore; names that mean the same share a row."""
-    words, same = _Placeholders(), dict[tuple[str, Cause], list[str]]()
+    """Those of AWS and botocore; names that mean the same share a row, and in a service another command may mend."""
+    words, same = _Placeholders(), dict[tuple[str, Cause, inside.Row | None], list[str]]()
     for name, cause in CAUSES.items():
-        same.setdefault((layer_of(name), cause), []).append(name)
-    for (layer, cause), names in same.items():
-        yield Row(layer, ", ".join(names), cause.message.format_map(words), cause.hint.format_map(words))
+        same.setdefault((layer_of(name), cause, inside.row(name)), []).append(name)
+    for (layer, cause, there), names in same.items():
+        here = "host-identity" if there else layer
+        row = Row(here, ", ".join(names), cause.message.format_map(words), cause.hint.format_map(words))
+        yield row
+        if there:
+            command = there.command(inside.There(routes=["HTTPS_PROXY"]))
+            yield Row(layer, row.symptom, f"{row.cause} ({there.said})", command, there.simulated)
 
 
 class _Placeholders(dict[str, str]):
@@ -244,15 +250,27 @@ _FIELDS = re.compile(
 _ABSENT = {"ResourceNotFoundException", "ParameterNotFound"}
 
 
-class _Told(Exception):  # noqa: N818
-    """An error that was only read of, as ``world.causes`` takes one."""
+class Told(Exception):  # noqa: N818
+    """An error that was only told of, as ``world.causes`` takes one.
 
-    def __init__(self, said: str, code: str = "", operation: str = "") -> None:
+    Args:
+        said: its message.
+        code: AWS's, if AWS answered.
+        operation: what AWS was asked.
+        status: of HTTP.
+        kwargs: the fields of botocore's sentence; None: those that are found in it.
+    """
+
+    def __init__(
+        self, said: str, code: str = "", operation: str = "", status: int = 0, kwargs: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(said)
         self.operation_name = operation
-        self.response = {"Error": {"Code": code, "Message": said}} if code else {}
-        self.kwargs = {name: value for found in _FIELDS.finditer(said) for name, value in found.groupdict("").items()}
-        self.kwargs = {name: value for name, value in self.kwargs.items() if value}
+        answer = {"Error": {"Code": code, "Message": said}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        self.code = code
+        self.response = answer if code or status else {}
+        known = {name: value for found in _FIELDS.finditer(said) for name, value in found.groupdict("").items()}
+        self.kwargs = {name: value for name, value in known.items() if value} if kwargs is None else kwargs
 
 
 def found(text: str, profile: str) -> list[Check]:
@@ -274,32 +292,45 @@ def _of_line(line: str, known: Sequence[Symptom], profile: str) -> Iterator[Chec
             yield Check(row.layer, "warning", row.cause, row.hint)
     answers = list(_ANSWER.finditer(line))
     for answer in answers:
-        if answer["code"] in _ABSENT:
-            cause = f"what Airflow asks for is not there ({answer['operation']}): another name, prefix or region"
-            yield Check("raw-secret", "warning", cause, command("secrets.list"))
-        else:
-            error = _Told(answer["said"], answer["code"], answer["operation"])
-            yield _explained(answer["code"], error, profile)
+        error = Told(answer["said"], answer["code"], answer["operation"])
+        yield absent(error) or _explained(row_of(error), error, profile)
     for name in () if answers else re.findall(r"\b[A-Z]\w+\b", line):
         if name in BASES or (name in CAUSES and name not in _COMMON):
-            yield _explained(name, _named(name, line), profile)
+            yield _explained(BASES.get(name, name), told([name, BASES.get(name, name)], line), profile)
 
 
-def _named(name: str, line: str) -> Exception:
-    """An error of that class's name, with the base that has a row."""
-    base = type(BASES.get(name, name), (_Told,), {})
-    return type(name, (base,), {})(line)  # type: ignore[no-any-return]
+def told(names: Sequence[str], *said: Any, **more: Any) -> Told:
+    """An error by the names of its class and of that one's bases, the last the most general; see :class:`Told`."""
+    made: Any = Told
+    for name in reversed(names):
+        made = type(name, (made,), {})
+    error: Told = made(*said, **more)
+    return error
+
+
+def row_of(error: Told) -> str:
+    """The code or class by which ``CAUSES`` has an error; empty: it is none of AWS's or botocore's."""
+    names = [error.code, "ClientError"] if error.code else [cls.__name__ for cls in type(error).__mro__]
+    return next((name for name in names if name in CAUSES), "")
+
+
+def absent(error: Told) -> Check | None:
+    """What an answer of AWS's tells of an entry that is not there; None: it tells something else."""
+    if error.code not in _ABSENT:
+        return None
+    cause = f"what Airflow asks for is not there ({error.operation_name}): another name, prefix or region"
+    return Check("raw-secret", "warning", cause, command("secrets.list"))
 
 
 def _explained(name: str, error: Exception, profile: str) -> Check:
     whose = cleaned(getattr(error, "kwargs", {}).get("profile", "")) or profile
-    told: TaskError = explain(error, Subject(whose, "the region asked", renew=command("refresh")))
+    said: TaskError = explain(error, Subject(whose, "the region asked", renew=command("refresh")))
     role = getattr(error, "operation_name", "") == "AssumeRole"
     layer = "identity-in-service" if role else layer_of(name)
     if name == "NoCredentialsError":
         message = "Airflow finds no credentials: the file is not there, not readable, or a directory"
         return Check(layer, "warning", message, f"{command('setup')} && {command('verify')}")
-    return Check(layer, "warning", cleaned(told.message), cleaned(told.hint))
+    return Check(layer, "warning", cleaned(said.message), cleaned(said.hint))
 
 
 def hidden(line: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import NoRegionError
 
 from aws_airflow_tasks.core import Check, TaskError, digest
 from aws_airflow_tasks.runtimes.precedence import Ours
@@ -24,6 +25,7 @@ from aws_airflow_tasks.steps.probing import Expected, backend_check, beaten, ser
 from aws_airflow_tasks.world.aws import Identity
 from aws_airflow_tasks.world.cli import Completed
 from tests import facts
+from tests.steps.raised import data
 from tests.world.server import Embedded, embedded
 
 __all__ = ["embedded"]
@@ -36,6 +38,9 @@ class Service:
     """Runs the probe in a process of its own with an environment that the test chooses."""
 
     name, mounts, reads = "docker", True, "compose"
+
+    def running(self) -> tuple[()]:
+        return ()
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = dict(environment)
@@ -128,10 +133,11 @@ def test_no_credentials_and_no_secret_are_told_apart(
 ) -> None:
     none = environment | {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none")}
     checks = found(none, expected, embedded.url)
-    assert "NoCredentialsError" in checks["identity-in-service"].detail
+    assert "profile default has no credentials (in Airflow" in checks["identity-in-service"].detail
+    assert checks["identity-in-service"].hint == "invoke refresh --force"
     elsewhere = site(Service(environment), endpoint_url=embedded.url, check_variable="absent")
     absent = service_checks(elsewhere, "scheduler", expected)
-    assert "ResourceNotFoundException" in {check.check: check for check in absent}["raw-secret"].detail
+    assert "absent: what Airflow asks for is not there" in {check.check: check for check in absent}["raw-secret"].detail
 
 
 def test_one_file_that_is_a_symlink_to_nowhere_fails_though_the_other_can_be_read(
@@ -200,8 +206,10 @@ def test_the_backend_must_find_this_very_variable_and_host(expected: Expected) -
     assert backend(good, expected).status == "ok"
     assert backend(good | {"variable": {"value": None}}, expected).status == "failed"
     assert backend(good | {"variable": {"value": "stale"}}, expected).status == "failed"
-    assert "no backend" in backend(good | {"backend": None, "variable": {"error": "x"}}, expected).detail
-    assert "NoRegionError" in backend(good | {"connection": {"error": "NoRegionError: …"}}, expected).detail
+    broken = {"error": data(AttributeError("x"))}
+    assert "no backend" in backend(good | {"backend": None, "variable": broken}, expected).detail
+    assert "AttributeError: x" in backend(good | {"connection": broken}, expected).detail
+    assert "no region is set" in backend(good | {"connection": {"error": data(NoRegionError())}}, expected).detail
 
 
 def test_another_backend_for_tasks_is_named_with_its_place_and_one_that_finds_others_too(expected: Expected) -> None:
@@ -261,6 +269,13 @@ def test_a_probe_that_cannot_run_is_an_error_with_its_last_line(expected: Expect
     broken = site(Answering("", "Traceback\nAirflowConfigException: the backend key"))
     with pytest.raises(TaskError, match="AirflowConfigException: the backend key"):
         backend_check(broken, expected)
+
+
+def test_a_probe_that_cannot_run_for_a_known_reason_has_its_cause_and_its_command(expected: Expected) -> None:
+    said = 'AirflowConfigException: The object could not be loaded. Please check "backend" key in "secrets" section.'
+    with pytest.raises(TaskError, match="the amazon provider is not installed, or the class is misspelt") as caught:
+        backend_check(site(Answering("", f"Traceback\n{said}")), expected)
+    assert caught.value.hint == "invoke provider env start"
 
 
 @pytest.mark.parametrize(("wait", "limit"), [(300, 300), (1800, 1800), (5, 120)])

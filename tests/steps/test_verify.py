@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Check, Plan, TaskError
@@ -31,6 +32,7 @@ from aws_airflow_tasks.world.aws import Account, Identity
 from aws_airflow_tasks.world.cli import Completed
 from tests.facts import site
 from tests.project import airflow, astro_project, embedded, run
+from tests.steps.raised import data, refused
 from tests.test_setup import CONNECTION, VARIABLE, Run, project, secrets
 from tests.world.server import Embedded
 
@@ -51,6 +53,9 @@ class Runtime:
 
     def services(self) -> tuple[str, ...]:
         return ("scheduler", "triggerer")
+
+    def running(self) -> tuple[Service, ...]:
+        return ()
 
     def login(self) -> Any:
         return type("Login", (), {"url": "http://127.0.0.1:1", "major": 3})()
@@ -791,15 +796,17 @@ def test_the_scheduler_is_asked_where_the_log_does_not_say_who(log: str, monkeyp
 
 def test_a_run_that_failed_at_the_hook_alone_is_told_once_and_by_the_hook(monkeypatch: pytest.MonkeyPatch) -> None:
     log = GOOD + identities().partition("WARNING")[0] + "ClientError: (InvalidClientTokenId)\n"
-    raised = "ClientError: An error occurred (InvalidClientTokenId)\nx-amz-security-token:canary"
-    hooks = HOOKS | {"aws_default": {"error": raised}, "place": {"value": "MetastoreBackend"}}
+    raised = refused("InvalidClientTokenId", "The security token is invalid.\nx-amz-security-token:canary")
+    hooks = HOOKS | {"aws_default": {"error": data(raised)}, "place": {"value": "MetastoreBackend"}}
     hook, run = proven(monkeypatch, "failed", log, hooks)
-    assert hook.detail == "by aws_default, a connection in Airflow's database: " + raised.partition("\n")[0]
+    raw = "ClientError (InvalidClientTokenId): The security token is invalid."
+    assert hook.detail == f"by aws_default, a connection in Airflow's database: {raw}", "they are no profile's keys"
+    assert hook.hint == "open http://127.0.0.1:1/connections"
     assert run == Check("dag-run", "skipped", "hook-identity failed")
 
 
 def test_a_run_that_did_not_print_what_it_read_failed_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    hooks = HOOKS | {"aws_default": {"error": "NoCredentialsError"}}
+    hooks = HOOKS | {"aws_default": {"error": data(NoCredentialsError())}}
     _, run = proven(monkeypatch, "failed", "KeyError: 'Variable x does not exist'\n", hooks)
     assert (run.status, run.detail) == ("failed", "the DAG run failed: KeyError: 'Variable x does not exist'")
 

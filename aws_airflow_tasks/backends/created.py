@@ -53,5 +53,7 @@ def _short(name: str) -> str:
 
 def _id(account: Account, name: str) -> str:
     client: Any = account.client("kms")
-    with account.explained(name if name.startswith("arn:") else "*"):
+    owner, known = account.identity.account if account.identity else "*", "alias/" not in name
+    form = f"arn:{account.partition}:kms:{account.credentials.region}:{owner}:key/{_short(name) if known else '*'}"
+    with account.explained(name if known and name.startswith("arn:") else form):
         return str(client.describe_key(KeyId=name)["KeyMetadata"]["KeyId"])

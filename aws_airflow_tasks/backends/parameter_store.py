@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.backends import created, limits
@@ -16,6 +17,7 @@ from aws_airflow_tasks.backends.protocol import Entry, Read, pairs
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.world import endpoints, profiles
 from aws_airflow_tasks.world.aws import Account
 from aws_airflow_tasks.world.profiles import Credentials
@@ -79,7 +81,7 @@ def connection_name(settings: Settings) -> str:
 def look(name: str, account: Account) -> str:
     """The command that shows what an entry is, without its value."""
     command = sh("aws ssm describe-parameters --parameter-filters {}", f"Key=Name,Values={name}")
-    return command + profiles.options(account.credentials, account.settings)
+    return command + profiles.options(account.credentials, account.settings, "ssm")
 
 
 def read(name: str) -> Read:
@@ -281,7 +283,7 @@ def replace(account: Account, name: str, text: str, over: str, token: str) -> st
 
 def _back(account: Account, name: str, version: int) -> str:
     """The command that gives a version's value back, of which neither a screen nor an argument has it."""
-    options = profiles.options(account.credentials, account.settings)
+    options = profiles.options(account.credentials, account.settings, "ssm")
     again = "{Name: Parameter.Name, Value: Parameter.Value, Type: Parameter.Type, Overwrite: `true`}"
     read = sh("aws ssm get-parameter --with-decryption --output json --name {} --query {}", f"{name}:{version}", again)
     write = 'aws ssm put-parameter --cli-input-json "file://$f"'
@@ -314,7 +316,7 @@ def _at(account: Account, name: str, over: str) -> ParameterHistoryTypeDef | Non
 
 def _changed(name: str, now: str, over: str) -> Overtaken:
     message = f"parameter {name} has been changed meanwhile: version {now} is there, not {over}; it stays"
-    return Overtaken(message, hint="type the command again: it plans anew")
+    return Overtaken(message, hint=note("type the same command again: it plans anew"))
 
 
 def _client(account: Account) -> SSMClient:
@@ -323,5 +325,15 @@ def _client(account: Account) -> SSMClient:
 
 
 def _explained(account: Account, name: str) -> AbstractContextManager[None]:
-    resource = name if name == "*" else f"parameter{name}"  # a policy cannot allow to list some of them
-    return account.explained(f"arn:{account.partition}:ssm:{account.credentials.region}:*:{resource}")
+    owner = account.identity.account if account.identity else "*"
+    what = name if name == "*" else f"parameter{name}"  # a policy cannot allow to list some of them
+    arn = f"arn:{account.partition}:ssm:{account.credentials.region}:{owner}:{what}"
+    return account.explained(arn, key=partial(_key, account, name))
+
+
+def _key(account: Account, name: str) -> str:
+    """The KMS key of an entry; of one that is not there, the one that is set; empty: nobody may know."""
+    with contextlib.suppress(Exception):  # only words depend on it
+        pages = _client(account).get_paginator("get_parameter_history").paginate(Name=name, WithDecryption=False)
+        return [each.get("KeyId", "") for page in pages for each in page["Parameters"]][-1] or account.settings.kms_key
+    return account.settings.kms_key

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.backends import created, limits
@@ -14,6 +15,7 @@ from aws_airflow_tasks.backends.protocol import Entry, Read, pairs
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.world import endpoints, profiles
 from aws_airflow_tasks.world.aws import Account
 from aws_airflow_tasks.world.profiles import Credentials
@@ -70,7 +72,7 @@ def connection_name(settings: Settings) -> str:
 def look(name: str, account: Account) -> str:
     """The command that shows what an entry is, without its value."""
     command = sh("aws secretsmanager describe-secret --secret-id {}", name)
-    return command + profiles.options(account.credentials, account.settings)
+    return command + profiles.options(account.credentials, account.settings, "secretsmanager")
 
 
 def read(name: str) -> Read:
@@ -133,7 +135,7 @@ def delete(account: Account, entry_id: str) -> None:
 
 def scheduled(account: Account, name: str) -> TaskError:
     """The error of an entry whose deletion is scheduled: it is there, and Airflow does not see it."""
-    options = profiles.options(account.credentials, account.settings)
+    options = profiles.options(account.credentials, account.settings, "secretsmanager")
     hint = sh("aws secretsmanager restore-secret --secret-id {}", name) + options
     return TaskError(f"secret {name} is scheduled for deletion", hint=hint)
 
@@ -272,7 +274,7 @@ def replace(account: Account, name: str, text: str, over: str, token: str) -> st
         raise Overtaken(
             f"secret {name} was given version {after.get('AWSCURRENT')} by somebody else after ours, {ours}",
             hint=sh("aws secretsmanager list-secret-version-ids --include-deprecated --secret-id {}", name)
-            + profiles.options(account.credentials, account.settings),
+            + profiles.options(account.credentials, account.settings, "secretsmanager"),
         )
     if after.get("AWSPREVIOUS") != over:
         other = after.get("AWSPREVIOUS", "")
@@ -280,7 +282,7 @@ def replace(account: Account, name: str, text: str, over: str, token: str) -> st
         raise Replaced(
             f"secret {name}: somebody wrote version {other} just before ours, {ours}, which has replaced it",
             hint=sh(move + "--move-to-version-id {} --remove-from-version-id {}", name, other, ours)
-            + profiles.options(account.credentials, account.settings)
+            + profiles.options(account.credentials, account.settings, "secretsmanager")
             + "   # gives the other value back",
         )
     return ours
@@ -313,7 +315,7 @@ def _at(account: Account, name: str, over: str, known: Mapping[str, str] | None 
     now = (known or _stages(account, name)).get("AWSCURRENT", "none")
     if now != over:
         message = f"secret {name} has been changed meanwhile: version {now} is there, not {over}; it stays"
-        raise Overtaken(message, hint="type the command again: it plans anew")
+        raise Overtaken(message, hint=note("type the same command again: it plans anew"))
 
 
 def _stages(account: Account, name: str) -> dict[str, str]:
@@ -339,7 +341,20 @@ def _client(account: Account) -> SecretsManagerClient:
 
 
 def _explained(account: Account, name: str) -> AbstractContextManager[None]:
-    return account.explained(f"arn:{account.partition}:secretsmanager:{account.credentials.region}:*:secret:{name}-*")
+    """A policy names a secret that is there with six characters more, and one that is not (yet) by its name."""
+    if name == "*":  # of calls that can be allowed for no single secret
+        return account.explained(name)
+    owner = account.identity.account if account.identity else "*"
+    where = f"arn:{account.partition}:secretsmanager:{account.credentials.region}:{owner}:secret"
+    arns = [name] if name.startswith("arn:") else [f"{where}:{name}", f"{where}:{name}-??????"]
+    return account.explained(*arns, key=partial(_key, account, name))
+
+
+def _key(account: Account, name: str) -> str:
+    """The KMS key of an entry; of one that is not there, the one that is set; empty: nobody may know."""
+    with contextlib.suppress(Exception):  # only words depend on it
+        return _client(account).describe_secret(SecretId=name).get("KmsKeyId", "") or account.settings.kms_key
+    return account.settings.kms_key
 
 
 @contextlib.contextmanager

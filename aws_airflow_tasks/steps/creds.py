@@ -138,7 +138,7 @@ def _warnings(site: Site) -> tuple[str, ...]:
 def _with_sso(needed: LoginNeeded) -> LoginNeeded:
     if needed.command[:2] != ("aws", "configure"):
         return needed
-    return LoginNeeded(needed.message, ("aws", "configure", "sso", *needed.command[2:]))
+    return LoginNeeded(needed.message, ("aws", "configure", "sso", *needed.command[2:]), needed.before)
 
 
 def _choice(there: Mapping[str, str], ask: Callable[[str], str | None], site: Site) -> Change:

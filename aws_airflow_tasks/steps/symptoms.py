@@ -15,7 +15,7 @@ from aws_airflow_tasks.steps import inside
 from aws_airflow_tasks.steps.layers import LAYERS
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
-from aws_airflow_tasks.text.hints import no_region
+from aws_airflow_tasks.text.hints import no_region, note
 from aws_airflow_tasks.world.causes import CAUSES, Cause, Subject, explain
 
 
@@ -71,13 +71,24 @@ def _of_causes() -> Iterator[Row]:
 
 
 class _Placeholders(dict[str, str]):
-    """What a page says where an error has a word of its own."""
+    """What a page says where an error, or this machine, has a word of its own."""
 
     def __missing__(self, name: str) -> str:
-        said = {"renew": command("creds"), "secrets": command("secrets"), "in_another": command("creds", "--region R")}
-        said |= {"option": " --profile PROFILE", "options": " --profile PROFILE --region REGION", "at": "", "why": ""}
-        said |= {"no_region": no_region("PROFILE")}
+        said = dict.fromkeys(("at", "why"), "") | {"said": "WHAT IT SAYS", "option": " --profile PROFILE"}
+        said |= {"kms": " --profile PROFILE --region REGION", "region_name": "REGION", "cred_var": "VARIABLE"}
+        said |= {"renew": command("creds"), "secrets": command("secrets"), "no_region": no_region("PROFILE")}
+        said |= {"elsewhere": command("creds", "--region us-east-1"), "whole": "aws configure --profile PROFILE"}
+        said |= {"edit": '"${EDITOR:-vi}" FILE', "edit_config": '"${EDITOR:-vi}" ~/.aws/config', "path": "FILE"}
+        said |= {"clock": "sudo timedatectl set-ntp true", "trust": "export AWS_CA_BUNDLE=FILE"}
+        said |= {"without_proxy": "unset HTTPS_PROXY", "crt": 'python -m pip install "botocore[crt]"'}
+        said |= {"manual": note("what AWS means by it: https://docs.aws.amazon.com/…/API_OPERATION.html")}
+        said |= {"reach": note("once this machine reaches AWS (network, VPN, proxy), type the same command again")}
+        said |= {"cure": note(f"ask an administrator of AWS to allow it: {_ALLOWED}")}
         return said.get(name, name.upper())
+
+
+#: a statement of a policy, as a page has it
+_ALLOWED = '{"Effect": "Allow", "Action": "ACTION", "Resource": "ARN"}'
 
 
 def table() -> tuple[Symptom, ...]:

@@ -14,6 +14,7 @@ from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.sources.wanted import Kind
 from aws_airflow_tasks.steps.entries import OWNER, Entries
 from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.world import pace, receipts
 from aws_airflow_tasks.world.causes import Ended, Unreachable
 from aws_airflow_tasks.world.endpoints import EVERYTHING
@@ -184,7 +185,8 @@ def _value(entries: Entries, write: Write) -> str:
     value = entries.backend.values(entries.account, [write.name]).get(write.name)
     if not isinstance(value, Value) or value.text is None or value.version != write.over:
         raise TaskError(
-            f"{write.name} has been changed meanwhile: it stays", hint="type the command again: it plans anew"
+            f"{write.name} has been changed meanwhile: it stays",
+            hint=note("type the same command again: it plans anew"),
         )
     return value.text
 

@@ -3,14 +3,55 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import ssl
 import sys
+from pathlib import Path
 
 from aws_airflow_tasks.core import sh
 
+#: where each of the ways to ask for a proxy is named (urllib's order does not matter here)
+PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+
+
+def note(text: str) -> str:
+    """What no command mends: whom to ask for what. A comment, so that who types every hint types nothing with it."""
+    return f"# {' '.join(text.split())}"
+
 
 def no_region(profile: str) -> str:
-    """What gives a region to a profile that has none."""
-    return f"aws configure set region eu-west-1{profile_option(profile)}"
+    """What gives a region to a profile that has none; which one, nobody but the person knows."""
+    return f"aws configure set region eu-west-1{profile_option(profile)}   # or the one that your secrets are in"
+
+
+def editor(path: str | Path, line: int = 0) -> str:
+    """What opens a file, at a line."""
+    return '"${EDITOR:-vi}" ' + (f"+{line} " if line else "") + sh("{}", path)
+
+
+def set_clock() -> str:
+    """What has this machine ask for the time."""
+    if sys.platform == "darwin":
+        return "sudo sntp -sS time.apple.com"
+    if "microsoft" in os.uname().release.lower():  # WSL, whose clock stands still while the machine sleeps
+        return "sudo hwclock -s"
+    return "sudo timedatectl set-ntp true"
+
+
+def trust() -> str:
+    """What has botocore trust the authorities that this system trusts, a company's among them if it is set up here."""
+    named, ours = os.environ.get("AWS_CA_BUNDLE", ""), ssl.get_default_verify_paths().cafile
+    if not ours or named == ours:
+        return note("AWS_CA_BUNDLE has to name a file with the certificate of who answers: ask who runs your network")
+    return sh("export AWS_CA_BUNDLE={}   # this system's; or the file with your proxy's certificate", ours)
+
+
+def without_proxy() -> str:
+    """What takes away the proxy that does not answer."""
+    named = [name for name in PROXIES if os.environ.get(name)]
+    if not named:
+        return note("start the proxy that this system is set to use, or ask who runs your network for its address")
+    return f"unset {' '.join(named)}   # or, where only a proxy leads out: start it"
 
 
 def endpoint_option(url: str) -> str:
@@ -19,8 +60,9 @@ def endpoint_option(url: str) -> str:
 
 
 def profile_option(profile: str) -> str:
-    """`` --profile dev`` for a command line of `aws`; nothing for the default profile."""
-    return "" if profile == "default" else sh(" --profile {}", profile)
+    """`` --profile dev`` for a command line of `aws`; nothing for the default one where no variable names another."""
+    others = any(os.environ.get(name) for name in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE"))
+    return "" if profile == "default" and not others else sh(" --profile {}", profile)
 
 
 def by_hand(profile: str) -> str:

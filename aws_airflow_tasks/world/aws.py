@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -113,9 +113,14 @@ class Account:
         return self._clients[service]
 
     @contextmanager
-    def explained(self, resource: str = "*") -> Iterator[None]:
-        """Turn the errors of a call, about ``resource`` (an ARN or a pattern of it), into :class:`TaskError`."""
-        subject = profiles.subject(self.credentials, self.settings, resource)
+    def explained(self, *resources: str, key: Callable[[], str] = str) -> Iterator[None]:
+        """Turn the errors of a call into :class:`TaskError`.
+
+        Args:
+            resources: what it is about, as ARNs or patterns of them; none: that is not known.
+            key: asks for the KMS key of that, where a call is denied for it; empty: not known.
+        """
+        subject = profiles.subject(self.credentials, self.settings, resources or ("*",), key)
         with waits.told(f"AWS, asked with profile {subject.profile}"), explained(subject):
             yield
 

@@ -7,15 +7,27 @@ signature does not match, helpers print what they like, and an endpoint's URL ma
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
-from aws_airflow_tasks.text.hints import no_region, profile_option
+from aws_airflow_tasks.text.hints import (
+    editor,
+    install,
+    no_region,
+    note,
+    profile_option,
+    set_clock,
+    trust,
+    without_proxy,
+)
+from aws_airflow_tasks.world import denials
 
 
 class Unreachable(TaskError):  # noqa: N818
@@ -36,11 +48,17 @@ class LoginNeeded(Ended):
     Args:
         message: the cause.
         command: the command line that asks them.
+        before: what is typed before it, for a shell in which it would not log in as it should.
     """
 
-    def __init__(self, message: str, command: Sequence[str]) -> None:
-        super().__init__(message, hint=shlex.join(command))
+    def __init__(self, message: str, command: Sequence[str], before: str = "") -> None:
+        super().__init__(message, hint=before + shlex.join(command))
         self.command = tuple(command)
+        self.before = before
+
+
+#: what takes away keys in the environment, which come before a profile's
+UNSET = "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN   # or set fresh ones"
 
 
 class Subject(NamedTuple):
@@ -51,18 +69,22 @@ class Subject(NamedTuple):
         region: the region asked, or empty.
         renew: the lines that bring fresh credentials of this kind.
         login: the command line that does so; empty when none can.
+        before: what is typed before that, or nothing.
         endpoint: the endpoint that STS is asked at, or empty: AWS's own.
-        options: those by which a command line of `aws` asks as we do.
-        resource: the pattern of what the call was about, for a policy statement.
+        options: those by which a command line of `aws` asks a service as we do.
+        resources: the ARNs, or patterns of them, by which AWS judges what the call was about.
+        key: asks for the KMS key of that; empty: not known.
     """
 
     profile: str
     region: str = ""
     renew: str = ""
     login: tuple[str, ...] = ()
+    before: str = ""
     endpoint: str = ""
-    options: str = ""
-    resource: str = "*"
+    options: Callable[[str], str] = lambda service: ""
+    resources: tuple[str, ...] = ("*",)
+    key: Callable[[], str] = str
 
 
 @contextlib.contextmanager
@@ -81,23 +103,68 @@ def explain(error: Exception, subject: Subject) -> TaskError:
     response: Mapping[str, Any] = getattr(error, "response", None) or {}
     code = str(response.get("Error", {}).get("Code", ""))
     said = str(response.get("Error", {}).get("Message", "")) or str(error)
-    names = [code, "ClientError"] if code else [cls.__name__ for cls in type(error).__mro__]
-    if response and not code.strip("0123456789"):  # an HTTP answer without a code of AWS's
-        names = ["ResponseParserError"]
+    names = [cls.__name__ for cls in type(error).__mro__]
+    if response:
+        names = [code, *_of_status(code, response), "ClientError"]
     cause = next(CAUSES[name] for name in names if name in CAUSES)
+    operation = str(getattr(error, "operation_name", ""))
     words = _Words(
         {str(key): cleaned(str(value)) for key, value in getattr(error, "kwargs", {}).items()}
-        | _allowed(error, cleaned(said), subject)
+        | denials.words(operation, cleaned(said), subject.resources, subject.region, subject.key)
         | {"code": code or type(error).__name__, "said": _first_sentence(cleaned(said))}
-        | {"profile": subject.profile, "region": subject.region, "renew": subject.renew}
+        | {"profile": subject.profile, "region": subject.region}
+        | {"renew": subject.renew or f"aws configure{profile_option(subject.profile)}"}
+        | {"at": f" at {cleaned(subject.endpoint)}" if subject.endpoint else "", "kms": subject.options("kms")}
         | {"option": profile_option(subject.profile), "no_region": no_region(subject.profile)}
-        | {"options": subject.options or profile_option(subject.profile)}
-        | {"in_another": command("creds", "--region R"), "secrets": command("secrets")}
-        | {"at": f" at {cleaned(subject.endpoint)}" if subject.endpoint else ""}
     )
+    words |= _commands(words, denials.service(operation, subject.resources))
     if re.search(r"Signature (expired|not yet current)", said):
         cause = CAUSES["RequestTimeTooSkewed"]
     return _made(cause, words, subject)
+
+
+def _of_status(code: str, response: Mapping[str, Any]) -> Iterator[str]:
+    """The row of an answer by its HTTP status: whose trouble it is, where its code has no row; 5xx is not ours."""
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode") or (int(code) if code.isdigit() else 0)
+    if status >= 500:
+        yield "InternalFailure"
+    elif status == 429:
+        yield "Throttling"
+    elif not code.strip("0123456789"):  # without a code of AWS's
+        yield "ResponseParserError"
+
+
+#: by service where AWS's manual tells an operation's errors
+_MANUALS = {
+    "secretsmanager": "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_{}.html",
+    "ssm": "https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_{}.html",
+    "sts": "https://docs.aws.amazon.com/STS/latest/APIReference/API_{}.html",
+    "kms": "https://docs.aws.amazon.com/kms/latest/APIReference/API_{}.html",
+}
+
+
+def _commands(words: Mapping[str, str], service: str) -> dict[str, str]:
+    """The fields of hints that depend on this machine, or on other fields."""
+    url, manual = words["endpoint_url"], _MANUALS.get(service, "").format(words["operation"])
+    config = os.environ.get("AWS_CONFIG_FILE") or Path.home() / ".aws" / "config"
+    ours = url != "…" and ".amazonaws.com" not in url
+    return {
+        "edit": editor(words.get("path") or config),
+        "edit_config": editor(config),
+        "whole": UNSET if words.get("provider") == "env" else f"aws configure{words['option']}",
+        "clock": set_clock(),
+        "trust": trust(),
+        "without_proxy": without_proxy(),
+        "crt": install("botocore[crt]"),
+        "elsewhere": command("creds", "--region us-east-1"),
+        "secrets": command("secrets"),
+        "manual": note(f"what AWS means by it: {manual}" if manual else "AWS says no more"),
+        "reach": note(
+            f"start what has to answer at {url}, or name another endpoint; then type the same command again"
+            if ours
+            else "once this machine reaches AWS (network, VPN, proxy), type the same command again"
+        ),
+    }
 
 
 def _made(cause: Cause, words: _Words, subject: Subject) -> TaskError:
@@ -107,31 +174,10 @@ def _made(cause: Cause, words: _Words, subject: Subject) -> TaskError:
     if cause.kind == "denied":
         return Denied(message, hint=hint)
     if cause.kind == "login" and subject.login:
-        return LoginNeeded(message, subject.login)
+        return LoginNeeded(message, subject.login, subject.before)
     if cause.kind == "login":
         return Ended(message, hint=hint)
     return TaskError(message, hint=hint)
-
-
-def _allowed(error: Exception, said: str, subject: Subject) -> dict[str, str]:
-    """The IAM action that was denied, the resource, and why, as far as AWS says so."""
-    operation = getattr(error, "operation_name", "")
-    asked = subject.resource.split(":")[2] if subject.resource.startswith("arn:") else "secretsmanager"
-    service = {"GetCallerIdentity": "sts", "AssumeRole": "sts"}.get(operation, asked)
-    action = re.search(r"not authorized to perform: ([\w-]+:\w+)", said)
-    resource = re.search(r"on resource: ([^\s,]+)", said)
-    reason = re.search(r"because (no [\w -]+ policy allows)|with (an explicit deny in an? [\w -]+)", said)
-    return {
-        "operation": operation,
-        "action": action[1] if action else f"{service}:{operation}",
-        "resource": _resource(resource[1] if resource else "", subject.resource),
-        "why": f" ({reason[1] + ' it' if reason[1] else reason[2]})" if reason else "",
-    }
-
-
-def _resource(said: str, known: str) -> str:
-    """What a policy can name: AWS repeats a resource as it was asked for, and a bare name is no ARN."""
-    return said if said and (said.startswith("arn:") or known == "*") else known
 
 
 def _first_sentence(text: str) -> str:
@@ -161,19 +207,24 @@ _SIGNATURE = Cause(
     "the secret access key of profile {profile} does not fit its access key (or this machine's clock is wrong)",
     "{renew}",
 )
-_CLOCK = Cause("AWS refuses the request's time: this machine's clock is wrong", "sudo timedatectl set-ntp true")
-_DENIED = Cause(
-    "not allowed: {action} on {resource}{why}",
-    'let an administrator allow it:\n{{"Effect": "Allow", "Action": "{action}", "Resource": "{resource}"}}',
-    "denied",
-)
-_UNREACHABLE = Cause(
-    "AWS cannot be reached: no answer from {endpoint_url}",
-    "aws sts get-caller-identity{options}   # works once the network is there and {region} is a region",
+_CLOCK = Cause("AWS refuses the request's time: this machine's clock is wrong", "{clock}")
+_DENIED = Cause("not allowed: {action} on {resource}{why}", "{cure}", "denied")
+_KEY = Cause("AWS cannot use the KMS key of it: not allowed, or the key is disabled or deleted", "{cure}", "denied")
+_UNREACHABLE = Cause("AWS cannot be reached: no answer from {endpoint_url}", "{reach}", "unreachable")
+_SSO = Cause("the SSO session of profile {profile} is not there or has ended", "{renew}", "login")
+_BUSY = Cause(
+    "AWS asks for fewer calls at a time ({code})",
+    note("nothing is wrong here: type the same command again in a minute"),
     "unreachable",
 )
-_SSO = Cause("the SSO session of profile {profile} is not there or has ended", "{renew}", "login")
-_BUSY = Cause("AWS asks for fewer calls at a time ({code})", "try again in a minute")
+_TROUBLE = Cause(
+    "AWS has trouble of its own{at} ({code}: {said}), and no refusal",
+    note(
+        "nothing is wrong here: type the same command again in some minutes; "
+        "AWS's own state: https://health.aws.amazon.com/health/status"
+    ),
+    "unreachable",
+)
 
 #: by the error's code where AWS answered, else by the name of botocore's exception or one of its bases
 CAUSES: dict[str, Cause] = {
@@ -192,38 +243,46 @@ CAUSES: dict[str, Cause] = {
     "AccessDenied": _DENIED,
     "AccessDeniedException": _DENIED,
     "UnauthorizedException": _SSO,
-    "RegionDisabledException": Cause("the region {region} is not enabled in this account", "{in_another}"),
-    "DecryptionFailure": Cause(
-        "AWS cannot decrypt it with its KMS key", 'let an administrator allow "kms:Decrypt" on that key'
+    "RegionDisabledException": Cause(
+        "the region {region} is not enabled in this account",
+        note("ask an administrator of the account to enable it; or take a region that is:") + "\n{elsewhere}",
     ),
+    "DecryptionFailure": _KEY,
+    "EncryptionFailure": _KEY,
     "Throttling": _BUSY,
     "ThrottlingException": _BUSY,
+    "ThrottledException": _BUSY,
     "TooManyRequestsException": _BUSY,
-    "LimitExceededException": Cause("a limit of the AWS account is reached: {said}", "ask AWS to raise it"),
+    "RequestLimitExceeded": _BUSY,
+    "InternalFailure": _TROUBLE,
+    "InternalServiceError": _TROUBLE,
+    "InternalServerError": _TROUBLE,
+    "InternalError": _TROUBLE,
+    "ServiceUnavailable": _TROUBLE,
+    "ServiceUnavailableException": _TROUBLE,
+    "LimitExceededException": Cause(
+        "a limit of the AWS account is reached: {said}",
+        note("ask AWS for more, or remove what is not needed: https://console.aws.amazon.com/servicequotas/home"),
+    ),
     "ParameterLimitExceeded": Cause(
         "the account has as many standard parameters in {region} as AWS takes, 10,000",
         "INVOKE_AWS_AIRFLOW_TIER=advanced {secrets}   # $0.05 a month each",
     ),
-    "InvalidKeyId": Cause("AWS cannot use the KMS key: {said}", "aws kms list-aliases{options}"),
+    "InvalidKeyId": Cause("AWS cannot use the KMS key: {said}", "aws kms list-aliases{kms}"),
     "TooManyUpdates": _BUSY,
-    "InvalidRequestException": Cause("AWS refuses {operation}: {said}", "aws secretsmanager list-secrets{option}"),
-    "ClientError": Cause("AWS refuses {operation} ({code}): {said}", "aws sts get-caller-identity{options}"),
+    "ClientError": Cause("AWS refuses {operation} ({code}): {said}", "{manual}"),
     # nothing was asked
     "NoCredentialsError": Cause("profile {profile} has no credentials", "aws configure{option}", "login"),
     "PartialCredentialsError": Cause(
-        "profile {profile} has only half of its credentials: {cred_var} is missing", "aws configure{option}"
+        "profile {profile} has only half of its credentials: {cred_var} is missing", "{whole}"
     ),
-    "ConfigParseError": Cause("{path} is no valid AWS configuration", "mend that file, or move it away"),
+    "ConfigParseError": Cause("{path} is no valid AWS configuration", "{edit}"),
     "ProfileNotFound": Cause("there is no profile {profile}", "aws configure{option}"),
     "NoRegionError": Cause("no region is set for profile {profile}", "{no_region}"),
     "InvalidRegionError": Cause("{region_name} is no region", "{no_region}"),
-    "InfiniteLoopConfigError": Cause(
-        "the source_profile of profile {profile} leads back to itself", "aws configure set source_profile P{option}"
-    ),
-    "InvalidConfigError": Cause("profile {profile} cannot be used: {said}", "aws configure list{option}"),
-    "MissingDependencyException": Cause(
-        "profile {profile} needs a package that is not there: {said}", 'pip install "botocore[crt]"'
-    ),
+    "InfiniteLoopConfigError": Cause("the source_profile of profile {profile} leads back to itself", "{edit_config}"),
+    "InvalidConfigError": Cause("profile {profile} cannot be used: {said}", "{edit_config}"),
+    "MissingDependencyException": Cause("profile {profile} needs a package that is not there: {said}", "{crt}"),
     "RefreshWithMFAUnsupportedError": _EXPIRED,
     "SSOError": _SSO,
     "TokenRetrievalError": _SSO,
@@ -232,23 +291,22 @@ CAUSES: dict[str, Cause] = {
     "RuntimeError": _EXPIRED,  # botocore's own word for credentials that were refreshed and are still expired
     "OSError": Cause("what profile {profile} needs cannot be read: {said}", "{renew}"),
     "JSONDecodeError": Cause("what gives keys to profile {profile} does not answer in JSON", "{renew}"),
-    "ValueError": Cause("a setting of profile {profile} has an impossible value", "aws configure list{option}"),
+    "ValueError": Cause("a setting of profile {profile} has an impossible value", "{edit_config}"),
     # no answer
     "SSLError": Cause(
-        "AWS cannot be reached{at}: its certificate is not trusted here (a proxy?)",
-        "export AWS_CA_BUNDLE=/path/to/your/ca.pem",
-        "unreachable",
+        "AWS cannot be reached{at}: its certificate is not trusted here (a proxy?)", "{trust}", "unreachable"
     ),
-    "ProxyConnectionError": Cause(
-        "AWS cannot be reached: the proxy does not answer", "echo $HTTPS_PROXY", "unreachable"
-    ),
+    "ProxyConnectionError": Cause("AWS cannot be reached: the proxy does not answer", "{without_proxy}", "unreachable"),
     "ConnectionError": _UNREACHABLE,
     "EndpointSilentError": _UNREACHABLE,
     "HTTPClientError": _UNREACHABLE,
     "ResponseParserError": Cause(
         "what answers{at} does not answer as AWS does",
-        "check endpoint_url in invoke.yaml and of the profile, AWS_ENDPOINT_URL and HTTPS_PROXY",
+        note(
+            "in a network with a login page, log in there with a browser; else name an endpoint of AWS's in "
+            "endpoint_url of invoke.yaml or the profile, AWS_ENDPOINT_URL or HTTPS_PROXY: whichever of them is set"
+        ),
         "unreachable",
     ),
-    "BotoCoreError": Cause("{code}: {said}", "aws sts get-caller-identity{options}"),
+    "BotoCoreError": Cause("{code}: {said}", "aws configure list{option}"),
 }

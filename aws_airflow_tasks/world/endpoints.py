@@ -136,6 +136,14 @@ def for_command_line(made: Session) -> dict[str, str]:
     return found
 
 
+def before_login(made: Session) -> str:
+    """What is typed before the command line of a login, so that it sees what :func:`for_command_line` says."""
+    wanted = for_command_line(made)
+    words = [f"-u {name}" for name in os.environ if name not in wanted]
+    words += [f"{name}={value}" for name, value in wanted.items() if os.environ.get(name) != value]
+    return " ".join(["env", *words, ""]) if words else ""
+
+
 def _values(made: Session) -> dict[str, Any]:
     """The values of the session's profile; none where there is no such profile yet."""
     found: dict[str, Any] = made.full_config["profiles"].get(made.get_config_variable("profile") or "default", {})

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.hints import note, profile_option
 from aws_airflow_tasks.world import cli, helpers
 from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable
 
@@ -74,6 +75,8 @@ class Provider:
             message = f"{whose} needs version {needed} of the AWS command line: the one on PATH is {found}"
             raise TaskError(message, hint=cli.install("aws"))
         if re.search(_OFFLINE, done.stderr):
-            raise Unreachable(f"AWS cannot be reached to renew the login of profile {self._profile}", hint="aws login")
-        option = ("--profile", self._profile) if self._profile != "default" else ()
-        raise LoginNeeded(f"the login session of profile {self._profile} has ended", ("aws", "login", *option))
+            message = f"AWS cannot be reached to renew the login of profile {self._profile}"
+            hint = note("once this machine reaches AWS (network, VPN, proxy), type the same command again")
+            raise Unreachable(message, hint=hint)
+        argv = ("aws", "login", *shlex.split(profile_option(self._profile)))
+        raise LoginNeeded(f"the login session of profile {self._profile} has ended", argv)

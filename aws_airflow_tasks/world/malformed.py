@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.text.calling import command
-from aws_airflow_tasks.text.hints import profile_option
+from aws_airflow_tasks.text.hints import editor, profile_option
 from aws_airflow_tasks.world import readable
 from aws_airflow_tasks.world.readable import Files, Process
 
@@ -105,8 +105,3 @@ def refuse_empty(environ: Mapping[str, str], *, explicit: bool) -> None:
     name = next((name for name in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE") if name in environ), "")
     if name and not environ[name].strip() and not explicit:
         raise TaskError(f"{name} is set, and empty: it names no profile", hint=f"unset {name}")
-
-
-def editor(path: Path, line: int) -> str:
-    """What opens a file at a line."""
-    return '"${EDITOR:-vi}" ' + (f"+{line} " if line else "") + sh("{}", path)

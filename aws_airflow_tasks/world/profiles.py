@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings, not_a_url, shown
 from aws_airflow_tasks.text.calling import command
-from aws_airflow_tasks.text.hints import by_hand, endpoint_option, profile_option
+from aws_airflow_tasks.text.hints import by_hand, editor, endpoint_option, note, profile_option
 from aws_airflow_tasks.world import endpoints, profile_settings
-from aws_airflow_tasks.world.causes import Subject, explained
+from aws_airflow_tasks.world.causes import UNSET, Subject, explained
 from aws_airflow_tasks.world.kinds import IN_NO_FILE, Kind, Profiles, Values, classify, in_no_file
 from aws_airflow_tasks.world.sessions import locations, profile_name, shared
 
@@ -39,6 +41,7 @@ class Credentials(NamedTuple):
         outside: those of them that no profile names but the settings or the environment: Airflow is told in ``.env``.
         only_here: why these files alone would lead Airflow elsewhere than this shell, in a clause.
         places: the profile's settings that name a place on this host, such as ``ca_bundle``.
+        before_login: what is typed before the command line of a login, so that no endpoint for everything has it.
     """
 
     profile: str
@@ -55,6 +58,7 @@ class Credentials(NamedTuple):
     outside: Mapping[str, str] = MappingProxyType({})
     only_here: str = ""
     places: tuple[str, ...] = ()
+    before_login: str = ""
 
     @property
     def directory(self) -> Path:
@@ -96,7 +100,10 @@ def read(made: Session, settings: Settings, environ: Mapping[str, str]) -> Crede
     output = str(values.get("output", ""))
     found = Credentials(name, kind, source, region, origin, output, chain, config, credentials)
     found = _with_settings(found, settings, values, made.full_config.get("services", {}), environ)
-    return found._replace(only_here=in_no_file(source, profiles.get(chain[-1], {})) or found.only_here)
+    return found._replace(
+        only_here=in_no_file(source, profiles.get(chain[-1], {})) or found.only_here,
+        before_login=endpoints.before_login(made) if source in ("sso", "login") else "",
+    )
 
 
 def _with_settings(
@@ -141,29 +148,39 @@ def of_account(profiles: Profiles, account: str) -> list[str]:
     ]
 
 
-def subject(credentials: Credentials, settings: Settings, resource: str = "*") -> Subject:
+def subject(
+    credentials: Credentials, settings: Settings, resources: tuple[str, ...] = ("*",), key: Callable[[], str] = str
+) -> Subject:
     """How errors name this profile, and what renews credentials of its kind."""
-    login = _login(credentials)
+    login, before = _login(credentials), credentials.before_login
     return Subject(
         credentials.profile,
         credentials.region,
-        renew=" ".join(login) or _renew(credentials),
+        renew=before + shlex.join(login) if login else _renew(credentials),
         login=login,
+        before=before,
         endpoint=endpoints.of(credentials.endpoints, "sts"),
-        options=options(credentials, settings),
-        resource=resource,
+        options=partial(options, credentials, settings),
+        resources=resources,
+        key=key,
     )
 
 
-def options(credentials: Credentials, settings: Settings) -> str:
-    """The options by which a command line of `aws` asks as we do; what shell and profile say it knows by itself."""
-    region = sh(" --region {}", settings.region) if settings.region else ""
-    return profile_option(credentials.profile) + region + endpoint_option(settings.endpoint_url)
+def options(credentials: Credentials, settings: Settings, service: str) -> str:
+    """The options by which a command line of `aws` asks a service as we do, whatever shell it is typed in.
+
+    It has ``AWS_DEFAULT_REGION`` before the profile's region, its older versions know no ``AWS_ENDPOINT_URL``, and a
+    profile that it is given comes before keys in the environment.
+    """
+    name = sh(" --profile {}", settings.profile) if settings.profile else profile_option(credentials.profile)
+    profile = "" if credentials.kind == "environment" else name
+    region = sh(" --region {}", credentials.region) if credentials.region else ""
+    return profile + region + endpoint_option(endpoints.of(credentials.endpoints, service))
 
 
 def _login(credentials: Credentials) -> tuple[str, ...]:
     first = credentials.chain[-1]
-    option = ("--profile", first) if first != "default" else ()
+    option = tuple(shlex.split(profile_option(first)))
     commands: dict[str, tuple[str, ...]] = {
         "sso": ("aws", "sso", "login", *option),
         "login": ("aws", "login", *option),
@@ -174,16 +191,16 @@ def _login(credentials: Credentials) -> tuple[str, ...]:
 
 def _renew(credentials: Credentials) -> str:
     if credentials.source == "environment":
-        return "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN   # or set fresh ones"
+        return UNSET
     if credentials.source == "session":
-        return f"put fresh keys into {credentials.credentials_file}, section [{credentials.chain[-1]}]"
+        return f"{editor(credentials.credentials_file)}   # fresh keys for its section [{credentials.chain[-1]}]"
     if credentials.source == "process":
         return by_hand(credentials.chain[-1])
     by_shell = credentials.only_here == IN_NO_FILE.get(credentials.source)
     if credentials.source == "metadata" and by_shell:
-        return 'echo "$AWS_CONTAINER_CREDENTIALS_FULL_URI"   # does what gives keys there still run? start it anew'
+        return note("start anew what gives keys where AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI leads")
     if credentials.source == "metadata":
-        return "curl -sSI http://169.254.169.254/   # is this the machine whose role the profile names?"
+        return note("only a machine of AWS's with a role has such keys: type it there, or name another profile")
     if credentials.source == "web-identity" and by_shell:
         return 'ls -l "$AWS_WEB_IDENTITY_TOKEN_FILE"   # a fresh token has to be there'
     if credentials.source == "web-identity":

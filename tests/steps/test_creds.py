@@ -96,7 +96,8 @@ def test_nothing_is_written_to_the_persons_files(settings: Settings, keys: Path)
 
 def test_a_missing_region_is_warned_of_with_the_command(settings: Settings, keys: Path) -> None:
     (keys / "config").unlink()
-    assert run(settings).warnings == ("no region is set for profile default; type: aws configure set region eu-west-1",)
+    (warning,) = run(settings).warnings
+    assert warning.startswith("no region is set for profile default; type: aws configure set region eu-west-1 ")
 
 
 @pytest.mark.usefixtures("terminal")

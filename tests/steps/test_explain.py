@@ -33,7 +33,7 @@ TABLE = {
     "botocore.exceptions.ConfigParseError: Unable to parse config file: /home/astro/.aws/config": (
         "files-readable",
         "/home/astro/.aws/config is no valid",
-        "mend that file",
+        "EDITOR",
     ),
     ANSWER.format("ExpiredTokenException", "The security token included in the request is expired"): (
         "identity-in-service",
@@ -71,7 +71,7 @@ TABLE = {
     'botocore.exceptions.EndpointConnectionError: Could not connect to the endpoint URL: "https://x.test/"': (
         "identity-in-service",
         "no answer from https://x.test/",
-        "aws sts get-caller-identity",
+        "type the same command again",
     ),
     "botocore.exceptions.SSOTokenLoadError: Error loading SSO Token": ("identity-in-service", "SSO session", "refresh"),
     "botocore.exceptions.TokenRetrievalError: Error when"

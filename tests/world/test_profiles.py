@@ -11,6 +11,7 @@ from botocore.credentials import create_credential_resolver
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import profiles, sessions
+from aws_airflow_tasks.world.causes import LoginNeeded
 from aws_airflow_tasks.world.profiles import Credentials
 
 ROLE = "role_arn = arn:aws:iam::1:role/r\n"
@@ -309,6 +310,54 @@ def test_files_in_two_directories_cannot_be_mounted_as_one(
 
 
 @pytest.mark.parametrize(
+    ("environment", "asked", "options"),
+    [
+        ({}, {}, " --region eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "us-east-1"}, {}, " --region eu-west-1"),
+        ({"AWS_ENDPOINT_URL": "http://x:1"}, {}, " --region eu-west-1 --endpoint-url http://x:1"),
+        ({"AWS_ENDPOINT_URL_SSM": "http://x:1"}, {}, " --region eu-west-1"),
+        ({"AWS_PROFILE": "my dev"}, {}, " --profile 'my dev' --region us-west-2"),
+        ({"AWS_PROFILE": "my dev"}, {"profile": "default"}, " --profile default --region eu-west-1"),
+        ({"AWS_ACCESS_KEY_ID": "AKIA", "AWS_PROFILE": "my dev"}, {}, " --region us-west-2"),
+        ({"AWS_ACCESS_KEY_ID": "AKIA"}, {"profile": "my dev"}, " --profile 'my dev' --region us-west-2"),
+        ({}, {"region": "cn-north-1", "endpoint_url": "http://y"}, " --region cn-north-1 --endpoint-url http://y"),
+    ],
+)
+def test_a_command_line_of_aws_asks_as_we_do_in_whatever_shell_it_is_typed(
+    environment: dict[str, str],
+    asked: dict[str, str],
+    options: str,
+    closed_world: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It puts ``AWS_DEFAULT_REGION`` before the profile's region, and older ones know no ``AWS_ENDPOINT_URL``."""
+    config = f"[default]\nregion = eu-west-1\n{STATIC}[profile 'my dev']\nregion = us-west-2\n{STATIC}"
+    write(closed_world, config, "")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert profiles.options(read(Settings(**asked)), Settings(**asked), "secretsmanager") == options
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "environment", "before"),
+    [
+        ("", {}, ""),
+        ("", {"AWS_ENDPOINT_URL": "http://x"}, "env -u AWS_ENDPOINT_URL "),
+        ("endpoint_url = http://x\n", {}, "env AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true "),
+    ],
+)
+def test_the_login_to_type_goes_to_no_endpoint_for_everything(
+    endpoint: str, environment: dict[str, str], before: str, closed_world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(closed_world, f"[profile dev]\nsso_region = eu-west-1\nsso_start_url = https://x\n{SSO}{endpoint}", "")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    subject = profiles.subject(read(Settings(profile="dev")), Settings(profile="dev"))
+    assert subject.renew == f"{before}aws sso login --profile dev"
+    assert LoginNeeded("over", subject.login, subject.before).hint == subject.renew
+
+
+@pytest.mark.parametrize(
     ("config", "credentials", "environment", "renew", "login"),
     [
         (f"[default]\n{SSO}sso_region = x\nsso_start_url = x\n", "", {}, "aws sso login", ("aws", "sso", "login")),
@@ -322,7 +371,7 @@ def test_files_in_two_directories_cannot_be_mounted_as_one(
         ("[default]\nlogin_session = x\n", "", {}, "aws login", ("aws", "login")),
         ("", "", {}, "aws configure", ("aws", "configure")),
         ("", f"[default]\n{STATIC}", {}, "aws configure", ()),
-        ("", f"[default]\n{STATIC}aws_session_token = t\n", {}, "put fresh keys into ", ()),
+        ("", f"[default]\n{STATIC}aws_session_token = t\n", {}, '"${EDITOR:-vi}" ', ()),
         ("", "", {"AWS_ACCESS_KEY_ID": "AKIA"}, "unset AWS_ACCESS_KEY_ID", ()),
     ],
 )

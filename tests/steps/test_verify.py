@@ -759,7 +759,7 @@ def test_another_session_of_the_same_role_is_the_same_identity_and_another_role_
         (
             "SecretsManagerBackend",
             "secret airflow/connections/aws_default",
-            "aws secretsmanager describe-secret --secret-id airflow/connections/aws_default",
+            "aws secretsmanager describe-secret --secret-id airflow/connections/aws_default --region eu-west-1",
         ),
         (
             "EnvironmentVariablesBackend",

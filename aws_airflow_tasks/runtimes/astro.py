@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.patch.yaml import parsing, positions
+from aws_airflow_tasks.runtimes.said import death
 from aws_airflow_tasks.text import calling
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.text.telling import telling
@@ -88,6 +89,8 @@ def explain(command: str, done: cli.Completed, environment: Mapping[str, str]) -
         if found := re.search(pattern, said):
             values = {name: value or "" for name, value in found.groupdict().items()}
             return TaskError(message.format(**values), hint=hint.format(**values, **_ours()))
+    if known := death(said):
+        return TaskError(f"`astro dev {command}` failed: {known.cause}", hint=known.hint)
     if "while building the image" in said:
         return TaskError(f"the image could not be built: {telling(said, _OF_BUILD)}", hint="docker build .")
     last = cli.said(done._replace(stdout=said, stderr=""))
@@ -103,34 +106,18 @@ def ended(how: str, log: str, environment: Mapping[str, str], hint: str) -> Task
         environment: what ``.env`` says; its values are hidden in what is quoted.
         hint: the command that shows more of the log.
     """
-    for pattern, message, cure in _DEATHS:
-        if re.search(pattern, log):
-            return TaskError(f"{how}: {message}", hint=cure.format(**_ours()))
-    said = redact_output(log, environment).strip()
-    lines = "".join(f"\n    {line.rstrip()[:300]}" for line in said.splitlines()[-8:])
+    if known := death(f"{how}\n{log}"):
+        return TaskError(f"{how}: {known.cause}", hint=known.hint)
+    last = redact_output(log, environment).strip().splitlines()[-8:]
+    lines = "".join(f"\n    {line.rstrip()[:300]}" for line in last)
     return TaskError(f"{how}; the last it wrote:{lines}", hint=hint)
 
 
 def _ours() -> dict[str, str]:
     """The commands of ours that the tables below name."""
-    tasks = {"start": "start", "creds": "creds start", "provider": "provider start", "all": "env provider start"}
+    tasks = {"start": "start", "creds": "creds start"}
     return {name: calling.command(words) for name, words in tasks.items()}
 
-
-#: what Airflow says, what it is, what to type. With a backend that it cannot load no command of Airflow's starts.
-_UNLOADABLE = r'The object could not be loaded\. Please check "backend" key in "secrets" section'
-_DEATHS = (
-    (
-        _UNLOADABLE + r'\.? Current value: "(?!airflow\.providers\.amazon\.|\*)',
-        "it cannot load its secrets backend, the class that AIRFLOW__SECRETS__BACKEND names",
-        "grep -n AIRFLOW__SECRETS__BACKEND= .env   # correct or remove that line, then: {all}",
-    ),
-    (
-        rf"{_UNLOADABLE}|No module named '?airflow\.providers\.amazon",
-        "it cannot load the secrets backend: the package apache-airflow-providers-amazon is not installed there",
-        "{provider}",
-    ),
-)
 
 #: a line of a build's output that names its failure
 _OF_BUILD = r"^(?!.*while building the image).*(?:\b(?i:error)\b|(?i:failed|cannot|not found|returned a non-zero))"

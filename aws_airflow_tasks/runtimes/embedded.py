@@ -14,6 +14,7 @@ from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.runtimes import airflow_config, dockerfile, venv
 from aws_airflow_tasks.runtimes.airflow_config import Place
 from aws_airflow_tasks.runtimes.protocol import Service
+from aws_airflow_tasks.runtimes.said import death
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.text.telling import telling
@@ -298,8 +299,10 @@ class Embedded:
         )
 
     def _failure(self, service: str, what: str, environment: Mapping[str, str]) -> TaskError:
-        said = telling(self._redacted(processes.tail(self.log(service), 40), environment))
-        return TaskError(f"Airflow's {service} {what}: {said}", hint=sh("less {}", self.log(service)))
+        log = self._redacted(processes.tail(self.log(service), 40), environment)
+        if known := death(log):
+            return TaskError(f"Airflow's {service} {what}: {known.cause}", hint=known.hint)
+        return TaskError(f"Airflow's {service} {what}: {telling(log)}", hint=sh("less {}", self.log(service)))
 
     def _redacted(self, text: str, environment: Mapping[str, str]) -> str:
         keys = airflow_config.keys(self.state)

@@ -1,7 +1,7 @@
 """What logs and tracebacks say when Airflow gets no secret: symptom -> layer, cause and command, from one table.
 
-What AWS and botocore say is in ``world.causes`` already; here is in which layer it is seen, and what Airflow, Docker
-and the Astro CLI say.
+What AWS and botocore say is in ``world.causes``, what Airflow, Docker and the Astro CLI say in ``runtimes.said``, and
+what is another matter where a service meets it in ``steps.inside``; here they become one table.
 """
 
 from __future__ import annotations
@@ -11,22 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import Check, TaskError
+from aws_airflow_tasks.runtimes.said import Symptom, table
 from aws_airflow_tasks.steps import inside
 from aws_airflow_tasks.steps.layers import LAYERS
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
 from aws_airflow_tasks.text.hints import no_region, note
 from aws_airflow_tasks.world.causes import CAUSES, Cause, Subject, explain
-
-
-class Symptom(NamedTuple):
-    """A pattern of one line of a log, such a line in short, the layer, the cause and the command."""
-
-    seen: str
-    says: str
-    layer: str
-    cause: str
-    hint: str
 
 
 class Row(NamedTuple):
@@ -89,131 +80,6 @@ class _Placeholders(dict[str, str]):
 
 #: a statement of a policy, as a page has it
 _ALLOWED = '{"Effect": "Allow", "Action": "ACTION", "Resource": "ARN"}'
-
-
-def table() -> tuple[Symptom, ...]:
-    """What is no error of AWS's or botocore's, with commands in the way in which this one was called."""
-    return (
-        Symptom(
-            r"The object could not be loaded\. Please check \"backend\" key in \"secrets\" section",
-            'The object could not be loaded. Please check "backend" key in "secrets" section.',
-            "provider",
-            "Airflow cannot load the secrets backend: the amazon provider is not installed, or the class is misspelt",
-            command("provider env start"),
-        ),
-        Symptom(
-            r"No module named '?airflow\.providers\.amazon",
-            "No module named 'airflow.providers.amazon'",
-            "provider",
-            "the amazon provider is not installed in Airflow",
-            command("provider start"),
-        ),
-        Symptom(
-            r"Cannot connect to the Docker daemon|[Ii]s the docker daemon running",
-            "Cannot connect to the Docker daemon",
-            "runtime-healthy",
-            "no Docker engine answers",
-            "docker info",
-        ),
-        Symptom(
-            r"permission denied while trying to connect to the Docker",
-            "permission denied while trying to connect to the Docker daemon socket",
-            "runtime-healthy",
-            "you have no permission on the Docker engine's socket",
-            "sudo usermod -aG docker $USER && newgrp docker",
-        ),
-        Symptom(
-            r"port is already allocated|[Aa]ddress already in use|ports are not available",
-            "port is already allocated",
-            "runtime-healthy",
-            "a port that Airflow wants is taken by another program",
-            "docker ps   # or another port: astro config set webserver.port 8081",
-        ),
-        Symptom(
-            r"No space left on device|database or disk is full",
-            "No space left on device",
-            "runtime-healthy",
-            "the disk is full",
-            "df -h && docker system df",
-        ),
-        Symptom(
-            r"database disk image is malformed",
-            "database disk image is malformed",
-            "runtime-healthy",
-            "Airflow's database is corrupt",
-            f"astro dev kill   # what is in it is lost; then: {command('start')}",
-        ),
-        Symptom(
-            r"database is locked",
-            "database is locked",
-            "runtime-healthy",
-            "Airflow's database is locked",
-            f"{command('stop')} && {command('start')}",
-        ),
-        Symptom(
-            r"\bOOMKilled\b|exit(?:ed)?(?: with)?(?: code)? \(?137\b|\bSignals\.SIGKILL\b|Out of memory: Killed",
-            "exited with code 137",
-            "runtime-healthy",
-            "a process was killed, most likely as the engine has too little memory",
-            "docker info   # Total Memory: Airflow wants 4 GiB and more",
-        ),
-        Symptom(
-            r"Read-only file system: '?[^'\n]*sso/cache",
-            "Read-only file system: '/home/astro/.aws/sso/cache/…'",
-            "files-readable",
-            "Airflow cannot renew an SSO session on a read-only mount",
-            f"INVOKE_AWS_AIRFLOW_CREDENTIALS=export {command('setup')}",
-        ),
-        Symptom(
-            r"PermissionError: .*\.aws\b|\[Errno 13\].*\.aws\b|[Pp]ermission denied: '?[^'\n]*\.aws\b",
-            "PermissionError: [Errno 13] Permission denied: '/home/astro/.aws/credentials'",
-            "files-readable",
-            "Airflow may not read the credentials that are mounted",
-            command("verify"),
-        ),
-        Symptom(
-            r"\[Errno 21\].*\.aws\b",
-            "IsADirectoryError: [Errno 21] Is a directory: '/home/astro/.aws/credentials'",
-            "files-readable",
-            "a directory stands where Airflow looks for a file of credentials",
-            command("mount start"),
-        ),
-        Symptom(
-            r"Failed to parse \[\w+\] backend_kwargs|Invalid.*backend_kwargs|backend_kwargs.* into a dict",
-            "Failed to parse [secrets] backend_kwargs as JSON",
-            "environment",
-            "Airflow ignores AIRFLOW__SECRETS__BACKEND_KWARGS, which is no JSON object: it asks for other names",
-            command("env start", "--override"),
-        ),
-        Symptom(
-            r"unexpected character .* in variable name|failed to read .*\.env\b",
-            'unexpected character "…" in variable name',
-            "environment",
-            "docker compose cannot read .env",
-            command("doctor"),
-        ),
-        Symptom(
-            r"yaml: (?:line \d+|unmarshal|construct)|docker-compose\.override\.yml\S* is invalid|validating .*override",
-            "docker-compose.override.yml is invalid",
-            "environment",
-            "docker compose cannot read docker-compose.override.yml",
-            "docker compose -f docker-compose.override.yml config",
-        ),
-        Symptom(
-            r"(?:Variable (?P<name>\S+) does not exist|VARIABLE_NOT_FOUND|KeyError: 'Variable )",
-            "VARIABLE_NOT_FOUND",
-            "dag-run",
-            "Airflow found a variable neither in the backend nor elsewhere: its name, prefix or region differs",
-            command("secrets.lint"),
-        ),
-        Symptom(
-            r"AirflowNotFoundException|[Tt]he conn_id .{1,200} isn't defined|CONNECTION_NOT_FOUND",
-            "The conn_id `X` isn't defined",
-            "dag-run",
-            "Airflow found a connection neither in the backend nor elsewhere: its name, prefix or region differs",
-            command("secrets.lint"),
-        ),
-    )
 
 
 #: botocore's exceptions that have no row of their own -> the base that has one

@@ -434,9 +434,7 @@ def test_an_image_without_the_amazon_provider_cannot_start_with_the_backend_and_
     before = requirements.read_bytes()
     failed = person.json("setup", code=1)
     assert statuses(failed)["provider"] == "ok"  # as far as the Dockerfile's text says
-    cannot = (
-        r"[\w-]+ (exited|was started) .*: it cannot load the secrets backend: the package .* is not installed there"
-    )
+    cannot = r"[\w-]+ (exited|was started) .*: Airflow cannot load the secrets backend: the package .* is not installed"
     assert re.fullmatch(cannot, error(failed, "start")["message"])
     assert error(failed, "start")["hint"].endswith("aws-airflow provider start")
 

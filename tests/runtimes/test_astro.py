@@ -101,7 +101,7 @@ def test_what_the_cli_says_is_quoted_without_the_secrets_of_env() -> None:
     assert "AKIA" not in error.message
 
 
-MISSING = "the package apache-airflow-providers-amazon is not installed there"
+MISSING = "the package apache-airflow-providers-amazon is not installed"
 BACKEND = 'The object could not be loaded. Please check "backend" key in "secrets" section'
 
 
@@ -118,9 +118,32 @@ BACKEND = 'The object could not be loaded. Please check "backend" key in "secret
 )
 def test_an_airflow_that_cannot_load_its_backend_is_told_by_its_log(log: str, message: str, hint: str) -> None:
     found = astro.ended("Airflow ended", f"Traceback (most recent call last):\n{log}\n", {}, "less log")
-    assert found.message.startswith("Airflow ended: it cannot load")
+    assert found.message.startswith("Airflow ended: Airflow cannot load")
     assert message in found.message
     assert found.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("how", "log", "message", "hint"),
+    [
+        ("ended", "OSError: [Errno 28] No space left on device", "the disk is full", "df -h"),
+        ("ended", "sqlite3.OperationalError: database is locked", "database is locked", "invoke stop && invoke start"),
+        ("exited with code 137", "INFO - working", "a process was killed", "docker info"),
+    ],
+)
+def test_an_airflow_that_did_not_come_up_is_told_by_the_table_that_tells_a_log(
+    how: str, log: str, message: str, hint: str
+) -> None:
+    found = astro.ended(how, log, {}, "less log")
+    assert message in found.message
+    assert found.hint.startswith(hint)
+    done = Completed(1, "", f"Error: {log}" if how == "ended" else f"scheduler {how}")
+    assert astro.explain("start", done, {}).hint.startswith(hint)
+
+
+@pytest.mark.parametrize("log", ["a DAG's own VARIABLE_NOT_FOUND: x", "PermissionError: /x/.aws/config"])
+def test_what_airflow_lives_on_with_is_no_reason_why_it_ended(log: str) -> None:
+    assert astro.ended("Airflow ended", log, {}, "less log").hint == "less log"
 
 
 @pytest.mark.parametrize("log", ["", "No module named 'airflow.providers.google'", "KeyError: 'backend'"])

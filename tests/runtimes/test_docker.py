@@ -156,7 +156,7 @@ def test_a_container_that_cannot_load_the_backend_names_that_and_the_command_tha
     watch = Watch(project, {})
     said = 'The object could not be loaded. Please check "backend" key in "secrets" section'
     container(project, "scheduler", "sh", "-c", f"echo '{said}'; exit 1").wait()
-    with pytest.raises(TaskError, match="scheduler exited with code 1: it cannot load the secrets backend") as caught:
+    with pytest.raises(TaskError, match="exited with code 1: Airflow cannot load the secrets backend") as caught:
         watch.look()
     assert caught.value.hint == "invoke provider start"
 

@@ -212,8 +212,8 @@ def test_an_airflow_that_cannot_load_the_backend_is_noticed_while_the_cli_still_
     with pytest.raises(TaskError) as caught:
         runtime.start(ENVIRONMENT, restart=False, wait=60)
     assert caught.value.message == (
-        "Airflow ended by itself: it cannot load the secrets backend: "
-        "the package apache-airflow-providers-amazon is not installed there"
+        "Airflow ended by itself: Airflow cannot load the secrets backend: "
+        "the package apache-airflow-providers-amazon is not installed"
     )
     assert caught.value.hint == "invoke provider start"
     assert [process for process in psutil.process_iter() if belongs(process, project)] == []

@@ -134,7 +134,7 @@ def test_the_cause_is_botocores_where_airflow_raised_something_of_its_own_over_i
         (
             Exception('The object could not be loaded. Please check "backend" key in "secrets" section.'),
             "Airflow cannot load the secrets backend",
-            "invoke provider env start",
+            "invoke provider start",
         ),
         (ModuleNotFoundError("No module named 'airflow.providers.amazon'"), "not installed", "invoke provider start"),
         (OSError(28, "No space left on device"), "the disk is full", "df -h && docker system df"),

@@ -96,7 +96,7 @@ TABLE = {
         "verify",
     ),
     'airflow.exceptions.AirflowConfigException: The object could not be loaded. Please check "backend" key in "secrets"'
-    " section. Current value": ("provider", "amazon provider", "provider"),
+    " section. Current value": ("provider", "providers-amazon", "provider"),
     "ModuleNotFoundError: No module named 'airflow.providers.amazon'": ("provider", "not installed", "provider"),
     "WARNING - Failed to parse [secrets] backend_kwargs as JSON, defaulting to no kwargs.": (
         "environment",

@@ -267,9 +267,7 @@ def _place(site: Site, holder: str | None) -> tuple[str, str]:
         variable = f"AIRFLOW_CONN_{HOOK.upper()}"
         return variable, f"grep -n {variable} .env docker-compose.override.yml Dockerfile"
     if holder == "MetastoreBackend":
-        login = site.runtime.login()
-        page = "connection/list/" if login.major == 2 else "connections"
-        return "Airflow's database", sh("open {}", f"{login.url}/{page}")
+        return "Airflow's database", command("open") + "   # Admin, Connections"
     return holder or "", ""
 
 

@@ -23,9 +23,9 @@ from aws_airflow_tasks.steps.layers import LAYERS
 from aws_airflow_tasks.steps.probing import SCHEDULER, Expected, backend_check, beaten, hook_check, service_checks
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.telling import telling
-from aws_airflow_tasks.world import airflow_api, cli
-from aws_airflow_tasks.world.airflow_api import DagRun
+from aws_airflow_tasks.world import airflow_api, cli, dag_runs
 from aws_airflow_tasks.world.aws import Identity
+from aws_airflow_tasks.world.dag_runs import DagRun
 from aws_airflow_tasks.world.threads import begin
 
 
@@ -218,18 +218,21 @@ def _proof(site: Site, expected: Expected, unwanted: threading.Event) -> list[Ch
 def _run(site: Site, unwanted: threading.Event, conf: Mapping[str, str]) -> tuple[DagRun, Sequence[str]]:
     """Run the example DAG; the run and its task's log."""
     api = airflow_api.connect(site.runtime.login(), wait=site.settings.wait, unwanted=unwanted)
-    run = airflow_api.run(api, dag.DAG_ID, conf)
-    return run, api.log(dag.DAG_ID, run.run_id, dag.TASK_ID).splitlines()
+    run = dag_runs.run(api, dag.DAG_ID, conf)
+    return run, dag_runs.log_of(api, dag.DAG_ID, run.run_id, dag.TASK_ID)
 
 
 def _dag_run(site: Site, expected: Expected, run: DagRun, lines: Sequence[str]) -> Check:
     """Search the log of a run's task for what it must have printed: our values, not others."""
     if run.state != "success":
         detail = f"the DAG run {run.state}: {_telling(lines)}"
-        return Check("dag-run", "failed", detail, f"open {site.runtime.login().url}")
+        return Check("dag-run", "failed", detail, command("open"))
     if site.backend is None:
         return Check("dag-run", "ok", run.run_id)
     if not _has_printed(site, expected, lines):
+        if not any(f"variable {site.settings.check_variable} " in line for line in lines):
+            detail = f"{run.run_id} succeeded, but its log cannot be read: {telling(chr(10).join(lines), UNREADABLE)}"
+            return Check("dag-run", "failed", detail, f"{command('stop')} && {command('start')}")
         detail = f"{run.run_id} succeeded, but printed another value than the backend has"
         return Check("dag-run", "failed", detail, command("dag", "--diff"))
     if expected.key:
@@ -247,6 +250,10 @@ def _has_printed(site: Site, expected: Expected, lines: Sequence[str]) -> bool:
 
 #: what Airflow logs where its secrets backend raised; a lookup that goes on to the next one hides it otherwise
 BACKEND_RAISED = re.compile(r"Unable to retrieve (variable|connection)\b.* from secrets backend", re.IGNORECASE)
+
+
+#: how Airflow's web service says that it could not get a task's log from where the task ran
+UNREADABLE = r"(?i)could not (read|find)|failed to fetch|does not exist|no such file|forbidden|secret_key|no logs"
 
 
 def _telling(lines: Sequence[str]) -> str:

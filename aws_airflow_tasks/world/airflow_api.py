@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.cleaning import cleaned
+from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import waits
 
@@ -26,14 +27,10 @@ PREFIX = {2: "/api/v1", 3: "/api/v2"}
 HEALTH = {2: "/health", 3: "/api/v2/monitor/health"}
 #: the body that triggers a DAG run now; Airflow 3 wants to be told that there is no logical date
 NOW: dict[int, dict[str, Any]] = {2: {}, 3: {"logical_date": None}}
-#: states that a DAG run does not leave by itself
-FINAL = ("success", "failed")
 #: seconds for one answer
 TIMEOUT = 30
 #: seconds between two questions of the same kind
 PAUSE = 0.25
-#: seconds after which an import error is taken to be of the file as it is now
-STALE = 10
 
 
 class Login(NamedTuple):
@@ -68,13 +65,6 @@ class Patience(NamedTuple):
     def more(self) -> bool:
         """Wait a little; whether to ask once more."""
         return not self.unwanted.wait(PAUSE) and time.monotonic() < self.deadline
-
-
-class DagRun(NamedTuple):
-    """One run of a DAG: its id, and its last known state, such as ``success`` or ``failed``."""
-
-    run_id: str
-    state: str
 
 
 class DagImportError(NamedTuple):
@@ -202,18 +192,28 @@ def _json(answer: requests.Response, login: Login) -> dict[str, Any]:
     try:
         return dict(answer.json())
     except ValueError:
-        raise TaskError(f"{login.url} is not Airflow's API", hint=sh("open {}", login.url)) from None
+        other = note(f"another program answers at {login.url}: end that one, then:")
+        raise TaskError(f"{login.url} is not Airflow's API", hint=f"{other}\n{_anew()}") from None
+
+
+class NotThere(TaskError):  # noqa: N818
+    """Airflow's API knows no such thing."""
 
 
 def _refused(answer: requests.Response, login: Login) -> TaskError:
     if answer.status_code in (401, 403):
-        return TaskError(f"Airflow's API at {login.url} refuses the user {login.user}", hint=sh("open {}", login.url))
+        theirs = note(f"give Airflow's user {login.user} the password that Astro gave it, admin")
+        hint = _anew() if login.password_file else theirs
+        return TaskError(f"Airflow's API at {login.url} refuses the user {login.user}", hint=hint)
     said = " ".join(cleaned(answer.text).split())[:300]
-    method, path = answer.request.method, answer.request.path_url
-    return TaskError(
-        f"Airflow's API answered {answer.status_code} to {method} {path}: {said}",
-        hint=sh("curl -sS {}", login.url + path),
+    message = (
+        f"Airflow's API answered {answer.status_code} to {answer.request.method} {answer.request.path_url}: {said}"
     )
+    return (NotThere if answer.status_code == 404 else TaskError)(message, hint=login.logs or command("start"))
+
+
+def _anew() -> str:
+    return f"{command('stop')} && {command('start')}"
 
 
 class Api:
@@ -228,6 +228,19 @@ class Api:
     def url(self) -> str:
         """Where it is; the UI is there too."""
         return self._login.url
+
+    @property
+    def logs(self) -> str:
+        """The command that shows what Airflow's web service writes."""
+        return self._login.logs or command("start")
+
+    def down(self) -> list[str]:
+        """The components that Airflow says are not healthy, each with how long it has not been heard of."""
+        found = health(self.url, self._login.major)
+        if not found:
+            return ["its web service, which says nothing of the others"]
+        parts = ((name, part) for name, part in found.items() if isinstance(part, dict))
+        return [_down(name, part) for name, part in parts if part.get("status") not in ("healthy", None)]
 
     def has_dag(self, dag_id: str) -> bool:
         """Whether Airflow has a DAG of this id, as its file is now: the database keeps one that no longer imports.
@@ -295,46 +308,12 @@ def _event(line: Any) -> str:
     return "\n".join([str(line.get("event")), *errors])
 
 
+def _down(name: str, part: Mapping[str, Any]) -> str:
+    said = name.replace("_", "-") if name != "metadatabase" else "the metadata database"
+    beat = part.get(f"latest_{name}_heartbeat")
+    ago = time.time() - datetime.fromisoformat(beat).timestamp() if beat else 0
+    return f"{said} (not heard of for {ago:.0f} s)" if beat else said
+
+
 def _run_path(dag_id: str, run_id: str) -> str:
     return f"/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}"
-
-
-def run(api: Api, dag_id: str, conf: Mapping[str, str] | None = None) -> DagRun:
-    """Wait until Airflow knows a DAG, unpause it, trigger it and wait until that run has ended.
-
-    Args:
-        api: logged in; its patience is that of all of it.
-        dag_id: the DAG.
-        conf: what the run is configured with.
-
-    Returns:
-        The run, in state ``success`` or ``failed``.
-
-    Raises:
-        TaskError: the DAG does not appear or cannot be imported, or its run does not end in time.
-    """
-    with waits.told(f"a run of the DAG {dag_id} (at most {api.patience.wait:g} s)"):
-        _await_dag(api, dag_id)
-        api.unpause(dag_id)
-        run_id = api.trigger(dag_id, conf)
-        log.info("triggered %s", dag_id)
-        return DagRun(run_id, _await_end(api, dag_id, run_id))
-
-
-def _await_end(api: Api, dag_id: str, run_id: str) -> str:
-    while (state := api.state(dag_id, run_id)) not in FINAL:
-        if not api.patience.more():
-            waited = f"after {api.patience.wait:g} seconds"
-            raise TaskError(f"the DAG run {run_id} of {dag_id} is still {state} {waited}", hint=sh("open {}", api.url))
-    return state
-
-
-def _await_dag(api: Api, dag_id: str) -> None:
-    asked = time.monotonic()
-    while not api.has_dag(dag_id):
-        errors = [error for error in api.import_errors() if error.file.endswith(f"{dag_id}.py")]
-        last = not api.patience.more()
-        if errors and (last or time.monotonic() - asked > STALE):
-            raise TaskError(f"{errors[0].file} cannot be imported: {errors[0].cause}", hint=command("dag", "--diff"))
-        if last:
-            raise TaskError(f"Airflow has not found the DAG {dag_id}", hint=command("dag"))

@@ -11,7 +11,7 @@ import pytest
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.runtimes import airflow_config
 from aws_airflow_tasks.runtimes.embedded import Embedded
-from aws_airflow_tasks.world import airflow_api, cli, processes
+from aws_airflow_tasks.world import airflow_api, cli, dag_runs, processes
 from tests.conftest import USER_CACHE
 from tests.project import tree
 from tests.world.server import REAL_SPAWN
@@ -64,7 +64,7 @@ def test_every_component_is_healthy_and_has_what_dotenv_says(airflow: Embedded) 
 
 def test_a_dag_is_run_and_its_log_read(airflow: Embedded) -> None:
     api = airflow_api.connect(airflow.login(), wait=120)
-    done = airflow_api.run(api, "greet")
+    done = dag_runs.run(api, "greet")
     assert done.state == "success"
     assert "hello there" in api.log("greet", done.run_id, "greet")
 
@@ -94,12 +94,12 @@ def test_the_password_lets_in_no_other_does_and_it_is_in_no_argument_and_no_log(
 def test_a_dag_file_that_cannot_be_imported_is_named_with_the_reason(
     airflow: Embedded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(airflow_api, "STALE", 0)
+    monkeypatch.setattr(dag_runs, "STALE", 0)
     broken = airflow.project / "dags" / "broken.py"
     broken.write_text("import nowhere\n" + DAG % "broken")
     try:
         with pytest.raises(TaskError, match=r"broken\.py cannot be imported: .*nowhere"):
-            airflow_api.run(airflow_api.connect(airflow.login(), wait=60), "broken")
+            dag_runs.run(airflow_api.connect(airflow.login(), wait=60), "broken")
     finally:
         broken.unlink()
 
@@ -108,7 +108,7 @@ def test_a_start_after_everything_was_killed_finds_the_data_from_before(
     airflow: Embedded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
-    run = airflow_api.run(airflow_api.connect(airflow.login(), wait=120), "greet")
+    run = dag_runs.run(airflow_api.connect(airflow.login(), wait=120), "greet")
     scheduler = next(service for service in airflow.running() if service.name == "scheduler")
     victim = psutil.Process(int(scheduler.identity.split(":")[0]))
     victim.kill()

@@ -26,10 +26,10 @@ from aws_airflow_tasks.steps import dag, verify
 from aws_airflow_tasks.steps.layers import LAYERS
 from aws_airflow_tasks.steps.probing import Expected
 from aws_airflow_tasks.steps.secrets import TAG
-from aws_airflow_tasks.world import airflow_api, identity
-from aws_airflow_tasks.world.airflow_api import DagRun
+from aws_airflow_tasks.world import airflow_api, dag_runs, identity
 from aws_airflow_tasks.world.aws import Account, Identity
 from aws_airflow_tasks.world.cli import Completed
+from aws_airflow_tasks.world.dag_runs import DagRun
 from tests.facts import site
 from tests.project import airflow, astro_project, embedded, run
 from tests.steps.raised import data, refused
@@ -82,7 +82,7 @@ def proven(
     logs = {(dag.DAG_ID, "manual__1", dag.TASK_ID): log}
     api: Any = type("Api", (), {"log": lambda self, *task: logs[task]})()
     monkeypatch.setattr(airflow_api, "connect", connect)
-    monkeypatch.setattr(airflow_api, "run", run)
+    monkeypatch.setattr(dag_runs, "run", run)
     return verify._proof(site(Settings(wait=7, **settings), runtime=Runtime(hooks=hooks)), EXPECTED, given_up)
 
 
@@ -110,7 +110,7 @@ def test_without_a_backend_a_green_run_is_the_proof(monkeypatch: pytest.MonkeyPa
     assert dag_run(monkeypatch, "success", "", backend="none") == Check("dag-run", "ok", "manual__1")
 
 
-@pytest.mark.parametrize("log", [GOOD.replace("the nonce", "a stale value"), GOOD.replace("the-host", "h"), ""])
+@pytest.mark.parametrize("log", [GOOD.replace("the nonce", "a stale value"), GOOD.replace("the-host", "h")])
 def test_a_green_run_that_printed_another_value_does_not_pass(monkeypatch: pytest.MonkeyPatch, log: str) -> None:
     check = dag_run(monkeypatch, "success", log)
     assert (check.check, check.status, check.hint) == ("dag-run", "failed", "invoke dag --diff")
@@ -123,8 +123,26 @@ def test_a_failed_run_is_told_by_the_error_in_its_log(monkeypatch: pytest.Monkey
         "dag-run",
         "failed",
         "the DAG run failed: NoCredentialsError: Unable to locate credentials",
-        "open http://127.0.0.1:1",
+        "invoke open",
     )
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("", "it said nothing"),
+        (
+            "x\n*** Could not read served logs: Client error '403 FORBIDDEN' for url 'http://s:8793/log'\n",
+            "403 FORBIDDEN",
+        ),
+        ("*** Log file does not exist: /usr/local/airflow/logs/x.log\nmore", "Log file does not exist"),
+    ],
+)
+def test_a_log_that_airflow_cannot_read_is_no_other_value(log: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = dag_run(monkeypatch, "success", log)
+    assert (check.status, check.hint) == ("failed", "invoke stop && invoke start")
+    assert check.detail.startswith("manual__1 succeeded, but its log cannot be read: ")
+    assert told in check.detail
 
 
 BACKEND = (
@@ -766,7 +784,7 @@ def test_another_session_of_the_same_role_is_the_same_identity_and_another_role_
             "AIRFLOW_CONN_AWS_DEFAULT",
             "grep -n AIRFLOW_CONN_AWS_DEFAULT .env docker-compose.override.yml Dockerfile",
         ),
-        ("MetastoreBackend", "Airflow's database", "open http://127.0.0.1:1/connections"),
+        ("MetastoreBackend", "Airflow's database", "invoke open   # Admin, Connections"),
         ("SomeBackend", "SomeBackend", "invoke start"),
     ],
 )

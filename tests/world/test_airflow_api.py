@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.world import airflow_api
+from aws_airflow_tasks.world import airflow_api, dag_runs
 from aws_airflow_tasks.world.airflow_api import Api, Login
 
 #: what a request is answered: a status and a JSON value, or text as it is
@@ -238,7 +238,7 @@ def test_a_run_is_unpaused_triggered_under_an_id_of_its_own_and_waited_for(
         f"GET {dag}": [(404, {}), (404, {}), (200, {"dag_id": "my dag"})],
         f"GET {prefix(major)}/importErrors": (200, {"import_errors": []}),
     }
-    done = airflow_api.run(connected(server, major, wait=60), "my dag")
+    done = dag_runs.run(connected(server, major, wait=60), "my dag")
     assert done.state == "failed"
     assert re.fullmatch(r"manual__[A-Za-z0-9_.~:+-]+", done.run_id)  # Airflow's `allowed_run_id_pattern`
     assert server.bodies(f"PATCH {dag}") == [{"is_paused": False}]
@@ -255,7 +255,7 @@ def test_a_trigger_that_is_not_answered_is_sent_again_and_makes_one_run(
     server: Airflow, major: int, second: Answer, about: list[Answer]
 ) -> None:
     of_run(server, prefix(major), *about, (200, {"state": "success"}), post=[NOTHING, second])
-    done = airflow_api.run(connected(server, major, wait=60), "my dag")
+    done = dag_runs.run(connected(server, major, wait=60), "my dag")
     bodies = server.bodies(f"POST {prefix(major)}/dags/my%20dag/dagRuns")
     assert (done.state, [body["dag_run_id"] for body in bodies]) == ("success", [done.run_id] * 2)
 
@@ -264,15 +264,15 @@ def test_a_trigger_that_is_not_answered_is_sent_again_and_makes_one_run(
 def test_a_trigger_that_is_refused_and_made_nothing_is_an_error(server: Airflow, status: int) -> None:
     of_run(server, "/api/v2", (404, {}), post=(status, {"detail": "no"}))
     with pytest.raises(TaskError, match=r"refuses the user|answered \d+ to POST .*/dagRuns: .*no"):
-        airflow_api.run(connected(server, 3, wait=60), "my dag")
+        dag_runs.run(connected(server, 3, wait=60), "my dag")
     assert len(server.bodies("POST /api/v2/dags/my%20dag/dagRuns")) == 1
 
 
 def test_a_run_that_does_not_end_in_time_says_its_state(server: Airflow) -> None:
     of_run(server, "/api/v2", (200, {"state": "queued"}))
     with pytest.raises(TaskError, match=r"the DAG run manual__\S+ of my dag is still queued after 0 seconds") as caught:
-        airflow_api.run(connected(server, 3), "my dag")
-    assert server.url in caught.value.hint
+        dag_runs.run(connected(server, 3), "my dag")
+    assert caught.value.hint == "invoke start"
 
 
 @pytest.mark.parametrize("major", [2, 3])
@@ -281,7 +281,78 @@ def test_a_dag_that_cannot_be_imported_is_said_with_the_last_line_of_the_traceba
     other = {"filename": "dags/other.py", "stack_trace": "SyntaxError"}
     server.answers[f"GET {prefix(major)}/importErrors"] = (200, {"import_errors": [other, error]})
     with pytest.raises(TaskError, match=r"dags/d\.py cannot be imported: ModuleNotFoundError: No module named 'y'"):
-        airflow_api.run(connected(server, major), "d")
+        dag_runs.run(connected(server, major), "d")
+
+
+HEALTHY = {
+    name: {"status": "healthy", f"latest_{name}_heartbeat": "2024-01-01T00:00:10+00:00"}
+    for name in ("metadatabase", "scheduler", "dag_processor", "triggerer")
+}
+SICK = {"status": "unhealthy", "latest_scheduler_heartbeat": "2024-01-01T00:00:10+00:00"}
+
+
+@pytest.mark.parametrize(
+    ("health", "told", "hint"),
+    [
+        (HEALTHY | {"scheduler": SICK}, r"not healthy: scheduler \(not heard of for \d+ s\)", "invoke start"),
+        (HEALTHY | {"metadatabase": {"status": "unhealthy"}}, "not healthy: the metadata database", "invoke start"),
+        (HEALTHY, "and all of Airflow's components are healthy", "invoke open"),
+        ({}, "not healthy: its web service", "invoke start"),
+    ],
+)
+def test_a_run_that_stays_queued_names_the_component_that_is_down(
+    server: Airflow, health: dict[str, Any], told: str, hint: str
+) -> None:
+    of_run(server, "/api/v2", (200, {"state": "queued"}))
+    server.answers["GET /api/v2/monitor/health"] = (200, health)
+    with pytest.raises(TaskError, match=rf"still queued after 0 seconds.*{told}") as caught:
+        dag_runs.run(connected(server, 3), "my dag")
+    assert caught.value.hint == hint
+
+
+def test_a_run_that_stays_queued_is_given_up_where_the_scheduler_stays_down(
+    server: Airflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dag_runs, "EVERY", 0)
+    monkeypatch.setattr(dag_runs, "DOWN", 0.05)
+    of_run(server, "/api/v2", (200, {"state": "queued"}))
+    server.answers["GET /api/v2/monitor/health"] = (200, HEALTHY | {"scheduler": SICK})
+    with pytest.raises(TaskError, match=r"still queued.*not healthy: scheduler"):
+        dag_runs.run(connected(server, 3, wait=600), "my dag")
+
+
+def test_a_dag_that_no_healthy_component_parses_is_said_with_the_one_that_is_down(server: Airflow) -> None:
+    server.answers |= {
+        "GET /api/v2/importErrors": (200, {"import_errors": []}),
+        "GET /api/v2/monitor/health": (200, HEALTHY | {"dag_processor": {"status": "unhealthy"}}),
+    }
+    with pytest.raises(TaskError, match="has not found the DAG d: not healthy: dag-processor") as caught:
+        dag_runs.run(connected(server, 3), "d")
+    assert caught.value.hint == "invoke start"
+
+
+@pytest.mark.parametrize("major", [2, 3])
+def test_a_dag_that_breaks_before_it_is_triggered_is_told_by_its_import_error(server: Airflow, major: int) -> None:
+    of_run(server, prefix(major), (404, {}), post=(404, {"detail": "The Dag with ID: `my dag` was not found"}))
+    error = {"filename": "dags/my dag.py", "stack_trace": "ModuleNotFoundError: No module named 'nosuchmodule'"}
+    server.answers[f"GET {prefix(major)}/importErrors"] = (200, {"import_errors": [error]})
+    with pytest.raises(TaskError, match=r"my dag\.py cannot be imported: .*nosuchmodule"):
+        dag_runs.run(connected(server, major), "my dag")
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 500])
+def test_no_answer_of_airflows_is_to_be_repeated_by_hand_without_a_login(server: Airflow, status: int) -> None:
+    server.answers["GET /api/v2/dags/d/dagRuns/r"] = (status, {"detail": "no"})
+    server.answers["POST /auth/token"] = (201, {"access_token": "tok"})
+    with pytest.raises(TaskError) as caught:
+        airflow_api.connect(Login(server.url, "admin", "x", 3, logs="astro dev logs")).state("d", "r")
+    assert caught.value.hint == "astro dev logs"
+
+
+def test_a_log_that_the_api_does_not_give_says_nothing_of_what_the_task_did(server: Airflow) -> None:
+    server.answers["GET /api/v2/dags/d/dagRuns/r/taskInstances/t"] = (500, {"detail": "Internal Server Error"})
+    with pytest.raises(TaskError, match=r"the log of the DAG run r cannot be read: .* 500 "):
+        dag_runs.log_of(connected(server, 3), "d", "r", "t")
 
 
 def test_a_run_that_nobody_waits_for_any_more_is_left_alone(server: Airflow) -> None:
@@ -289,13 +360,13 @@ def test_a_run_that_nobody_waits_for_any_more_is_left_alone(server: Airflow) -> 
     unwanted = threading.Event()
     unwanted.set()
     with pytest.raises(TaskError, match="still running"):
-        airflow_api.run(connected(server, 3, wait=600, unwanted=unwanted), "my dag")
+        dag_runs.run(connected(server, 3, wait=600, unwanted=unwanted), "my dag")
 
 
 def test_a_dag_that_does_not_appear_is_said(server: Airflow) -> None:
     server.answers["GET /api/v2/importErrors"] = (200, {"import_errors": []})
     with pytest.raises(TaskError, match="has not found the DAG d"):
-        airflow_api.run(connected(server, 3), "d")
+        dag_runs.run(connected(server, 3), "d")
 
 
 def test_a_dag_that_airflow_2_has_deactivated_is_not_there(server: Airflow) -> None:
@@ -306,14 +377,14 @@ def test_a_dag_that_airflow_2_has_deactivated_is_not_there(server: Airflow) -> N
 def test_what_airflow_3_had_parsed_before_its_file_broke_is_told_by_the_import_error(
     server: Airflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(airflow_api, "STALE", 0)
+    monkeypatch.setattr(dag_runs, "STALE", 0)
     error = {"filename": "d.py", "stack_trace": "Traceback\nModuleNotFoundError: No module named 'nosuchmodule'\n"}
     server.answers |= {
         "GET /api/v2/dags/d": (200, {"dag_id": "d", "is_stale": True}),
         "GET /api/v2/importErrors": (200, {"import_errors": [error]}),
     }
     with pytest.raises(TaskError, match=r"d\.py cannot be imported: ModuleNotFoundError.*nosuchmodule"):
-        airflow_api.run(connected(server, 3), "d")
+        dag_runs.run(connected(server, 3), "d")
 
 
 def test_a_dag_that_airflow_3_keeps_parsing_is_there(server: Airflow) -> None:

@@ -1,0 +1,115 @@
+"""A run of a DAG from its trigger to its end, and why there is none: Airflow's own words where it has some."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.world import waits
+from aws_airflow_tasks.world.airflow_api import Api, DagImportError, NotThere
+
+log = logging.getLogger("aws_airflow_tasks")
+
+#: states that a DAG run does not leave by itself
+FINAL = ("success", "failed")
+#: seconds after which an import error is taken to be of the file as it is now
+STALE = 10
+#: while a run is queued the components' health is asked every so many seconds; it is given up where the scheduler has
+#: been down for so many: Airflow itself says so only when it has not heard of it for half a minute
+EVERY, DOWN = 15, 60
+
+
+class DagRun(NamedTuple):
+    """One run of a DAG: its id, and its last known state, such as ``success`` or ``failed``."""
+
+    run_id: str
+    state: str
+
+
+def run(api: Api, dag_id: str, conf: Mapping[str, str] | None = None) -> DagRun:
+    """Wait until Airflow knows a DAG, unpause it, trigger it and wait until that run has ended.
+
+    Args:
+        api: logged in; its patience is that of all of it.
+        dag_id: the DAG.
+        conf: what the run is configured with.
+
+    Returns:
+        The run, in state ``success`` or ``failed``.
+
+    Raises:
+        TaskError: the DAG does not appear or cannot be imported, or its run does not end in time.
+    """
+    with waits.told(f"a run of the DAG {dag_id} (at most {api.patience.wait:g} s)"):
+        _await_dag(api, dag_id)
+        try:
+            api.unpause(dag_id)
+            run_id = api.trigger(dag_id, conf)
+        except NotThere:  # since it was asked for, its file has broken
+            _raise_unimported(api, dag_id)
+            raise
+        log.info("triggered %s", dag_id)
+        return DagRun(run_id, _await_end(api, dag_id, run_id))
+
+
+def log_of(api: Api, dag_id: str, run_id: str, task_id: str) -> list[str]:
+    """The lines of the log of a run's task.
+
+    Raises:
+        TaskError: Airflow does not give it; that says nothing of what the task did.
+    """
+    try:
+        return api.log(dag_id, run_id, task_id).splitlines()
+    except TaskError as error:
+        raise TaskError(f"the log of the DAG run {run_id} cannot be read: {error.message}", hint=error.hint) from None
+
+
+def _await_end(api: Api, dag_id: str, run_id: str) -> str:
+    begun = looked = time.monotonic()
+    sick: float | None = None
+    while (state := api.state(dag_id, run_id)) not in FINAL:
+        now = time.monotonic()
+        if state == "queued" and now - looked >= EVERY:
+            looked, sick = now, (sick or now) if _schedules_not(api) else None
+        if not api.patience.more() or (sick and now - sick >= DOWN):
+            waited = f"after {min(api.patience.wait, round(now - begun)):g} seconds"
+            raise _held_up(api, f"the DAG run {run_id} of {dag_id} is still {state} {waited}")
+    return state
+
+
+def _schedules_not(api: Api) -> bool:
+    return any(each.startswith("scheduler") for each in api.down())
+
+
+def _held_up(api: Api, said: str) -> TaskError:
+    """What is still waited for, and which component it is that keeps it waiting."""
+    down = [] if api.patience.unwanted.is_set() else api.down()
+    if down:
+        return TaskError(f"{said}: not healthy: {', '.join(down)}", hint=command("start"))
+    return TaskError(f"{said}, and all of Airflow's components are healthy", hint=command("open"))
+
+
+def _await_dag(api: Api, dag_id: str) -> None:
+    asked = time.monotonic()
+    while not api.has_dag(dag_id):
+        last = not api.patience.more()
+        if last or time.monotonic() - asked > STALE:
+            _raise_unimported(api, dag_id)
+        if last:
+            said = _held_up(api, f"Airflow has not found the DAG {dag_id}")
+            raise said if said.hint == command("start") else TaskError(said.message, hint=api.logs)
+
+
+def _raise_unimported(api: Api, dag_id: str) -> None:
+    """Raise TaskError where Airflow could not import the DAG's file."""
+    errors = list[DagImportError]()
+    with contextlib.suppress(TaskError):  # what led here says more
+        errors = api.import_errors()
+    for error in errors:
+        if error.file.endswith(f"{dag_id}.py"):
+            raise TaskError(f"{error.file} cannot be imported: {error.cause}", hint=command("dag", "--diff"))

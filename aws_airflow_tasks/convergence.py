@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from aws_airflow_tasks.core import Change, Pending, Plan, Result, Status, TaskError
+from aws_airflow_tasks.core import NOT_NEEDED, Change, Pending, Plan, Result, TaskError
 from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.doing import done
 
 
 def converge(
@@ -31,16 +32,23 @@ def converge(
     planned = _planned(plan, check)
     if isinstance(planned, Pending):
         return Result(step, "changed", reason=str(planned))
+    now = Plan()
     if planned.needed and not check:
         hold()
         planned = _known(plan)
         for change in planned.needed:
             apply(change)
-        _prove(_known(plan))
-    status: Status = "changed" if planned.needed else "skipped" if planned.skipped else "ok"
-    reasons = dict.fromkeys(change.reason for change in planned.needed if change.reason)
-    reason = "; ".join(reasons) if planned.needed else planned.reason
-    return Result(step, status, planned.about, reason, planned.needed, planned.warnings)
+        now = _proved(_known(plan))
+    if planned.needed:
+        said = [done(each, check=check, now=now.reason if now.target == each.target else "") for each in planned.needed]
+        why = _once(change.reason for change in planned.needed)
+        return Result(step, "changed", planned.about, why, planned.needed, planned.warnings, done=tuple(said))
+    reason = f"{NOT_NEEDED}{planned.reason}" if planned.skipped else planned.reason
+    return Result(step, "skipped" if planned.skipped else "ok", planned.target, reason, warnings=planned.warnings)
+
+
+def _once(clauses: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(filter(None, clauses)))
 
 
 def converge_each(
@@ -86,15 +94,15 @@ def converge_each(
 
 def _together(step: str, results: Sequence[Result], failed: Mapping[str, TaskError]) -> Result:
     changed = [result for result in results if result.status == "changed"]
-    reasons = dict.fromkeys(result.reason for result in changed or results[-1:] if result.reason)
     return Result(
         step,
         "failed" if failed else "changed" if changed else "ok",
         ", ".join(dict.fromkeys(result.target for result in changed or results[-1:] if result.target)),
-        "; ".join(reasons),
+        _once(result.reason for result in changed or results[-1:]),
         tuple(change for result in results for change in result.changes),
         tuple(dict.fromkeys(warning for result in results for warning in result.warnings)),
         _one_error(failed) if failed else None,
+        done=tuple(each for result in results for each in result.done),
     )
 
 
@@ -126,7 +134,8 @@ def _known(plan: Callable[[], Plan]) -> Plan:
         raise TaskError(f"what should be known after {pending.after} is not", hint=command(pending.after)) from pending
 
 
-def _prove(planned: Plan) -> None:
+def _proved(planned: Plan) -> Plan:
     if planned.needed:
         left = planned.needed[0]
         raise TaskError(f"{left.target} was changed, yet still differs: {left.reason or left.action}", hint=left.diff())
+    return planned

@@ -16,6 +16,28 @@ from typing import Any, Literal, NamedTuple, overload
 
 Status = Literal["ok", "changed", "skipped", "failed"]
 CheckStatus = Literal["ok", "warning", "failed", "skipped"]
+Action = Literal[
+    "agree",
+    "create",
+    "delete",
+    "disable",
+    "enable",
+    "login",
+    "patch",
+    "refresh",
+    "remove",
+    "restart",
+    "restore",
+    "revoke",
+    "start",
+    "stop",
+    "switch",
+    "sync",
+    "tag",
+    "wait",
+]
+#: before the reason of what is skipped although nothing failed
+NOT_NEEDED = "not needed here: "
 
 
 class TaskError(Exception):
@@ -114,7 +136,7 @@ class Change(NamedTuple):
 
     Attributes:
         target: what a person calls it: a path relative to the project, ``secret airflow/variables/x``, ``Airflow``.
-        action: ``create``, ``patch``, ``delete``, ``start``, ``restart``, ``run`` …: one word for the recap and JSON.
+        action: one word, for JSON and for the step's line (``text.doing``).
         before: the content now; None when the target is absent.
         after: the content wanted; None when the target is to be absent.
         apply: makes it so; raises :class:`TaskError`.
@@ -127,7 +149,7 @@ class Change(NamedTuple):
     """
 
     target: str
-    action: str
+    action: Action
     before: str | None
     after: str | None
     apply: Callable[[], None]
@@ -243,7 +265,19 @@ class Check(NamedTuple):
 
 
 class Result(NamedTuple):
-    """How a step ended."""
+    """How a step ended.
+
+    Attributes:
+        step: its name.
+        status: what it came to.
+        target: what it is about: the targets that were changed, else the plan's own.
+        reason: why so, in clauses.
+        changes: those that were made, or would be.
+        warnings: what a person should know although nothing failed.
+        error: what it failed at.
+        seconds: how long it took.
+        done: of each change what was done to its target, or would be.
+    """
 
     step: str
     status: Status
@@ -253,6 +287,7 @@ class Result(NamedTuple):
     warnings: tuple[str, ...] = ()
     error: TaskError | None = None
     seconds: float = 0.0
+    done: tuple[str, ...] = ()
 
 
 class Stopwatch:

@@ -65,15 +65,23 @@ def next_note(*commands: str) -> Note:
 
 
 def result_lines(result: Result, layout: Layout = WHOLE) -> str:
-    """A step's line, and under it what it changed before it failed, its warnings, its error's command to type next."""
-    took = f" ({result.seconds:.1f}s)" if result.seconds >= 1 else ""
-    said = result.error.message if result.error else result.reason
-    about = f"{result.target}: {said}" if result.target and said and not result.error else said or result.target
-    lines = _row(result.status, result.step, about + took, layout)
-    lines += _row("changed", "", result.target, layout) if result.error and result.changes else []
+    """A line for each target that a step changed, else one for the step, or its error; then its warnings and a hint."""
+    lines = []
+    changed = [f"{change.target}: {done}" for change, done in zip(result.changes, result.done, strict=True)]
+    about = ": ".join(filter(None, (result.target, result.reason)))
+    *others, last = [*changed, result.error.message] if result.error else changed or [about]
+    for text in others:
+        lines += _row("changed", result.step, text, layout)
+    lines += _row(result.status, result.step, last + _took(result), layout)
     for warning in result.warnings:
         lines += _row("warning", "", warning, layout)
     return "\n".join(lines + hint_lines(result.error.hint if result.error else ""))
+
+
+def _took(result: Result) -> str:
+    """Seconds from one on; of one thing that was done they end the clause."""
+    said = f"{result.seconds:.1f}s"
+    return "" if result.seconds < 1 else f" in {said}" if len(result.done) == 1 and not result.error else f" ({said})"
 
 
 def layers(found: Iterable[Check]) -> Iterator[list[Check]]:
@@ -184,7 +192,8 @@ def _step(result: Result) -> dict[str, Any]:
         "target": result.target,
         "reason": result.reason,
         "changes": [
-            {"target": change.target, "action": change.action, "diff": change.diff()} for change in result.changes
+            {"target": change.target, "action": change.action, "done": done, "diff": change.diff()}
+            for change, done in zip(result.changes, result.done, strict=True)
         ],
         "warnings": list(result.warnings),
         "error": _error(result.error),

@@ -225,7 +225,7 @@ def _aws(root: Path) -> Plan:
         before="running\n" if endpoint else None,
         after="running\n",
         apply=lambda: _start_aws(directory, home),
-        reason="moto server, an IAM user with keys, and `aws configure`",
+        reason="an IAM user with keys, and `aws configure`",
     )
     return Plan((change,), target="embedded AWS", reason=f"moto server on {endpoint}")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aws_airflow_tasks import backends, runtimes
 from aws_airflow_tasks.backends import Backend
-from aws_airflow_tasks.core import Change, Pending, TaskError, sh
+from aws_airflow_tasks.core import Action, Change, Pending, TaskError, sh
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.settings import Settings
@@ -27,7 +27,7 @@ from aws_airflow_tasks.world.staging import Staged
 #: what a person calls all of Airflow's services: the target of what starts and stops them
 AIRFLOW = "Airflow"
 #: the action of a login, which only a person can make: who we are, and with what, is known after it
-LOGIN = "login"
+LOGIN: Action = "login"
 
 
 @dataclass(frozen=True)

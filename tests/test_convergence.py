@@ -52,6 +52,7 @@ def test_a_converged_step_is_ok_and_takes_no_lock() -> None:
 def test_check_mode_plans_and_does_nothing_else() -> None:
     target = Target(None)
     result = target.converge(check=True)
+    assert result.done == ("would patch: it differs",)
     assert (result.status, result.reason, target.log) == ("changed", "it differs", ["plan"])
 
 
@@ -90,7 +91,7 @@ def test_a_fact_that_goes_missing_while_the_step_runs_is_an_error_too(which: int
 def test_a_step_that_does_not_apply_is_skipped_with_its_reason() -> None:
     plan = Plan(skipped=True, reason="no containers")
     result = converge("mount", lambda: plan, check=False, hold=lambda: None, apply=lambda change: None)
-    assert (result.status, result.reason) == ("skipped", "no containers")
+    assert (result.status, result.reason) == ("skipped", "not needed here: no containers")
 
 
 def test_the_result_names_the_step_what_changed_and_each_reason_once_and_keeps_the_warnings() -> None:
@@ -107,6 +108,7 @@ def test_the_result_names_the_step_what_changed_and_each_reason_once_and_keeps_t
     arguments = {"check": False, "hold": lambda: None, "apply": lambda change: change.apply()}
     first = converge("step", plan, **arguments)
     assert first[:4] == ("step", "changed", "a, b, c, d", "it differs; it is gone")
+    assert first.done == ("patched (it differs)", "patched (it differs)", "patched", "patched (it is gone)")
     assert ([change.target for change in first.changes], first.warnings) == (["a", "b", "c", "d"], ("mind the gap",))
     assert converge("step", plan, **arguments)[:6] == ("step", "ok", "the plan's own", "as wanted", (), first.warnings)
     assert converge("step", pending, **arguments | {"check": True})[:4] == ("step", "changed", "", "known after init")
@@ -169,7 +171,12 @@ def test_each_target_is_taken_back_in_its_order_under_the_lock_and_then_the_rest
     assert targets.log[:3] == ["plans", "hold", "plans"]
     assert [entry for entry in targets.log if entry in "ab"] == ["a", "b"]
     assert targets.log[-1] == "rest after ['a', 'b']"
-    assert (result.step, result.status, result.target, result.reason) == ("undo", "changed", "a, b", "it was ours")
+    assert (result.step, result.status, result.target, result.reason) == (
+        "undo",
+        "changed",
+        "a, b",
+        "it was ours",
+    )
     assert [change.target for change in result.changes] == ["a", "b"]
     assert result.warnings == ("all of them say so", "a says so", "b says so")
     assert result.error is None

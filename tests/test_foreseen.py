@@ -254,7 +254,10 @@ def test_a_login_is_foreseen_where_somebody_could_make_it_and_what_is_known_afte
         assert (check.code, "failed   creds" in check.out, "skipped  secrets  creds failed" in check.out) == (1, 1, 1)
         return
     assert check.code == 3
-    assert "changed  creds    profile default: profile default has no credentials: aws configure" in check.out
+    assert (
+        "changed  creds    profile default: would log in: profile default has no credentials: aws configure"
+        in check.out
+    )
     assert all(f"changed  {name:<8} known after creds" in check.out for name in ("env", "secrets"))
     assert "changed  dag" in check.out
     monkeypatch.setattr(cli, "interactive", lambda *_, **__: [path.write_bytes(keys[path]) for path in keys] and 0)

@@ -14,7 +14,9 @@ from tests import schema
 
 def document() -> dict[str, object]:
     change = Change("dags/x.py", "create", None, "1\n", lambda: None, file=True)
-    failed = Result("dag", "failed", "dags/x.py", "absent", (change,), ("mind",), TaskError("no", hint="ls"), 1.5)
+    failed = Result(
+        "dag", "failed", "dags/x.py", "", (change,), ("mind",), TaskError("no", hint="ls"), 1.5, ("created",)
+    )
     text = report.document(
         "dag verify",
         check=False,

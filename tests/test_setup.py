@@ -326,7 +326,7 @@ def test_a_changed_env_file_restarts_airflow_and_names_what_differs(
     (project / ".env").write_text((project / ".env").read_text() + "MINE=canary-value\n")
     done = run("start")
     assert airflow.started == ["start", "restart"]
-    assert "triggerer: MINE not as in .env" in done.out
+    assert "Airflow: restarted (MINE not as in .env), 4 services healthy" in done.out
     assert "canary-value" not in done.out + done.err
 
 

@@ -9,7 +9,7 @@ import time
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from aws_airflow_tasks.core import Check, sh
+from aws_airflow_tasks.core import NOT_NEEDED, Check, sh
 from aws_airflow_tasks.patch.dotenv import lines, readers
 from aws_airflow_tasks.patch.yaml import parsing, positions
 from aws_airflow_tasks.site import Site
@@ -31,7 +31,7 @@ def override(site: Site) -> Check:
     """Compose merges it into what the Astro CLI writes."""
     data = site.read(OVERRIDE)
     if data is None:
-        return Check("", "skipped", "there is none yet")
+        return Check("", "skipped", f"{NOT_NEEDED}there is none yet")
     try:
         parsing.parse(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -46,7 +46,7 @@ def env(site: Site) -> Check:
     """Three programs read it, each in its own way."""
     data = site.read(ENV)
     if data is None:
-        return Check("", "skipped", "there is none yet")
+        return Check("", "skipped", f"{NOT_NEEDED}there is none yet")
     if bad := lines.unreadable(data):
         return Check("", "failed", bad, sh("less {}", site.project / ENV))
     found = list(readers.statements(data.decode("utf-8-sig", errors="surrogateescape")))
@@ -68,11 +68,11 @@ def env_wins(site: Site) -> Check:
 def env_ignored(site: Site) -> Check:
     """By the .gitignore files alone: no git is run where a project could have it run something."""
     if site.read(ENV) is None:
-        return Check("", "skipped", "there is none yet")
+        return Check("", "skipped", f"{NOT_NEEDED}there is none yet")
     folders = [site.project, *site.project.parents]
     top = next((folder for folder in folders if (folder / ".git").exists()), None)
     if top is None:
-        return Check("", "skipped", "no git repository is here")
+        return Check("", "skipped", f"{NOT_NEEDED}no git repository is here")
     ignoring = ""
     for folder in reversed(folders[: folders.index(top) + 1]):
         for line in _lines(folder / ".gitignore"):

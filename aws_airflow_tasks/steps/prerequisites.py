@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aws_airflow_tasks.backends import MANY
-from aws_airflow_tasks.core import Check, CheckStatus, Pending, TaskError
+from aws_airflow_tasks.core import NOT_NEEDED, Check, CheckStatus, Pending, TaskError
 from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes import image as image_
 from aws_airflow_tasks.site import Site
@@ -54,7 +54,7 @@ def aws_cli(site: Site) -> Check:
 def astro_cli(site: Site) -> Check:
     """Airflow is started by the Astro CLI, but for the embedded runtime."""
     if site.settings.runtime == "embedded":
-        return Check("", "skipped", "the embedded runtime needs none")
+        return Check("", "skipped", f"{NOT_NEEDED}the embedded runtime needs none")
     cli.find("astro")
     done = cli.run(["astro", "version"], timeout=_SECONDS)
     found = re.search(r"(\d+\.\d+\.\d+\S*)", done.stdout)
@@ -71,7 +71,7 @@ def _standalone(site: Site) -> bool:
 def engine(site: Site) -> Check:
     """Where Airflow runs in containers."""
     if site.settings.runtime == "embedded" or _standalone(site):
-        return Check("", "skipped", "Airflow runs without containers here")
+        return Check("", "skipped", f"{NOT_NEEDED}Airflow runs without containers here")
     with containers.engine(timeout=_SECONDS) as client:
         info: dict[str, Any] = client.info()
         api = client.api.api_version if hasattr(client.api, "api_version") else "?"
@@ -110,7 +110,7 @@ def image(site: Site) -> Check:
     try:
         base = dockerfile.read(dockerfile.text(site.project))
     except Pending:
-        return Check("", "skipped", "no Dockerfile is here")
+        return Check("", "skipped", f"{NOT_NEEDED}no Dockerfile is here")
     found = image_.read(base)
     if base.major is None:
         detail = f"{base.image or 'the Dockerfile'} does not tell Airflow's version"
@@ -133,7 +133,7 @@ def permissions(site: Site) -> Check:
     """Of an entry that nobody has: that it is not found means that we may ask."""
     backend = site.backend
     if backend is None:
-        return Check("", "skipped", "no backend is set")
+        return Check("", "skipped", f"{NOT_NEEDED}no backend is set")
     name = backend.name(site.settings.variables_prefix, f"aws_airflow_doctor_{secrets.token_hex(4)}")
     denied: dict[str, str] = {}
     asks: dict[str, Callable[[], object]] = {

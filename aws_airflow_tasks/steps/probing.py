@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aws_airflow_tasks.core import Check, TaskError, digest, sh
+from aws_airflow_tasks.core import NOT_NEEDED, Check, TaskError, digest, sh
 from aws_airflow_tasks.runtimes import precedence
 from aws_airflow_tasks.runtimes.precedence import Ours
 from aws_airflow_tasks.site import Site
@@ -178,7 +178,7 @@ def backend_check(site: Site, expected: Expected) -> Check:
         TaskError: nothing can be run there.
     """
     if site.backend is None:
-        return Check("backend", "skipped", "no backend is set")
+        return Check("backend", "skipped", f"{NOT_NEEDED}no backend is set")
     names = {"variable": site.settings.check_variable, "connection": site.settings.check_connection}
     found = _ask(site, SCHEDULER, "backend", names)
     want = {"variable": digest(expected.variable), "connection": expected.host}
@@ -230,7 +230,7 @@ def hook_check(site: Site, expected: Expected, lines: Sequence[str]) -> Check:
         TaskError: nothing can be run there.
     """
     if site.backend is None:
-        return Check("hook-identity", "skipped", "no backend is set")
+        return Check("hook-identity", "skipped", f"{NOT_NEEDED}no backend is set")
     printed = {way: {"value": arn} for way in WAYS if (arn := _printed(way, lines))}
     if printed.keys() == set(WAYS) and not any(_stranger(arn["value"], expected) for arn in printed.values()):
         return Check("hook-identity", "ok", f"{printed[HOOK]['value']}, by {' and by '.join(WAYS)}")

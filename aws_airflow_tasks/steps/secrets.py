@@ -148,7 +148,6 @@ def _change(site: Site, backend: Backend, name: str, value: str) -> Change:
         after=there,
         apply=lambda: _create(site, backend, name, value),
         receipt=Created(name, known.region, site.settings.profile, everything, backend.NAME, digest(value), str(asked)),
-        reason="absent",
     )
 
 

@@ -45,9 +45,7 @@ def plan(site: Site) -> Plan:
     seen = tuple(service._replace(environment=_apart(service.environment, ignored)) for service in running)
     differences = _differences(runtime, seen, effective, wanted, stale)
     if not differences:
-        return Plan(
-            keeper.changes(site), target=AIRFLOW, reason=f"healthy: {', '.join(service.name for service in running)}"
-        )
+        return Plan(keeper.changes(site), target=AIRFLOW, reason=f"{len(running)} services healthy")
     well = tuple(service._replace(healthy=True) for service in seen)
     crashes = any(service.crashes for service in running)
     slow = not crashes and not _differences(runtime, well, effective, wanted, stale)
@@ -58,7 +56,7 @@ def plan(site: Site) -> Plan:
         after="".join(f"{name}: healthy, environment as in {ENV}\n" for name in runtime.services()),
         apply=lambda: _wait(site, environment) if slow else _start(site, environment, stale),
         receipt=None if slow else _receipt(site),
-        reason="; ".join(differences),
+        reason="; ".join(differences) if running or site.settings.check else "was not running",
     )
     return Plan((change, *keeper.changes(site)))
 
@@ -273,7 +271,10 @@ def _differences(
         foreign = "" if name in wanted else f"not of Airflow {runtime.major()}"
         if difference := foreign or _difference(found.get(name), environment, mounts, stale):
             told.setdefault(difference, []).append(name)
-    return [f"{', '.join(names)}: {difference}" for difference, names in told.items()]
+    every = {*wanted, *found}
+    return [
+        difference if {*names} == every else f"{', '.join(names)}: {difference}" for difference, names in told.items()
+    ]
 
 
 def _difference(

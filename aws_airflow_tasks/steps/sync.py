@@ -17,6 +17,7 @@ from aws_airflow_tasks.steps import syncing
 from aws_airflow_tasks.steps.entries import KINDS, OWNER, Entries, Shown
 from aws_airflow_tasks.steps.syncing import Write
 from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.doing import counted
 from aws_airflow_tasks.world import cli, files, journal, pace
 
 Status = Literal["ok", "create", "differs", "pending", "failed"]
@@ -81,7 +82,7 @@ class Sync:
         if not writes:
             if failed:
                 raise _failure(failed, entries, self._again)
-            return Plan(target=f"{len(names)} {entries.backend.ENTRY}s", reason="as wanted", warnings=tuple(warnings))
+            return Plan(target=counted(len(names), entries.backend.ENTRY), reason="as wanted", warnings=tuple(warnings))
         return Plan((self._change(entries, writes, failed, len(found)),), warnings=tuple(warnings))
 
     def _change(self, entries: Entries, writes: Sequence[Write], failed: Mapping[str, TaskError], total: int) -> Change:
@@ -102,14 +103,14 @@ class Sync:
 
         run, receipt = syncing.receipt(entries)
         return Listing(
-            target=f"{len(writes)} {entries.backend.ENTRY}s",
+            target=counted(len(writes), entries.backend.ENTRY),
             action="sync",
             before="",
             after="".join(f"  {write.said}\n" for write in writes),
             apply=apply,
             receipt=receipt,
             reason=", ".join(parts) + _estimate(len(writes), rate),
-            ask=f"Delete {deleted} {entries.backend.ENTRY}s that are ours and not wanted?" if deleted else "",
+            ask=f"Delete {counted(deleted, entries.backend.ENTRY)}, ours and not wanted?" if deleted else "",
         )
 
     def _counted(self, words: Mapping[str, str]) -> list[str]:

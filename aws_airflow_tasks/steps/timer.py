@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from aws_airflow_tasks.core import Change, Plan, Target, TaskError, UsageError
+from aws_airflow_tasks.core import Action, Change, Plan, Target, TaskError, UsageError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import keeper
 from aws_airflow_tasks.text.calling import command
@@ -65,7 +65,7 @@ def plan(site: Site) -> Plan:
 
 def _file(path: Path, text: str | None) -> Change:
     before, shown = _text(path), source(path, Path.home())
-    action = "delete" if text is None else "create" if before is None else "patch"
+    action: Action = "delete" if text is None else "create" if before is None else "patch"
     return Change(shown, action, before, text, partial(timers.write, path, text), file=True)
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from secrets import token_hex
 
 from aws_airflow_tasks.backends import Backend
-from aws_airflow_tasks.core import Check, Plan, TaskError, sh
+from aws_airflow_tasks.core import NOT_NEEDED, Check, Plan, TaskError, sh
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import dag, env, layers, mount, provider, secrets, staging, start
@@ -112,7 +112,8 @@ def _file(name: str, plan: Callable[[Site], Plan], site: Site, hint: str = comma
     planned = plan(site)
     if planned.needed:
         return Check(name, "failed", f"{planned.about} differs: {planned.needed[0].reason}", hint)
-    return Check(name, "skipped" if planned.skipped else "ok", f"{planned.target}: {planned.reason}")
+    reason = f"{NOT_NEEDED}{planned.reason}" if planned.skipped else planned.reason
+    return Check(name, "skipped" if planned.skipped else "ok", f"{planned.target}: {reason}")
 
 
 def _reported(name: str, finding: Callable[[], Check], service: str = "") -> Check:
@@ -186,7 +187,7 @@ def _probed(site: Site, names: Sequence[str], expected: Expected) -> list[Check]
 
 def _mounts(site: Site) -> Iterator[Check]:
     if not site.runtime.mounts:
-        yield Check("mount", "skipped", f"the {site.runtime.name} runtime reads this host's files itself")
+        yield Check("mount", "skipped", f"{NOT_NEEDED}the {site.runtime.name} runtime reads this host's files itself")
         return
     for service in site.running:
         problem = start.mount_problem(service, site.settings.mount_path, site.delivered.directory)

@@ -110,7 +110,7 @@ def _intact(inner: Path, found: Staged) -> bool:
 def missing(found: Staged | None, definition: str, seen_at: str) -> str:
     """Why to export (again), in a clause; empty when what is staged will do."""
     if found is None:
-        return "nothing is staged yet"
+        return "nothing was staged before"
     if found.definition != definition:
         return "the profile has changed"
     if found.seen_at != seen_at:

@@ -41,7 +41,7 @@ def test_creds_tells_who_was_staged_when_and_why_and_asks_nobody(
     steps = done.document["steps"]
     assert [step["status"] for step in steps] == ["ok", "ok"]
     said = [step["reason"] for step in steps]
-    assert said == [f"profile default, {USER}: nothing is staged yet", f"profile default, {USER}: asked to"]
+    assert said == [f"profile default, {USER}: nothing was staged before", f"profile default, {USER}: asked to"]
     assert abs(time.mktime(time.strptime(steps[0]["target"], "%Y-%m-%d %H:%M:%S")) - time.time()) < 3600
     keys = (closed_world / ".aws" / "credentials").read_text()
     secret = keys.split("aws_secret_access_key = ")[1].split()[0]
@@ -69,14 +69,14 @@ def test_keys_that_are_renewed_are_those_of_before_and_what_aws_cannot_be_asked_
     assert apply(settings)
     (first,) = history.read(folder(settings))
     assert first.expiry == pytest.approx(clock.now + 60 * 60, abs=1)
-    assert first._replace(expiry=None) == Handed(clock.now, "default", "", None, "nothing is staged yet")
+    assert first._replace(expiry=None) == Handed(clock.now, "default", "", None, "nothing was staged before")
     lines = folder(settings) / history.NAME
     lines.write_text(json.dumps(first._replace(arn=USER)._asdict()) + "\n")
     clock.now += 50 * 60
     helper.gives("TWO", 60)
     assert apply(settings)
     assert [(each.arn, each.why) for each in history.read(folder(settings))] == [
-        (USER, "nothing is staged yet"),
+        (USER, "nothing was staged before"),
         (USER, "the staged credentials end soon"),
     ]
 

@@ -37,7 +37,7 @@ def only(settings: Settings, **how: float) -> Change:
 def test_where_nothing_is_staged_the_copy_is_made(settings: Settings, helper: Helper) -> None:
     helper.gives("ONE", 60)
     change = only(settings)
-    assert (change.action, change.before, change.reason) == ("create", None, WHY.format("nothing is staged yet"))
+    assert (change.action, change.before, change.reason) == ("create", None, WHY.format("nothing was staged before"))
     change.apply()
     assert staging.changes(Site(settings)) == ()
 

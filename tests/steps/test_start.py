@@ -139,12 +139,12 @@ def test_what_does_not_run_is_started_and_then_nothing_is_to_do(
     airflow: Airflow, settings: Settings, state: Path
 ) -> None:
     change = only(settings, state)
-    assert (change.target, change.action, change.reason) == ("Airflow", "start", "not running")
+    assert (change.target, change.action, change.reason) == ("Airflow", "start", "was not running")
     healthy = "".join(f"{name}: healthy, environment as in .env\n" for name in NAMES)
     assert (change.before, change.after) == ("not running\n", healthy)
     change.apply()
     planned = start.plan(here(settings, state))
-    assert (planned.needed, planned.target, planned.reason) == ((), "Airflow", "healthy: scheduler, triggerer")
+    assert (planned.needed, planned.target, planned.reason) == ((), "Airflow", "2 services healthy")
     assert (airflow.starts, airflow.patience) == ([False], [settings.wait])
 
 
@@ -241,7 +241,9 @@ def test_a_service_that_ends_again_and_again_is_not_waited_for_but_started_anew(
 def test_services_that_differ_alike_share_a_clause(airflow: Airflow, settings: Settings, state: Path) -> None:
     only(settings, state).apply()
     write(settings.project, ENV | {"TEAM": "science"})
-    assert only(settings, state).reason == "scheduler, triggerer: TEAM not as in .env"
+    assert only(settings, state).reason == "TEAM not as in .env", "all of them need no names"
+    changed(airflow, "scheduler", environment=ENV | {"TEAM": "science"})
+    assert only(settings, state).reason == "triggerer: TEAM not as in .env"
 
 
 def test_a_service_of_another_version_differs_though_nobody_wants_it(
@@ -262,7 +264,7 @@ def test_a_line_of_the_persons_that_something_stronger_wins_over_does_not_start_
     assert stat.S_IMODE((state / start.BEATEN).stat().st_mode) == 0o600
     write(settings.project, ENV | {"TEAM": "science"})
     change = only(settings, state)
-    assert change.reason == "scheduler, triggerer: TEAM not as in .env"
+    assert change.reason == "TEAM not as in .env"
     change.apply()
     assert start.plan(here(settings, state)).needed == ()
     airflow.stronger = {}
@@ -340,7 +342,7 @@ def test_what_changes_nothing_of_ours_does_not_start_airflow_for_ever_and_is_no_
     only(settings, state).apply()
     assert start.plan(here(settings, state)).needed == ()
     write(settings.project, ENV | {"AWS_REGION": "eu-west-1"})
-    assert only(settings, state).reason == "scheduler, triggerer: AWS_REGION not as in .env"
+    assert only(settings, state).reason == "AWS_REGION not as in .env"
 
 
 def test_only_the_first_start_leaves_a_receipt_which_says_whether_airflow_ran_before(

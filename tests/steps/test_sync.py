@@ -133,7 +133,7 @@ def test_prune_deletes_what_is_ours_and_in_no_file_and_undo_restores_it(project:
     written(project, a="1")
     asked = run("secrets.sync", "v.json", "--prune")
     assert asked.code == 1
-    assert "Delete 1 secrets that are ours and not wanted?" in asked.out
+    assert "Delete 1 secret, ours and not wanted?" in asked.out
     assert held(aws).keys() == {f"{V}a", f"{V}b", f"{V}theirs", f"{V}team"}
     done = run("secrets.sync", "v.json", "--prune", "--yes", "--json")
     assert (done.code, entries(done)) == (0, {"a": "ok", "b": "deleted"})

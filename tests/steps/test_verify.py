@@ -353,7 +353,7 @@ def test_a_step_that_would_change_nothing_passes_and_one_that_does_not_apply_is_
     assert found == [
         Check("layer", "failed", "f differs: it differs", "invoke setup"),
         Check("layer", "ok", "target: as wanted"),
-        Check("layer", "skipped", "target: not here"),
+        Check("layer", "skipped", "target: not needed here: not here"),
     ]
     assert asked == [here] * 3
     assert verify._file("layer", lambda site: plans[0], here, "invoke it").hint == "invoke it"
@@ -840,7 +840,7 @@ def test_hooks_are_asked_though_airflows_api_does_not_answer(monkeypatch: pytest
 
 def test_without_a_backend_hooks_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     hook, _ = proven(monkeypatch, "success", "", backend="none")
-    assert hook == Check("hook-identity", "skipped", "no backend is set")
+    assert hook == Check("hook-identity", "skipped", "not needed here: no backend is set")
 
 
 def test_a_run_that_nobody_waits_for_any_more_asks_the_scheduler_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

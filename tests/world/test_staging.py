@@ -482,7 +482,7 @@ def test_keys_are_renewed_a_quarter_of_an_hour_before_their_end_or_half_way(
 @pytest.mark.parametrize(
     ("record", "definition", "seen_at", "why"),
     [
-        (None, "definition", "/seen", "nothing is staged yet"),
+        (None, "definition", "/seen", "nothing was staged before"),
         (a_record(None), "definition", "/seen", ""),
         (a_record(None), "other", "/seen", "the profile has changed"),
         (a_record(None), "definition", "/elsewhere", "Airflow sees them at /elsewhere now"),

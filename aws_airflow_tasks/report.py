@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import Check, Result, Status, TaskError
-from aws_airflow_tasks.text.layout import Layout, laid, shortened
+from aws_airflow_tasks.text.layout import MARGIN, Layout, laid, shortened, wrapped
 from aws_airflow_tasks.text.printable import printable
 
 COLOURS = {
@@ -75,7 +75,7 @@ def result_lines(result: Result, layout: Layout = WHOLE) -> str:
     lines += _row(result.status, result.step, last + _took(result), layout)
     for warning in result.warnings:
         lines += _row("warning", "", warning, layout)
-    return "\n".join(lines + hint_lines(result.error.hint if result.error else ""))
+    return "\n".join(lines + hint_lines(result.error.hint if result.error else "", layout))
 
 
 def _took(result: Result) -> str:
@@ -110,18 +110,23 @@ def check_lines(found: Sequence[Check], layout: Layout = WHOLE) -> str:
             ", ".join(filter(None, services)) if len(said) > 1 or len(services) == 1 else f"{len(services)} services"
         )
         detail = f"{check.detail} ({where})" if check.detail and where else check.detail or where
-        lines += [*_row(check.status, check.check, detail, layout), *hint_lines(check.hint)]
+        lines += [*_row(check.status, check.check, detail, layout), *hint_lines(check.hint, layout)]
     return "\n".join(lines)
 
 
 def error_lines(error: TaskError, layout: Layout = WHOLE) -> str:
     """An error that no step owns."""
-    return "\n".join([*laid("error: ", printable(error.message), layout), *hint_lines(error.hint)])
+    return "\n".join([*laid("error: ", printable(error.message), layout), *hint_lines(error.hint, layout)])
 
 
-def hint_lines(hint: str) -> list[str]:
-    """The hint; its first line carries an arrow. Commands stay whole, to be pasted."""
-    return [("   " if number else "-> ") + line for number, line in enumerate(printable(hint).splitlines())]
+def hint_lines(hint: str, layout: Layout = WHOLE) -> list[str]:
+    """The hint; its first line carries an arrow. Commands stay whole, to be pasted; whom to ask is prose."""
+    lines: list[str] = []
+    for line in printable(hint).splitlines():
+        words, room = line.removeprefix("# "), (layout.width or len(line)) - MARGIN
+        parts = wrapped(words, room, room) if words != line and layout.width else [words]
+        lines += [f"{'   ' if lines or number else '-> '}{part}" for number, part in enumerate(parts)]
+    return lines
 
 
 def _row(status: str, name: str, text: str, layout: Layout) -> list[str]:

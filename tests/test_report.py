@@ -104,3 +104,14 @@ def test_each_command_to_choose_from_has_a_line_of_its_own_and_stays_whole() -> 
         "next: ~/bin/aws-airflow verify --project 'a b'",
         "      aws-airflow stop",
     ]
+
+
+def test_a_hint_that_no_command_mends_is_read_as_prose_and_a_command_stays_whole_to_be_pasted() -> None:
+    narrow, whom = Layout(width=24), 'ask an administrator to allow {"Action": "kms:Decrypt"}'
+    assert report.hint_lines(f"# {whom}\ninvoke creds --region eu-west-1", narrow) == [
+        "-> ask an administrator",
+        '   to allow {"Action":',
+        '   "kms:Decrypt"}',
+        "   invoke creds --region eu-west-1",
+    ]
+    assert report.hint_lines(f"# {whom}") == [f"-> {whom}"]

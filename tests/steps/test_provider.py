@@ -194,7 +194,11 @@ def test_verify_has_a_check_of_its_own_for_it(settings: Settings) -> None:
     assert check(settings) == missing
     applied(settings)
     assert check(settings) == ("ok", f"requirements.txt: asks for {LINE}", "")
-    assert check(replace(settings, backend="none")) == ("skipped", "requirements.txt: not needed here: no backend is set", "")
+    assert check(replace(settings, backend="none")) == (
+        "skipped",
+        "requirements.txt: not needed here: no backend is set",
+        "",
+    )
 
 
 @pytest.fixture

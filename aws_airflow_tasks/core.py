@@ -18,6 +18,7 @@ Status = Literal["ok", "changed", "skipped", "failed"]
 CheckStatus = Literal["ok", "warning", "failed", "skipped"]
 Action = Literal[
     "agree",
+    "copy",
     "create",
     "delete",
     "disable",

@@ -7,6 +7,7 @@ from aws_airflow_tasks.core import Action, Change
 #: by action the infinitive and the participle; neither where the reason says what is done
 WORDS: dict[Action, tuple[str, str]] = {
     "agree": ("agree", "agreed"),
+    "copy": ("copy", "copied"),
     "create": ("create", "created"),
     "delete": ("remove", "removed"),
     "disable": ("disable", "disabled"),

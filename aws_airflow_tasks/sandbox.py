@@ -273,7 +273,7 @@ def _say_what_next(play: Play, airflow: str, source: Path | None = None) -> None
     ours = Path(sys.executable).with_name("aws-airflow")  # found from any directory
     again = command("sandbox", _flags(airflow, play.settings.backend, source))
     play.note(
-        Note(f"in your own Astro project: {sh('{}', ours)} setup --check --diff"),
+        Note(f"in your own Astro project:\n      {sh('{}', ours)} setup --check --diff"),
         next_note(command("sandbox.stop"), command("sandbox.clean"), again),
     )
 

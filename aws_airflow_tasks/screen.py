@@ -45,7 +45,9 @@ class Screen:
     @property
     def layout(self) -> Layout:
         """How lines lie where prose is printed now; a terminal may have been resized."""
-        return Layout(max(Layout().names, self._names), columns(self._prose), self._home)
+        width = columns(self._prose)
+        gap = 1 if width else 0  # for the eye, behind a name that fills its column
+        return Layout(max(Layout().names, self._names) + gap, width, self._home)
 
     @property
     def _prose(self) -> TextIO | None:

@@ -24,7 +24,7 @@ from aws_airflow_tasks.menu import ns
 from aws_airflow_tasks.program import _sections
 from aws_airflow_tasks.runtimes import venv
 from aws_airflow_tasks.settings import _RULES, KEYS, Settings
-from aws_airflow_tasks.steps import doctor, symptoms
+from aws_airflow_tasks.steps import doctor, layers, symptoms
 from aws_airflow_tasks.steps.prerequisites import EXPORTS
 from aws_airflow_tasks.text.calling import Calling, called
 from aws_airflow_tasks.world.delivery import way
@@ -136,13 +136,23 @@ def told(row: symptoms.Row) -> str:
     return f" (simulated: {row.simulated})" if row.simulated else ""
 
 
+def graph(arrows: Iterable[tuple[str, str]]) -> str:
+    """For Mermaid, which GitHub draws."""
+    return "\n".join(["```mermaid", "graph LR", *(f"  {one} --> {other}" for one, other in arrows), "```"])
+
+
 def task_graph() -> str:
-    """The declared dependencies for Mermaid, which GitHub draws; what another one implies is left out."""
-    lines = ["```mermaid", "graph LR"]
+    """The declared dependencies; what another one implies is left out."""
+    arrows = []
     for task in (ns[name] for name in ns.task_names if ns[name].pre):
         implied = {name for other in task.pre for name in behind(other)}
-        lines += [f"  {other.name} --> {task.name}" for other in task.pre if other.name not in implied]
-    return "\n".join([*lines, "```"])
+        arrows += [(other.name, task.name) for other in task.pre if other.name not in implied]
+    return graph(arrows)
+
+
+def layer_graph() -> str:
+    """Which check of `verify` needs which."""
+    return graph((needed, layer) for layer, needs in layers.NEEDS.items() for needed in needs)
 
 
 def behind(task: Task[Any]) -> set[str]:
@@ -217,7 +227,7 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
         "own": lambda: permissions.table(BACKENDS, permissions.OWN),
     },
     "docs/tasks.md": {"tasks": task_pages},
-    "docs/how-it-works.md": {"graph": task_graph, "ways": ways},
+    "docs/how-it-works.md": {"graph": task_graph, "ways": ways, "layers": layer_graph},
     "docs/troubleshooting.md": {"symptoms": symptom_table, "checks": check_table},
 }
 

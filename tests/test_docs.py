@@ -14,6 +14,7 @@ import pytest
 from aws_airflow_tasks import backends, invocation, ns
 from aws_airflow_tasks.backends import Backend
 from aws_airflow_tasks.program import program
+from aws_airflow_tasks.steps.layers import LAYERS
 from tests.project import airflow, astro_project, embedded, run
 from tests.test_permissions import aws
 from tests.test_setup import Run, project, secrets
@@ -66,6 +67,11 @@ def test_every_command_of_ours_that_a_page_shows_can_be_typed(page: Path) -> Non
         typed.parse_collection()
         typed.parse_tasks()
         assert typed.tasks, words
+
+
+def test_the_page_has_every_layer_of_the_proof_in_its_order() -> None:
+    proof = (ROOT / "docs" / "how-it-works.md").read_text().partition("## Proof")[2].partition("\n## ")[0]
+    assert re.findall(r"(?m)^\| `([\w-]+)` \|", proof) == [*LAYERS]
 
 
 def test_the_tutorial_has_every_task_of_its_steps() -> None:

@@ -13,7 +13,8 @@ from invoke.collection import Collection
 from aws_airflow_tasks.tasks import task
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from aws_airflow_tasks.play import Play
 
@@ -181,8 +182,7 @@ def open_(play: Play) -> None:
 def logs(play: Play, service: Sequence[str] | None = None, follow: bool = False) -> None:
     """Show what Airflow's services write.
 
-    Over every way to run Airflow, with secrets hidden. `aws-airflow logs scheduler` shows one alone; with invoke it is
-    `invoke logs --service scheduler`.
+    Over every way to run Airflow, with secrets hidden. With invoke a service is named by --service.
     """
     from aws_airflow_tasks.play import Interrupted
     from aws_airflow_tasks.steps import logs
@@ -436,6 +436,20 @@ def secrets_lint(play: Play) -> None:
     lint = Lint()
     play.verify(lint.checks, "secrets.lint")
     play.extra["entries"] = lint.entries
+
+
+def completion_script(shell: str) -> str:
+    """What a shell sources to complete our command lines, and those of invoke; raises UsageError for others."""
+    from aws_airflow_tasks import completion
+
+    return completion.script(shell)
+
+
+def candidates(words: Sequence[str], tasks: Mapping[str, Any], flags: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What may stand for the last of ``words`` on a command line with these tasks, and by task these flags."""
+    from aws_airflow_tasks import completion
+
+    return completion.candidates(words, completion.Line(tasks, flags))
 
 
 ns = Collection(creds, init, mount, env, provider, dag, start, verify, setup)

@@ -13,12 +13,12 @@ from io import TextIOWrapper
 from typing import Any
 
 from invoke.collection import Collection
-from invoke.exceptions import ParseError
+from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 from invoke.terminals import pty_size
 from invoke.util import helpline
 
-from aws_airflow_tasks import executor, invocation, process, screen
+from aws_airflow_tasks import executor, invocation, menu, process, screen
 from aws_airflow_tasks.configuration import Configuration
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.executor import Executor
@@ -29,8 +29,8 @@ from aws_airflow_tasks.text.calling import Calling, called, current
 from aws_airflow_tasks.text.layout import Layout, laid
 from aws_airflow_tasks.text.mistyped import explained
 
-#: the tasks that take any number of words, by the flag that invoke knows for them, and how many it knows without it
-WORDS = {"secrets.sync": ("--also", 1), "logs": ("--service", 0)}
+#: the tasks that take any number of words: the flag by which invoke knows them, how many it knows without, their name
+WORDS = {"secrets.sync": ("--also", 1, "FILE"), "logs": ("--service", 0, "SERVICE")}
 #: what a newcomer types, in this order
 START = ("sandbox", "setup", "verify", "undo")
 
@@ -55,9 +55,24 @@ class AwsAirflow(Program):
             sys.exit(self._refused(executor.unreadable(error), argv or ()))
 
     def parse_core_args(self) -> None:
-        """As invoke reads them, with errors of ours."""
+        """As invoke reads them, with errors and completion of ours."""
         with self._explaining():
             super().parse_core_args()
+        if shell := self.core[0].args["print-completion-script"].value:
+            _say(menu.completion_script(shell))
+            raise Exit
+        if self.core[0].args.complete.value:
+            self._complete(self.argv[self.argv.index("--") + 1 :] if "--" in self.argv else [])
+            raise Exit
+
+    def _complete(self, words: Sequence[str]) -> None:
+        """Print what may stand for the last of the words of a command line, each on a line."""
+        namespace = self.namespace or Collection()
+        contexts = {name: each for each in namespace.to_contexts() for name in (str(each.name), *each.aliases)}
+        flags = {name: each.flags for name, each in contexts.items()}
+        tasks = {name: namespace[name] for name in contexts}
+        for found in menu.candidates(words, tasks, {"": self.initial_context.flags, **flags}):
+            _say(found)
 
     def parse_cleanup(self) -> None:
         """As invoke answers ``--help`` and ``--list``, with errors of ours."""
@@ -102,6 +117,7 @@ class AwsAirflow(Program):
         """What a task does, as wide as the terminal is, and its flags."""
         context = self.parser.contexts[name]
         wanted = "".join(f" {each.name.upper()}" for each in context.positional_args)
+        wanted += f" [{WORDS[name][2]} ...]" if name in WORDS else ""
         _say(f"Usage: {self.binary} {name}{wanted} [--flags] [TASK ...]\n")
         layout = Layout(width=pty_size()[0])
         for paragraph in (inspect.getdoc(self.collection[name]) or "").split("\n\n"):
@@ -143,7 +159,7 @@ def _several(words: Sequence[str], contexts: Mapping[str, Any]) -> Iterator[str]
     """`secrets.sync A B` as `secrets.sync A --also B`; but for the first file, a task's name is never one of them."""
     task, known, value = None, 0, False
     for word in words:
-        flag, free = WORDS.get(task.name, ("", 0)) if task else ("", 0)
+        flag, free, _ = WORDS.get(task.name, ("", 0, "")) if task else ("", 0, "")
         if value:
             value = False
         elif word.startswith("-"):

@@ -37,6 +37,8 @@ FOREIGN = ("AIRFLOW_", "AWS_", "INVOKE_", "PYTHONDONTWRITEBYTECODE", "XDG_")
 #: pairs against another checkout: fewer tell noise from a change of five per cent too seldom
 FEWEST = 15
 NOT_SLOWER = 1.05
+#: milliseconds that a completion may take longer than bare invoke's
+LATER = 150
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -106,6 +108,7 @@ def against_bare(here: Path, runs: int) -> None:
     (here / "bare").mkdir()
     (here / "bare" / "tasks.py").write_text(NOOP)
     noop = Command("invoke noop", [sys.executable, "-m", "invoke", "noop"], here / "bare", _clean())
+    completion(here / "bare", runs)
     with world(Path(sys.executable), here) as commands:
         named = {command.name: command for command in commands}
         setup, aws = named["setup"], str(Path(sys.executable).with_name("aws"))
@@ -115,6 +118,18 @@ def against_bare(here: Path, runs: int) -> None:
         for name in ("mount env, embedded", "mount env, docker", "--list"):
             if name in named:
                 compare(named[name], noop, runs=runs, target=1.5)
+
+
+def completion(bare: Path, runs: int) -> None:
+    """Print how much longer a tab takes than with bare invoke, for a task's name and for a value."""
+    ours, invoke = (str(Path(sys.executable).with_name(name)) for name in ("aws-airflow", "invoke"))
+    plain = Command("invoke no<tab>", [invoke, "--complete", "--", "invoke no"], bare, _clean())
+    for words in (["ver"], ["setup", "--profile", ""]):
+        name = f"aws-airflow {' '.join(words)}<tab>"
+        found = pairs(Command(name, [ours, "--complete", "--", "aws-airflow", *words], bare, _clean()), plain, runs)
+        mine, theirs = found.medians
+        more = f"{1000 * (mine - theirs):+4.0f} ms (at most {LATER})"
+        print(f"{name:<38} {mine:7.3f} s   {plain.name:<38} {theirs:7.3f} s   {more}", flush=True)
 
 
 @contextlib.contextmanager

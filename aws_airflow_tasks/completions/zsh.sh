@@ -1,0 +1,13 @@
+_aws_airflow() {
+    local -a found
+    found=("${(@f)$(_aws_airflow_candidates "${${(Q)words[1]}/#\~/$HOME}" "${(@Q)words[2,CURRENT]}")}")
+    found=("${(@)found:#}")
+    if (( $#found )); then
+        compadd -- "${found[@]}"
+    else
+        _files
+    fi
+}
+
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
+compdef _aws_airflow aws-airflow invoke inv

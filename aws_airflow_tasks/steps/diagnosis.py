@@ -11,6 +11,7 @@ from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import inside, symptoms
 from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.telling import MOST
+from aws_airflow_tasks.world import causes
 
 #: what a class is too, and says nothing
 _BASES = ("Exception", "BaseException", "object")
@@ -30,11 +31,13 @@ def met(site: Site, service: str, data: Mapping[str, Any], *, entry: str = "", p
         The cause, without secrets, and the command; no command where nothing is known of it.
     """
     names = [name for name in data["names"] if name not in _BASES]
+    if plain and names[0] == "KeyError":  # botocore's parser stumbles over an answer that is none of AWS's
+        names = ["ResponseParserError"]
     more = {name: data[name] for name in ("code", "operation", "status", "kwargs")}
     error = symptoms.told(names, cleaned(data["said"]), **more)
     if found := symptoms.absent(error):
         return TaskError(f"{entry}: {found.detail}" if entry else found.detail, hint=found.hint)
-    name = symptoms.row_of(error)
+    name = causes.row_of(error)
     if not name or not (plain or error.code or {"BotoCoreError", "HTTPClientError"} & set(names)):
         said = unknown(data)
         found = next(iter(symptoms.found(said.message, site.credentials.profile)), None)

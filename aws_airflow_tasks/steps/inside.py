@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from aws_airflow_tasks.core import sh
 from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.hints import note
 
 #: variables that lead a process's requests another way, or have it trust others
 ROUTES = (
     *("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"),
-    *("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "AWS_ENDPOINT_URL"),
+    *("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"),
 )
 #: in whose lines Airflow's services find their variables
 FILES = (".env", "docker-compose.override.yml", "Dockerfile")
@@ -41,7 +42,7 @@ def _route(there: There) -> str:
     if there.routes or not there.contained:
         names = "|".join(there.routes or ROUTES)
         return sh("grep -nE {} {} {} {}", names, *FILES) + f"   # {again}"
-    return "# ask who runs your network what leads containers to AWS: this machine reaches it, and they do not"
+    return note("ask who runs your network what leads containers to AWS: this machine reaches it, and they do not")
 
 
 def _clock(there: There) -> str:

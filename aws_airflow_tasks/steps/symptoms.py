@@ -17,7 +17,7 @@ from aws_airflow_tasks.steps.layers import LAYERS
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
 from aws_airflow_tasks.text.hints import no_region, note
-from aws_airflow_tasks.world.causes import CAUSES, Cause, Subject, explain
+from aws_airflow_tasks.world.causes import CAUSES, Cause, Subject, explain, row_of
 
 
 class Row(NamedTuple):
@@ -54,11 +54,11 @@ def _of_causes() -> Iterator[Row]:
         same.setdefault((layer_of(name), cause, inside.row(name)), []).append(name)
     for (layer, cause, there), names in same.items():
         here = "host-identity" if there else layer
-        row = Row(here, ", ".join(names), cause.message.format_map(words), cause.hint.format_map(words))
-        yield row
+        first = Row(here, ", ".join(names), cause.message.format_map(words), cause.hint.format_map(words))
+        yield first
         if there:
             command = there.command(inside.There(routes=["HTTPS_PROXY"]))
-            yield Row(layer, row.symptom, f"{row.cause} ({there.said})", command, there.simulated)
+            yield Row(layer, first.symptom, f"{first.cause} ({there.said})", command, there.simulated)
 
 
 class _Placeholders(dict[str, str]):
@@ -170,10 +170,10 @@ def _of_line(line: str, known: Sequence[Symptom], profile: str) -> Iterator[Chec
     answers = list(_ANSWER.finditer(line))
     for answer in answers:
         error = Told(answer["said"], answer["code"], answer["operation"])
-        yield absent(error) or _explained(row_of(error), error, profile)
+        yield absent(error) or _explained(error, profile)
     for name in () if answers else re.findall(r"\b[A-Z]\w+\b", line):
         if name in BASES or (name in CAUSES and name not in _COMMON):
-            yield _explained(BASES.get(name, name), told([name, BASES.get(name, name)], line), profile)
+            yield _explained(told([name, BASES.get(name, name)], line), profile)
 
 
 def told(names: Sequence[str], *said: Any, **more: Any) -> Told:
@@ -185,12 +185,6 @@ def told(names: Sequence[str], *said: Any, **more: Any) -> Told:
     return error
 
 
-def row_of(error: Told) -> str:
-    """The code or class by which ``CAUSES`` has an error; empty: it is none of AWS's or botocore's."""
-    names = [error.code, "ClientError"] if error.code else [cls.__name__ for cls in type(error).__mro__]
-    return next((name for name in names if name in CAUSES), "")
-
-
 def absent(error: Told) -> Check | None:
     """What an answer of AWS's tells of an entry that is not there; None: it tells something else."""
     if error.code not in _ABSENT:
@@ -199,11 +193,10 @@ def absent(error: Told) -> Check | None:
     return Check("raw-secret", "warning", cause, command("secrets.list"))
 
 
-def _explained(name: str, error: Exception, profile: str) -> Check:
-    whose = cleaned(getattr(error, "kwargs", {}).get("profile", "")) or profile
-    said: TaskError = explain(error, Subject(whose, "the region asked", renew=command("refresh")))
-    role = getattr(error, "operation_name", "") == "AssumeRole"
-    layer = "identity-in-service" if role else layer_of(name)
+def _explained(error: Told, profile: str) -> Check:
+    said: TaskError = explain(error, Subject(profile, "the region asked", renew=command("refresh")))
+    name = row_of(error)
+    layer = "identity-in-service" if error.operation_name == "AssumeRole" else layer_of(name)
     if name == "NoCredentialsError":
         message = "Airflow finds no credentials: the file is not there, not readable, or a directory"
         return Check(layer, "warning", message, f"{command('setup')} && {command('verify')}")

@@ -93,23 +93,19 @@ def explained(subject: Subject) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not any(cls.__name__ in CAUSES for cls in type(error).__mro__):
+        if not row_of(error):
             raise
         raise explain(error, subject) from None
 
 
 def explain(error: Exception, subject: Subject) -> TaskError:
-    """The cause of ``error`` and what to type: :class:`Unreachable`, :class:`LoginNeeded` or plain."""
-    response: Mapping[str, Any] = getattr(error, "response", None) or {}
-    code = str(response.get("Error", {}).get("Code", ""))
-    said = str(response.get("Error", {}).get("Message", "")) or str(error)
-    names = [cls.__name__ for cls in type(error).__mro__]
-    if response:
-        names = [code, *_of_status(code, response), "ClientError"]
-    cause = next(CAUSES[name] for name in names if name in CAUSES)
-    operation = str(getattr(error, "operation_name", ""))
+    """The cause of ``error``, which has a row, and what to type: Unreachable, LoginNeeded or a plain TaskError."""
+    code, said, _ = _answered(error)
+    operation, fields = str(getattr(error, "operation_name", "")), getattr(error, "kwargs", {})
+    if named := fields.get("profile"):  # another one than ours, where Airflow met the error
+        subject = subject._replace(profile=cleaned(str(named)))
     words = _Words(
-        {str(key): cleaned(str(value)) for key, value in getattr(error, "kwargs", {}).items()}
+        {str(key): cleaned(str(value)) for key, value in fields.items()}
         | denials.words(operation, cleaned(said), subject.resources, subject.region, subject.key)
         | {"code": code or type(error).__name__, "said": _first_sentence(cleaned(said))}
         | {"profile": subject.profile, "region": subject.region}
@@ -118,9 +114,25 @@ def explain(error: Exception, subject: Subject) -> TaskError:
         | {"option": profile_option(subject.profile), "no_region": no_region(subject.profile)}
     )
     words |= _commands(words, denials.service(operation, subject.resources))
+    return _made(CAUSES[row_of(error)], words, subject)
+
+
+def row_of(error: Exception) -> str:
+    """Which row of :data:`CAUSES` an error has; empty: none, it is no error of AWS's or botocore's."""
+    code, said, response = _answered(error)
     if re.search(r"Signature (expired|not yet current)", said):
-        cause = CAUSES["RequestTimeTooSkewed"]
-    return _made(cause, words, subject)
+        return "RequestTimeTooSkewed"
+    names = [cls.__name__ for cls in type(error).__mro__]
+    if response:
+        names = [code, *_of_status(code, response), "ClientError"]
+    return next((name for name in names if name in CAUSES), "")
+
+
+def _answered(error: Exception) -> tuple[str, str, Mapping[str, Any]]:
+    """The code and the message of AWS's answer, and all of it; the error's own words where there is none."""
+    response: Mapping[str, Any] = getattr(error, "response", None) or {}
+    answer = response.get("Error", {})
+    return str(answer.get("Code", "")), str(answer.get("Message", "")) or str(error), response
 
 
 def _of_status(code: str, response: Mapping[str, Any]) -> Iterator[str]:

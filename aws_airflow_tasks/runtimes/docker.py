@@ -173,6 +173,9 @@ class Docker:
             raise TaskError(f"{WEB[major]} publishes no port", hint="astro dev ps")
         return Login(_url(port), "admin", "admin", major, logs=" ".join(["astro", "dev", "logs", *self._mode()]))
 
+    def database(self) -> None:
+        """Postgres has its data in a volume."""
+
     def logs(self, services: Sequence[str], *, follow: bool) -> list[str]:
         """`astro dev logs`."""
         return astro.logs(self._mode(), services, follow=follow)

@@ -201,6 +201,10 @@ class Embedded:
         logs = sh("less {}", self.log("webserver" if self._major == 2 else "api-server"))
         return Login(self._url(), "admin", password, self._major, str(self.place.password_file), logs)
 
+    def database(self) -> Path:
+        """That of SQLite."""
+        return self.place.database
+
     def logs(self, services: Sequence[str], *, follow: bool) -> list[str]:
         """`tail` of the files that the components write.
 

@@ -102,6 +102,9 @@ class Runtime(Protocol):
     def login(self) -> Login:
         """The REST API of the running Airflow."""
 
+    def database(self) -> Path | None:
+        """The file on this host that is Airflow's metadata database; None: it is in a container."""
+
     def logs(self, services: Sequence[str], *, follow: bool) -> list[str]:
         """The command line that shows, from the project's directory, what services have written; none: all of them.
 

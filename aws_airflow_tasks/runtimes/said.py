@@ -11,6 +11,8 @@ from aws_airflow_tasks.text.calling import command
 _UNLOADABLE = r'The object could not be loaded\. Please check "backend" key in "secrets" section'
 #: where it says which one: a class that is not the amazon provider's
 _ANOTHER = r'\.? Current value: "(?!airflow\.providers\.amazon\.|\*)'
+#: causes that are mended otherwise where Airflow runs in no container
+CORRUPT, FULL = "Airflow's database is corrupt", "the disk is full"
 #: the layers without which Airflow does not come up
 _FATAL = ("provider", "runtime-healthy")
 
@@ -70,18 +72,25 @@ def table() -> tuple[Symptom, ...]:
             "docker ps   # or another port: astro config set webserver.port 8081",
         ),
         Symptom(
-            r"No space left on device|database or disk is full",
+            r"No space left on device|database or disk is full|[Dd]isk quota exceeded",
             "No space left on device",
             "runtime-healthy",
-            "the disk is full",
-            "df -h && docker system df",
+            FULL,
+            "df -h && docker system df   # make room where it is full",
         ),
         Symptom(
-            r"database disk image is malformed",
+            r"database disk image is malformed|file is not a database|invalid page in block|could not read block \d+",
             "database disk image is malformed",
             "runtime-healthy",
-            "Airflow's database is corrupt",
-            f"astro dev kill   # what is in it is lost; then: {command('start')}",
+            CORRUPT,
+            f"astro dev kill && {command('start')}   # what is in it is lost",
+        ),
+        Symptom(
+            r"too many clients already|remaining connection slots are reserved",
+            "remaining connection slots are reserved",
+            "runtime-healthy",
+            "Airflow's database takes no further connection",
+            f"{command('stop')} && {command('start')}",
         ),
         Symptom(
             r"database is locked",

@@ -185,6 +185,10 @@ class Standalone:
         password = (files.read(file) or b"admin").decode(errors="replace").strip()
         return Login(url, "admin", password, major, str(file), logs)
 
+    def database(self) -> Path:
+        """That of SQLite, as `airflow standalone` makes it."""
+        return self.project / HOME / "airflow.db"
+
     def logs(self, services: Sequence[str], *, follow: bool) -> list[str]:
         """`astro dev logs`."""
         return astro.logs(self._mode(), services, follow=follow)

@@ -18,7 +18,7 @@ from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError, dig
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.runtimes import Runtime, Service, precedence
 from aws_airflow_tasks.site import AIRFLOW, Site
-from aws_airflow_tasks.steps import env, keeper, staging
+from aws_airflow_tasks.steps import env, keeper, staging, unwell
 from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.steps.places import OVERRIDE
 from aws_airflow_tasks.text.calling import command
@@ -87,6 +87,7 @@ def _wait(site: Site, environment: Mapping[str, str]) -> None:
     try:
         site.runtime.await_healthy(environment, wait=site.settings.wait)
     except TaskError as error:
+        error = unwell.by_its_words(site, error)
         again = f"{command('stop')} && {command('start')}   # begins from nothing, if waiting longer does not help"
         raise TaskError(error.message, hint=f"{error.hint}\n{again}".strip()) from None
 
@@ -114,7 +115,10 @@ def _start(site: Site, environment: Mapping[str, str], stale: Collection[str]) -
         seeing.check(site.delivered.directory)
     if any(service.identity in stale for service in site.running):  # nothing else may differ: it would be left running
         runtime.stop()
-    runtime.start(environment, restart=bool(site.running), wait=site.settings.wait)
+    try:
+        runtime.start(environment, restart=bool(site.running), wait=site.settings.wait)
+    except TaskError as error:
+        raise unwell.by_its_words(site, error) from None
     if site.way.name == "live" and (whom := _as_whom(site)):
         world.replace(state / STARTED_AS, world.read(state / STARTED_AS), whom.encode(), mode=0o600)
     beaten = sorted({name for service in runtime.running() for name in _differing(service, environment)})

@@ -18,12 +18,13 @@ from aws_airflow_tasks.backends import Backend
 from aws_airflow_tasks.core import NOT_NEEDED, Check, Plan, TaskError, sh
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import dag, env, layers, mount, provider, secrets, staging, start
+from aws_airflow_tasks.steps import dag, env, layers, mount, provider, secrets, staging, start, symptoms, unwell
 from aws_airflow_tasks.steps.layers import LAYERS
 from aws_airflow_tasks.steps.probing import SCHEDULER, Expected, backend_check, beaten, hook_check, service_checks
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import airflow_api, cli, dag_runs
+from aws_airflow_tasks.world.airflow_api import Unwell
 from aws_airflow_tasks.world.aws import Identity
 from aws_airflow_tasks.world.dag_runs import DagRun
 from aws_airflow_tasks.world.threads import begin
@@ -127,7 +128,8 @@ def _healthy(site: Site) -> Check:
     found = {service.name: service.healthy for service in site.running}
     missing = [name for name in site.runtime.services() if not found.get(name)]
     if missing:
-        return Check("runtime-healthy", "failed", f"not healthy: {', '.join(missing)}", command("start"))
+        error = unwell.told(site, TaskError(f"not healthy: {', '.join(missing)}", hint=command("start")), missing)
+        return Check("runtime-healthy", "failed", error.message, error.hint)
     return Check("runtime-healthy", "ok", ", ".join(found))
 
 
@@ -207,6 +209,8 @@ def _proof(site: Site, expected: Expected, unwanted: threading.Event) -> list[Ch
         run, lines = _run(site, unwanted, {"key": expected.key} if expected.key else {})
         proof = _dag_run(site, expected, run, lines)
     except TaskError as error:
+        if isinstance(error, Unwell) and not unwanted.is_set():
+            error = unwell.told(site, error)
         proof = Check("dag-run", "failed", error.message, error.hint)
     if unwanted.is_set():
         return [proof]
@@ -227,7 +231,9 @@ def _dag_run(site: Site, expected: Expected, run: DagRun, lines: Sequence[str]) 
     """Search the log of a run's task for what it must have printed: our values, not others."""
     if run.state != "success":
         detail = f"the DAG run {run.state}: {_telling(lines)}"
-        return Check("dag-run", "failed", detail, command("open"))
+        cause = next(iter(symptoms.found("\n".join(lines), site.credentials.profile)), None)
+        known = cause and cause.check != "files-readable"  # the layers before have looked at those
+        return Check("dag-run", "failed", detail, cause.hint if cause and known else command("open"))
     if site.backend is None:
         return Check("dag-run", "ok", run.run_id)
     if not _has_printed(site, expected, lines):

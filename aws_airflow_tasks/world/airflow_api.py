@@ -183,7 +183,7 @@ def _sent(
             if isinstance(error, passing) and patience.more():
                 log.debug("%s %s: %s; asking again", method, path, why)
                 continue
-        raise TaskError(f"Airflow's API at {login.url} does not answer ({why})", hint=login.logs or command("start"))
+        raise Unwell(f"Airflow's API at {login.url} does not answer ({why})", hint=login.logs or command("start"))
 
 
 def _json(answer: requests.Response, login: Login) -> dict[str, Any]:
@@ -194,6 +194,10 @@ def _json(answer: requests.Response, login: Login) -> dict[str, Any]:
     except ValueError:
         other = note(f"another program answers at {login.url}: end that one, then:")
         raise TaskError(f"{login.url} is not Airflow's API", hint=f"{other}\n{_anew()}") from None
+
+
+class Unwell(TaskError):  # noqa: N818
+    """Airflow does not answer, or not as it should: that it runs does not mean that it works."""
 
 
 class NotThere(TaskError):  # noqa: N818
@@ -209,7 +213,8 @@ def _refused(answer: requests.Response, login: Login) -> TaskError:
     message = (
         f"Airflow's API answered {answer.status_code} to {answer.request.method} {answer.request.path_url}: {said}"
     )
-    return (NotThere if answer.status_code == 404 else TaskError)(message, hint=login.logs or command("start"))
+    made = Unwell if answer.status_code >= 500 else NotThere if answer.status_code == 404 else TaskError
+    return made(message, hint=login.logs or command("start"))
 
 
 def _anew() -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import waits
-from aws_airflow_tasks.world.airflow_api import Api, DagImportError, NotThere
+from aws_airflow_tasks.world.airflow_api import Api, DagImportError, NotThere, Unwell
 
 log = logging.getLogger("aws_airflow_tasks")
 
@@ -66,7 +66,8 @@ def log_of(api: Api, dag_id: str, run_id: str, task_id: str) -> list[str]:
     try:
         return api.log(dag_id, run_id, task_id).splitlines()
     except TaskError as error:
-        raise TaskError(f"the log of the DAG run {run_id} cannot be read: {error.message}", hint=error.hint) from None
+        said = f"the log of the DAG run {run_id} cannot be read: {error.message}"
+        raise type(error)(said, hint=error.hint) from None
 
 
 def _await_end(api: Api, dag_id: str, run_id: str) -> str:
@@ -90,8 +91,8 @@ def _held_up(api: Api, said: str) -> TaskError:
     """What is still waited for, and which component it is that keeps it waiting."""
     down = [] if api.patience.unwanted.is_set() else api.down()
     if down:
-        return TaskError(f"{said}: not healthy: {', '.join(down)}", hint=command("start"))
-    return TaskError(f"{said}, and all of Airflow's components are healthy", hint=command("open"))
+        return Unwell(f"{said}: not healthy: {', '.join(down)}", hint=command("start"))
+    return Unwell(f"{said}, and all of Airflow's components are healthy", hint=command("open"))
 
 
 def _await_dag(api: Api, dag_id: str) -> None:
@@ -102,7 +103,7 @@ def _await_dag(api: Api, dag_id: str) -> None:
             _raise_unimported(api, dag_id)
         if last:
             said = _held_up(api, f"Airflow has not found the DAG {dag_id}")
-            raise said if said.hint == command("start") else TaskError(said.message, hint=api.logs)
+            raise said if said.hint == command("start") else Unwell(said.message, hint=api.logs)
 
 
 def _raise_unimported(api: Api, dag_id: str) -> None:

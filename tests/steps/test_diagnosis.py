@@ -137,7 +137,11 @@ def test_the_cause_is_botocores_where_airflow_raised_something_of_its_own_over_i
             "invoke provider start",
         ),
         (ModuleNotFoundError("No module named 'airflow.providers.amazon'"), "not installed", "invoke provider start"),
-        (OSError(28, "No space left on device"), "the disk is full", "df -h && docker system df"),
+        (
+            OSError(28, "No space left on device"),
+            "the disk is full",
+            "df -h && docker system df   # make room where it is full",
+        ),
     ],
 )
 def test_what_airflow_itself_says_is_told_by_the_lines_of_the_same_table(

@@ -112,6 +112,7 @@ TABLE = {
         "docker info",
     ),
     "Error: Bind for 127.0.0.1:8080 failed: port is already allocated": ("runtime-healthy", "a port", "docker ps"),
+    "FATAL:  remaining connection slots are reserved": ("runtime-healthy", "no further connection", "stop"),
     "sqlite3.OperationalError: database is locked": ("runtime-healthy", "locked", "stop"),
     "sqlite3.DatabaseError: database disk image is malformed": ("runtime-healthy", "corrupt", "start"),
     "OSError: [Errno 28] No space left on device": ("runtime-healthy", "disk is full", "df -h"),

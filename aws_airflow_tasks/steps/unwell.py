@@ -1,0 +1,75 @@
+"""Why Airflow itself is not well: the line of its services' logs that tells, and what mends that here.
+
+A metadata database that is corrupt, locked or full, a full disk, too little memory: Airflow's API says no more of them
+than that an internal error happened, and a service that waits for its database says nothing at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Sequence
+
+from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.runtimes.said import CORRUPT, FULL, Symptom, table
+from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps import symptoms
+from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.world import cli
+
+#: the layer of all that keeps Airflow from running, whatever it is to run
+LAYER = "runtime-healthy"
+#: lines at the end of each log that are looked at: what was long ago is no cause of now
+LAST = 200
+#: seconds that a log may take to be shown
+LIMIT = 20
+
+
+def told(site: Site, error: TaskError, services: Sequence[str] = ()) -> TaskError:
+    """What ``error`` comes of, as far as the services' logs tell; else ``error`` itself.
+
+    Args:
+        site: the project.
+        error: what is known: that something does not answer, or is not healthy.
+        services: whose logs are asked, in that order; none: all of them.
+    """
+    if _row(error.message):
+        return by_its_words(site, error)
+    for name in services or site.runtime.services():
+        for line in reversed(_log(site, name)):
+            if row := _row(line):
+                said = symptoms.hidden(line.strip())[-300:]
+                return TaskError(f"{error.message}: {row.cause} ({name}: {said})", hint=_mending(site, row))
+    return error
+
+
+def by_its_words(site: Site, error: TaskError) -> TaskError:
+    """What ``error`` comes of, as far as its own message tells; else ``error`` itself."""
+    row = _row(error.message)
+    if row is None:
+        return error
+    message = error.message if row.cause in error.message else f"{row.cause}: {error.message}"
+    return TaskError(message, hint=_mending(site, row))
+
+
+def _row(said: str) -> Symptom | None:
+    rows = (row for row in table() if row.layer == LAYER)
+    return next((row for row in rows if row.cause in said or re.search(row.seen, said)), None)
+
+
+def _log(site: Site, service: str) -> list[str]:
+    """The last lines that a service wrote; none where nothing shows them."""
+    with contextlib.suppress(TaskError):
+        done = cli.run(site.runtime.logs([service], follow=False), cwd=site.project, timeout=LIMIT)
+        return f"{done.stdout}\n{done.stderr}".splitlines()[-LAST:]
+    return []
+
+
+def _mending(site: Site, row: Symptom) -> str:
+    """The row's command; where Airflow's database is a file of this host, and its disk this host's, by those."""
+    file = site.runtime.database()
+    if file is None:
+        return row.hint
+    if row.cause == CORRUPT:
+        return sh(f"{command('stop')} && rm {{}} && {command('start')}   # what is in it is lost", file)
+    return sh("df -h {}   # make room there", file.parent) if row.cause == FULL else row.hint

@@ -28,7 +28,7 @@ with process.keeping_bytecode():  # invoke imports this module
     from aws_airflow_tasks.play import Interrupted, Play, log
     from aws_airflow_tasks.screen import CLEANING, Progress, Screen
     from aws_airflow_tasks.settings import Layer, Settings
-    from aws_airflow_tasks.tasks import COMMON, PlayTask, ordered
+    from aws_airflow_tasks.tasks import COMMON, NARROWING, PlayTask, ordered
     from aws_airflow_tasks.text.calling import again, called, current
     from aws_airflow_tasks.text.mistyped import misnamed
     from aws_airflow_tasks.world import helpers, private, signals, state, waits
@@ -58,7 +58,7 @@ class Executor(invoke.executor.Executor):
         try:
             _refuse_late(self.core[0].args if self.core else {})
             play = Play(self._settings(calls, screen), names, screen)
-            play.turns.only, play.turns.skip = (_named(calls, flag) for flag in ("only", "skip"))
+            play.turns.only, play.turns.skip = (_named(calls, flag) for flag in NARROWING)
             _check_places(play)
         except (TaskError, OSError) as error:
             said = unreadable(error) if isinstance(error, OSError) else error
@@ -228,7 +228,7 @@ def _flags(calls: Sequence[Call]) -> dict[str, str | bool]:
     flags: dict[str, str | bool] = {}
     for call in filter(_is_ours, calls):
         for name, value in call.kwargs.items():
-            if name in COMMON and value and not isinstance(value, list):
+            if name in COMMON and value and name not in NARROWING:
                 _once(flags, name, value)
     return flags
 

@@ -290,17 +290,17 @@ def undo(play: Play) -> None:
 @task(
     flags="check diff",
     heeds="nothing",
-    list="List what you have agreed to, of every project.",
+    agreed="List what you have agreed to, of every project.",
     revoke="Take back what you have agreed to for this project.",
 )
-def trust(play: Play, list: bool = False, revoke: bool = False) -> None:
+def trust(play: Play, agreed: bool = False, revoke: bool = False) -> None:
     """Agree to what the project's files ask for.
 
     Settings that reach beyond the project's directory count once you have agreed to them, and until they change.
     """
     from aws_airflow_tasks import consent
 
-    consent.run(play, listed=list, revoked=revoke)
+    consent.run(play, listed=agreed, revoked=revoke)
 
 
 @task(

@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -20,17 +21,19 @@ from invoke.util import helpline
 
 from aws_airflow_tasks import executor, invocation, menu, process, screen
 from aws_airflow_tasks.configuration import Configuration
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, UsageError
 from aws_airflow_tasks.executor import Executor
 from aws_airflow_tasks.menu import init_tasks, ns, setup
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.tasks import ordered
 from aws_airflow_tasks.text.calling import Calling, called, current
 from aws_airflow_tasks.text.layout import Layout, laid
-from aws_airflow_tasks.text.mistyped import explained
+from aws_airflow_tasks.text.mistyped import explained, misnamed
 
 #: the tasks that take any number of words: the flag by which invoke knows them, how many it knows without, their name
 WORDS = {"secrets.sync": ("--also", 1, "FILE"), "logs": ("--service", 0, "SERVICE")}
+#: flags of invoke's that it looks at before it knows of any task
+EARLY = ("debug", "write-pyc", "complete")
 #: what a newcomer types, in this order
 START = ("sandbox", "setup", "verify", "undo")
 
@@ -77,12 +80,29 @@ class AwsAirflow(Program):
     def parse_cleanup(self) -> None:
         """As invoke answers ``--help`` and ``--list``, with errors of ours."""
         with self._explaining():
+            self._refuse_unlisted()
             super().parse_cleanup()
+
+    def _refuse_unlisted(self) -> None:
+        """Raise UsageError for what invoke would list, or how, and there is none of."""
+        again = f"{current().program} {shlex.join(self.argv[1:])}"
+        asked = (
+            ("--list", self.args.list.value, [*self.collection.collections]),
+            ("--list-format", self.args["list-format"].value, ["flat", "nested", "json"]),
+        )
+        for flag, value, known in asked:
+            if isinstance(value, str) and value not in known:
+                raise misnamed(
+                    f"{flag}: there is no {value}", value, value, known, again, f"{current().program} --list"
+                )
 
     @contextlib.contextmanager
     def _explaining(self) -> Iterator[None]:
         try:
             yield
+        except ValueError as error:  # said of a flag that takes a number
+            value = str(error).partition(": ")[2]
+            raise UsageError(f"{value} is no whole number", hint=f"{current().program} --help") from None
         except ParseError as error:
             contexts = self._make_parser().contexts
             names = {**{name: name for name in contexts}, **contexts.aliases}
@@ -137,6 +157,12 @@ class AwsAirflow(Program):
             self.core.unparsed = list(_several(self.core.unparsed, contexts))
         with self._explaining():
             super().parse_tasks()
+        late = self.core_via_tasks.args
+        for name in EARLY:
+            if late[name].value:
+                words = [word for word in self.argv[1:] if word not in (f"--{name}", f"-{name[0]}")]
+                hint = f"{current().program} --{name} {shlex.join(words)}"
+                raise UsageError(f"--{name} comes before the tasks", hint=hint)
 
     def execute(self) -> None:
         """Run the tasks under our own executor, whatever a configuration file names for ``invoke``."""

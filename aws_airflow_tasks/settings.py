@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from aws_airflow_tasks.core import UsageError, sh
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.cleaning import cleaned
+from aws_airflow_tasks.text.mistyped import did_you_mean
 
 #: where each setting may be given, for messages
 SECTION = "aws_airflow"
@@ -114,8 +115,9 @@ def environment_layer(environ: Mapping[str, str]) -> Layer:
     }
     for name, key in names.items():
         if key not in KEYS:
-            known = ", ".join(ENVIRONMENT_PREFIX + key.upper() for key in KEYS)
-            raise UsageError(f"unknown setting in the environment: {name}", hint=f"known: {known}")
+            known = [ENVIRONMENT_PREFIX + key.upper() for key in KEYS]
+            meant = did_you_mean(name, known)
+            raise UsageError(f"unknown setting in the environment: {name}{meant}", hint=f"known: {', '.join(known)}")
     return Layer("the environment", {key: environ[name] for name, key in names.items()})
 
 
@@ -136,7 +138,8 @@ def load(layers: Iterable[Layer], *, cwd: Path, **flags: bool) -> Settings:
         for key, value in layer.values.items():
             if key not in KEYS:
                 raise UsageError(
-                    f"unknown setting {key!r} (from {layer.origin})", hint=f"known settings: {', '.join(KEYS)}"
+                    f"unknown setting {key!r} (from {layer.origin}){did_you_mean(key, KEYS)}",
+                    hint=f"known settings: {', '.join(KEYS)}",
                 )
             if value is not None:  # `profile:` with nothing behind it
                 chosen[key] = _validated(key, value, layer.origin)
@@ -344,8 +347,9 @@ def _validated(key: str, value: Any, origin: str) -> str | int:
     text = str(value) if meant or isinstance(value, bool | float) else f"a {type(value).__name__}"
     allowed = _RULES[key](text if meant else "[\0")
     if allowed:
-        quotes = ", in quotes" if isinstance(value, bool | float) and not _RULES[key](text) else ""
-        raise UsageError(f"bad value for {key}: {shown(text)} (from {origin})", hint=f"allowed: {allowed}{quotes}")
+        near = did_you_mean(text, allowed.removeprefix("one of ").split(", ")) if allowed.startswith("one of ") else ""
+        allowed += ", in quotes" if isinstance(value, bool | float) and not _RULES[key](text) else ""
+        raise UsageError(f"bad value for {key}: {shown(text)} (from {origin}){near}", hint=f"allowed: {allowed}")
     return int(text) if key in _INTEGERS else text
 
 

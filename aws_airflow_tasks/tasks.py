@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from invoke.exceptions import Exit
+from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
 NEEDS_EXECUTOR = """\
@@ -37,6 +38,8 @@ COMMON: dict[str, tuple[str | bool | None, str]] = {
 }
 #: those that every task takes
 EVERYWHERE = frozenset({"project", "json", "yes"})
+#: those that name steps of the command line
+NARROWING = ("only", "skip")
 #: those that nothing heeds in a task that changes nothing
 CHANGING = frozenset({"check", "override"})
 _FLAGS = {
@@ -63,6 +66,13 @@ class PlayTask(Task[Any]):
     def __deepcopy__(self, memo: dict[int, Any]) -> PlayTask:
         """Itself."""
         return self
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """As invoke's, which takes a flag of several values without any: `--only` alone would run everything."""
+        found = super().get_arguments(ignore_unknown_help)
+        for each in found:
+            each.raw_value = None
+        return found
 
 
 def task(

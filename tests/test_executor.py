@@ -22,6 +22,7 @@ from aws_airflow_tasks import executor, settings
 from aws_airflow_tasks.core import Change, Check, CheckStatus, Plan, TaskError, UsageError
 from aws_airflow_tasks.executor import Executor
 from aws_airflow_tasks.play import Play
+from aws_airflow_tasks.program import program
 from aws_airflow_tasks.report import next_note
 from aws_airflow_tasks.tasks import COMMON, PlayTask, task
 from aws_airflow_tasks.world import state
@@ -652,6 +653,9 @@ def test_a_tasks_help_says_what_runs_first_and_what_each_flag_means_and_no_flag_
     assert all(argument.names == (name,) for name, argument in flags.items())
 
 
-def test_no_flag_of_ours_shadows_one_of_invokes() -> None:
+def test_no_name_of_ours_shadows_a_flag_of_invokes() -> None:
     core = {name for argument in Program().core_args() + Program().task_args() for name in argument.names}
-    assert not core & set(COMMON)
+    ours = program().namespace
+    flags = {name for task in ours.task_names for argument in ours[task].get_arguments() for name in argument.names}
+    assert (core & flags, core & set(ours.task_names)) == (set(), set())
+    assert flags > set(COMMON)

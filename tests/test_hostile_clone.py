@@ -103,7 +103,7 @@ tasks: {executor_class: evil.x, search_root: .}
 run: {shell: ./sh, env: {PATH: .}}
 runners: {local: evil.x}
 """
-LISTS = ("--help", "--list", "--help status", "trust --list", "undo --check")
+LISTS = ("--help", "--list", "--help status", "trust --agreed", "undo --check")
 LOOKS = ("status", "setup --check --diff", "creds --check --json")
 
 

@@ -212,3 +212,24 @@ def test_what_holds_many_values_is_none_for_any_setting_however_large_it_is(tmp_
         with pytest.raises(UsageError, match=f"bad value for {key}: 'a (list|dict)'") as caught:
             loaded(tmp_path, **{key: value})
         assert len(caught.value.message) + len(caught.value.hint) < 300
+
+
+@pytest.mark.parametrize(
+    ("values", "meant"),
+    [
+        ({"regoin": "eu-west-1"}, "; did you mean region?"),
+        ({"runtime": "dokcer"}, "; did you mean docker?"),
+        ({"backend": "parameterstore"}, "; did you mean parameter-store?"),
+        ({"zzz": "1"}, ""),
+        ({"runtime": "podman-in-a-vm"}, ""),
+    ],
+)
+def test_a_misspelt_setting_or_value_is_told_with_the_one_that_was_meant(values: dict[str, str], meant: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load([Layer("invoke.yaml", values)], cwd=Path.cwd())
+    assert caught.value.message.partition("(from invoke.yaml)")[2] == meant
+
+
+def test_a_misspelt_variable_is_told_with_the_one_that_was_meant() -> None:
+    with pytest.raises(UsageError, match=r"INVOKE_AWS_AIRFLOW_PROFIL; did you mean INVOKE_AWS_AIRFLOW_PROFILE\?$"):
+        environment_layer({"INVOKE_AWS_AIRFLOW_PROFIL": "x"})

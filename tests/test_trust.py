@@ -193,7 +193,7 @@ def test_an_endpoint_elsewhere_hears_nothing_until_it_is_agreed_to(
 
 
 def test_undo_stop_help_and_lists_need_no_answer(project: Path, run: Run) -> None:
-    for words in (["undo"], ["stop"], ["undo", "--check"], ["--help"], ["--list"], ["trust", "--list"]):
+    for words in (["undo"], ["stop"], ["undo", "--check"], ["--help"], ["--list"], ["trust", "--agreed"]):
         done = run(*words)
         assert (done.code, "trust --yes" in done.out) == (0, False), done
     assert "left out, as you have not agreed to it: profile: 'prod'" in run("stop").out
@@ -223,9 +223,9 @@ def test_while_undo_has_something_left_the_answer_that_it_acts_by_stays(project:
 
 
 def test_an_answer_is_listed_and_taken_back(project: Path, run: Run) -> None:
-    assert "you have agreed to nothing" in run("trust", "--list").out
+    assert "you have agreed to nothing" in run("trust", "--agreed").out
     run("trust", "--yes")
-    listed = run("trust", "--list").out
+    listed = run("trust", "--agreed").out
     assert (str(project) in listed, "profile: 'prod' (invoke.yaml)" in listed) == (True, True)
     assert "--list" not in run("--list").out
     assert run("trust", "--revoke").code == 0
@@ -286,7 +286,7 @@ def test_the_line_to_type_names_a_project_that_is_not_here(project: Path, run: R
 def test_what_a_value_holds_reaches_no_terminal_as_it_is(project: Path, run: Run) -> None:
     (project / "invoke.yaml").write_text('aws_airflow: {profile: "a\\ecowned"}\n')
     done = run("trust", "--yes")
-    assert (done.code, "owned" in done.out, "\x1b" in done.out + run("trust", "--list").out) == (0, True, False), done
+    assert (done.code, "owned" in done.out, "\x1b" in done.out + run("trust", "--agreed").out) == (0, True, False), done
 
 
 def test_under_invoke_it_is_the_same_for_the_file_beside_tasks_py_too(project: Path, tmp_path: Path) -> None:
@@ -308,7 +308,7 @@ def test_under_invoke_it_is_the_same_for_the_file_beside_tasks_py_too(project: P
     assert invoke("trust", "--yes").returncode == 0
     assert "agreed to" in invoke("trust").stdout
     assert "profile prod from" in invoke("creds").stdout
-    assert str(project) in invoke("trust", "--list").stdout
+    assert str(project) in invoke("trust", "--agreed").stdout
     assert invoke("trust", "--revoke", "--json").returncode == 0
     assert invoke("status").returncode == 2
 

@@ -34,6 +34,9 @@ def explained(
         return UsageError(_TOO_FEW.sub(r"\1 needs \2", told), hint=help)
     word = str(ast.literal_eval(found[1]))
     place = next((place for place, each in enumerate(words) if each.partition("=")[0] == word), None)
+    behind = [name for name, joined, value in (each.partition("=") for each in words) if joined and value == word]
+    if place is None and behind and behind[0] in tasks.get(within, ()):
+        return UsageError(f"{behind[0]} takes no value", hint=help)
     if not word.startswith("-"):
         cause, better = _no_task(word, words, place, tasks)
     elif within:
@@ -99,6 +102,12 @@ def _no_task_yet(
         return f"{word} comes after a task", ()
     moved = [*words[:place], words[task], *words[place:task], *words[task + 1 :]]
     return f"{word} comes after the task", moved
+
+
+def did_you_mean(word: object, known: Collection[str]) -> str:
+    """What follows a cause that names a word which is none of the known ones; empty: none of them is like it."""
+    near = _nearest(str(word), known)
+    return f"; did you mean {near}?" if near else ""
 
 
 def _nearest(word: str, known: Collection[str]) -> str:

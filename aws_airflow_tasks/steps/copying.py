@@ -124,7 +124,7 @@ def plan(site: Site, source: Source) -> Plan:
     there, asks = copies.copied(copy), (files.read(copy / venv.FURTHER) or b"").decode(errors="replace")
     change = Change(
         target=f".sandbox/{copy.name}",
-        action="copy",
+        action="create" if there is None else "refresh",
         before=None if there is None else f"{there}, {_tells(asks)}\n",
         after=wanted,
         apply=lambda: _bring(site, source),

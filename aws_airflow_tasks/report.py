@@ -11,14 +11,6 @@ from aws_airflow_tasks.core import Check, Result, Status, TaskError
 from aws_airflow_tasks.text.layout import MARGIN, Layout, laid, shortened, wrapped
 from aws_airflow_tasks.text.printable import printable
 
-COLOURS = {
-    "ok": "green",
-    "changed": "yellow",
-    "skipped": "cyan",
-    "failed": "red",
-    "warning": "magenta",
-    "error:": "red",
-}
 #: columns of a check's name
 CHECKS = 20
 WHOLE = Layout()

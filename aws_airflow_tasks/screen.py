@@ -14,18 +14,15 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-from aws_airflow_tasks import report
 from aws_airflow_tasks.core import Stopwatch
 from aws_airflow_tasks.live import Live
+from aws_airflow_tasks.text import palette
 from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.layout import Layout, laid
 from aws_airflow_tasks.text.printable import printable
 from aws_airflow_tasks.world import waits
-
-if TYPE_CHECKING:
-    from rich.text import Text
 
 
 class Screen:
@@ -251,23 +248,16 @@ def _showable(text: str, stream: TextIO) -> str:
 
 
 def _coloured_lines(text: str, stream: TextIO) -> str:
-    """The lines with the codes of the terminal's own palette, light or dark.
-
-    They are written by us, as rich would end the process where nobody reads.
-    """
+    """The lines with the codes of their colours, written by us, as rich would end the process where nobody reads."""
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=stream, highlight=False, soft_wrap=True, force_terminal=True, color_system="standard")
+    colours = palette.chosen(os.environ)
+    console = Console(file=stream, highlight=False, soft_wrap=True, force_terminal=True, color_system="256")
     with console.capture() as captured:
         for line in text.split("\n"):
-            console.print(_coloured(Text(line), line))
+            shown, found = Text(line), palette.coloured(line, colours)
+            if found:
+                shown.stylize(f"color({found[0]})", 0, found[1])
+            console.print(shown)
     return captured.get().removesuffix("\n")
-
-
-def _coloured(text: Text, line: str) -> Text:
-    """A status word in its colour; a line of a diff as a whole."""
-    word = line.split(" ", 1)[0]
-    text.stylize(report.COLOURS.get(word, ""), 0, len(word))
-    text.stylize({"+": "green", "-": "red", "@": "cyan"}.get(line[:1] if not line.startswith("->") else "", ""))
-    return text

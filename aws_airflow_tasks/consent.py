@@ -58,7 +58,8 @@ def _as_agreed(settings: Settings, agreed: Asked, screen: Screen) -> Settings:
     project = settings.project
     wanted = trust.asked(project, settings.layers)._replace(links={})  # whoever writes through one looks at it
     left_out = [line for line in wanted.lines if line not in agreed.lines]
-    screen.say(f"warning: left out, as you have not agreed to it: {'; '.join(left_out)}" if left_out else "")
+    if left_out:
+        screen.tell("warning  ", f"left out, as you have not agreed to it: {'; '.join(left_out)}")
     flags = {name: getattr(settings, name) for name in settings_.FLAGS}
     counting = settings_.load(trust.without(project, settings.layers, agreed), cwd=project, **flags)
     return replace(counting, project=project, cache=settings.cache)

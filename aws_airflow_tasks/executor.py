@@ -161,7 +161,7 @@ def _refuse_late(core: Mapping[str, Any]) -> None:
 def _check_places(play: Play) -> None:
     """Raise UsageError where what we keep would be another's to read or to exchange; warn of another's home."""
     if warning := private.check_home(again(play.asked)):
-        play.screen.progress(f"warning  {warning}")
+        play.screen.progress("warning  ", warning)
     for place in (state.root(), play.settings.cache):
         private.check_way(place)
     if os.path.lexists(play.state):

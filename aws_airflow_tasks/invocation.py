@@ -45,8 +45,16 @@ def calling(
         "" if within is not None else _console_script(),
         within or "",
         {name: value for name, value in given.items() if name not in OF_THIS_ONE},
-        " ".join([*(words for name, words in before.items() if name not in WHERE), *map(_task, asked)]),
+        _line(before, asked),
         None if within is None else lambda task: _taken(collection, within + task),
+        _line({name: words for name, words in before.items() if name != "dry"}, asked, but="check"),
+    )
+
+
+def _line(before: Mapping[str, str], asked: Sequence[Call], *, but: str = "") -> str:
+    """The tasks with all that they were given, ``but`` for a switch."""
+    return " ".join(
+        [*(words for name, words in before.items() if name not in WHERE), *(_task(call, but) for call in asked)]
     )
 
 
@@ -101,13 +109,13 @@ def _core_flags(core: Sequence[Any] | None) -> dict[str, str]:
     return {str(each.name): " ".join(_words([each], {each.name: each.value})) for each in given if each.got_value}
 
 
-def _task(call: Call) -> str:
+def _task(call: Call, but: str = "") -> str:
     """A task as it was typed; what others than ours were given may be secret, and is left out."""
     name = str(call.called_as or call.task.name)
     name = name.rpartition(".")[0] or name if call.task.is_default else name
     if not isinstance(call.task, PlayTask):
         return name
-    return " ".join([name, *_words(call.task.get_arguments(), call.kwargs)])
+    return " ".join([name, *_words(call.task.get_arguments(), {**call.kwargs, but: False})])
 
 
 def _words(arguments: Iterable[Argument], values: Mapping[Any, Any]) -> Iterator[str]:

@@ -223,7 +223,8 @@ def doctor(play: Play, redact: bool = False, checks: bool = False) -> None:
 
     if checks:
         play.extra["available"] = doctor.listed()
-        play.screen.say("\n".join(f"  {name:<12} {about}" for name, about in doctor.listed().items()))
+        for name, about in doctor.listed().items():
+            play.screen.tell(f"  {name:<12} ", about)
         return
     play.verify(lambda _: doctor.checks(play.settings, play.trouble, redact=redact), "doctor")
 

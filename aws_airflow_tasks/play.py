@@ -19,7 +19,7 @@ from aws_airflow_tasks.core import Change, Check, Pending, Plan, Result, Stopwat
 from aws_airflow_tasks.screen import Screen, Silent
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.tasks import ordered
-from aws_airflow_tasks.text.calling import again, command, current
+from aws_airflow_tasks.text.calling import again, applied, command, current
 from aws_airflow_tasks.turns import Turns
 from aws_airflow_tasks.world import receipts, state, waits
 
@@ -171,7 +171,8 @@ class Play:
         """Run a step that only looks, and print its ``lines``, ``entries`` and ``value``."""
         self.converge(step, look.plan)
         self.extra["entries"] = look.entries
-        self.screen.say("\n".join(look.lines))
+        for line in look.lines:
+            self.screen.tell("  ", line.removeprefix("  "))
         if look.value and not self.screen.json:
             self.screen.document(look.value)
 
@@ -271,11 +272,9 @@ class Play:
             self.screen.say(report.error_lines(error, self.screen.layout))
         if self.results or self.checks:
             self.screen.say(report.recap_line(self.results, self.checks, self.clock.seconds))
-        if self.settings.check and code == 3:
-            self.screen.say("check mode: nothing was changed")
-        notes = self.notes if code == 0 else []
-        self.screen.say(report.where_lines(self.where, self.screen.layout))
-        self.screen.say("\n".join(report.note_lines(note, self.screen.layout) for note in notes))
+        planned = report.foreseen(applied(self.asked)) if self.settings.check and code == 3 else ()
+        notes = self.notes if code == 0 else planned
+        self.screen.say(report.last_lines(self.where, notes, self.screen.layout))
         if self.screen.json:
             document = report.document(
                 self.asked,

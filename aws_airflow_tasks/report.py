@@ -40,15 +40,21 @@ class Note(NamedTuple):
     commands: tuple[str, ...] = ()
 
 
-def where_lines(text: str, layout: Layout = WHOLE) -> str:
-    """Where Airflow is, such as ``Airflow 3: http://127.0.0.1:8080   user admin, …``."""
-    head, colon, rest = text.partition(": ")
-    return "\n".join(laid(head + colon, rest, layout)) if text else ""
+def last_lines(where: str, notes: Sequence[Note], layout: Layout = WHOLE) -> str:
+    """Where Airflow is, such as ``Airflow 3: http://127.0.0.1:8080   user admin, …``, and then the notes."""
+    head, colon, rest = where.partition(": ")
+    lines = laid(head + colon, rest, layout) if where else []
+    return "\n".join([*lines, *(_note_lines(note, layout) for note in notes)])
 
 
-def note_lines(note: Note, layout: Layout = WHOLE) -> str:
+def _note_lines(note: Note, layout: Layout) -> str:
     """A note; its commands stay whole, to be pasted, with ``~`` for the home directory as the shell has it."""
     return shortened(note.text, layout.home, len(note.text)) if layout.width else note.text
+
+
+def foreseen(again: str) -> tuple[Note, Note]:
+    """What is to be said where check mode found something to change: ``again`` changes it."""
+    return Note("check mode: nothing was changed"), next_note(again)
 
 
 def next_note(*commands: str) -> Note:

@@ -60,9 +60,14 @@ class Screen:
         with self._aside():
             return write(line, self._prose, plain=True)
 
-    def progress(self, text: str) -> None:
+    def tell(self, head: str, text: str) -> None:
+        """Print prose that begins behind ``head``, and goes on under where it begins."""
+        self._print("\n".join(laid(head, text, self.layout)), self._prose)
+
+    def progress(self, head: str, text: str) -> None:
         """Print what goes on meanwhile, beside everything else."""
-        self._print(text, sys.stderr)
+        layout = self.layout._replace(width=columns(sys.stderr))
+        self._print("\n".join(laid(head, text, layout)), sys.stderr)
 
     def during(self, step: str) -> AbstractContextManager[None]:
         """While the body of a step runs, say so at the foot of the terminal."""
@@ -96,7 +101,7 @@ class Screen:
         if not self.answers:
             return None
         with self._aside():
-            self.say("\n".join(laid("", question, self.layout)))
+            self.tell("", question)
             return sys.stdin.readline().strip()
 
     def ask_hidden(self, question: str) -> str | None:
@@ -136,7 +141,7 @@ class Progress(logging.Handler):
         if waits.lends(record):
             self.screen.lend()
         elif not (lively and self.screen.says(text, also=record.levelno == logging.WARNING)):
-            self.screen.progress(f"   {self.clock.seconds:5.1f}s  {text}")
+            self.screen.progress(f"   {self.clock.seconds:5.1f}s  ", text)
 
 
 class Cleaning(logging.Filter):

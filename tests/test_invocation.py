@@ -69,6 +69,13 @@ def test_the_proof_after_setup_is_under_the_flags_that_setup_was_given(
     assert done.out.splitlines()[-1] == "next: invoke verify --region us-east-2"
 
 
+def test_check_mode_ends_in_the_line_that_does_it(run: Run, astro_project: Path) -> None:
+    for line in (["dag", "--check", "--diff"], ["--dry", "dag", "--diff"]):
+        done = run(*line)
+        assert (done.code, done.out.splitlines()[-1]) == (3, "next: invoke dag --diff")
+    assert run("dag", "--check", "--json", "--yes").document["next"] == ["invoke dag --json --yes"]
+
+
 def test_a_hint_goes_on_under_the_flags_that_were_given(run: Run, astro_project: Path) -> None:
     (astro_project / "dags").mkdir(exist_ok=True)
     (astro_project / "dags" / "example_secrets_dag.py").write_text("# mine\n")

@@ -90,17 +90,17 @@ def test_a_failed_proof_never_ends_in_nothing_failed() -> None:
 
 def test_where_airflow_is_breaks_at_words_under_its_own_column_and_a_home_directory_is_a_tilde() -> None:
     where = "Airflow 3: http://127.0.0.1:8080   user admin, password in /home/me/state/passwords.json"
-    assert report.where_lines(where, Layout(width=60, home="/home/me")).split("\n") == [
+    assert report.last_lines(where, [], Layout(width=60, home="/home/me")).split("\n") == [
         "Airflow 3: http://127.0.0.1:8080   user admin, password in",
         "           ~/state/passwords.json",
     ]
-    assert report.where_lines(where) == where
-    assert report.where_lines("") == ""
+    assert report.last_lines(where, []) == where
+    assert report.last_lines("", []) == ""
 
 
 def test_each_command_to_choose_from_has_a_line_of_its_own_and_stays_whole() -> None:
     note = report.next_note("/home/me/bin/aws-airflow verify --project 'a b'", "aws-airflow stop")
-    assert report.note_lines(note, Layout(width=20, home="/home/me")).split("\n") == [
+    assert report.last_lines("", [note], Layout(width=20, home="/home/me")).split("\n") == [
         "next: ~/bin/aws-airflow verify --project 'a b'",
         "      aws-airflow stop",
     ]

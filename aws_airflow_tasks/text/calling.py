@@ -20,6 +20,7 @@ class Calling(NamedTuple):
         flags: those that hold for the next command line too, by name; True: a switch that was given.
         line: the tasks with all that they were given, quoted; empty: not known.
         takes: the flags that a task takes, by its name; None: all of them.
+        applied: as ``line``, but not in check mode; empty: not known.
     """
 
     program: str = "invoke"
@@ -28,6 +29,7 @@ class Calling(NamedTuple):
     flags: Mapping[str, str | bool] = MappingProxyType({})
     line: str = ""
     takes: Callable[[str], Collection[str]] | None = None
+    applied: str = ""
 
 
 _current = Calling()
@@ -74,6 +76,15 @@ def again(asked: str, *more: str, before: str = "") -> str:
     line = _current.line or asked
     added = [each for each in more if each not in line.split()]
     return " ".join(filter(None, [_current.program, before, line, *added]))
+
+
+def applied(asked: str) -> str:
+    """The command line that runs now, which does what this one, in check mode, only says.
+
+    Args:
+        asked: its tasks, as they were typed.
+    """
+    return f"{_current.program} {_current.applied or asked}"
 
 
 def flag(name: str, value: str | bool) -> str:

@@ -27,25 +27,39 @@ class Layout(NamedTuple):
 
 
 def laid(head: str, text: str, layout: Layout) -> list[str]:
-    """The lines of a text that begins behind ``head``; all but the first are indented to where it begins."""
+    """The lines of a text that begins behind ``head``; all but the first are indented to where it begins.
+
+    A word too long for that stands on a line of its own at the margin's, where it fits; else nothing makes it fit.
+    """
     if layout.width is None:
         return f"{head}{text}".rstrip().split("\n")
     first = layout.width - cells(head)
     indent = cells(head) if first >= LEAST else min(cells(head), MARGIN)
     rest = layout.width - indent
+    margin = min(indent, MARGIN)
     shown = shortened(text, layout.home, max(LEAST, rest))
     lines: list[str] = []
     for line in shown.split("\n"):
-        lines += wrapped(line, rest if lines else first, rest)
-    return [line.rstrip() for line in (head + lines[0], *(" " * indent + line for line in lines[1:]))]
+        lines += wrapped(line, rest if lines else first, rest, layout.width - margin)
+    outdented = (" " * (indent if cells(line) <= rest else margin) + line for line in lines[1:])
+    return [line.rstrip() for line in (head + lines[0], *outdented)]
 
 
-def wrapped(line: str, first: int, rest: int) -> list[str]:
-    """A line broken at spaces so that it fits; a word that is longer stays whole, to be copied."""
+def wrapped(line: str, first: int, rest: int, most: int = 0) -> list[str]:
+    """A line broken at spaces so that it fits; a word that is longer stays whole, to be copied.
+
+    Args:
+        line: the text.
+        first: columns of its first line.
+        rest: columns of the others.
+        most: columns of a line that is one word, where that may have more.
+    """
     lines = [""]
     for word in line.split(" "):
         longer = f"{lines[-1]} {word}" if lines[-1] else word
-        if not lines[-1] or cells(longer) <= (first if len(lines) == 1 else rest):
+        room = first if len(lines) == 1 else rest
+        elsewhere = lines[-1] or (len(lines) == 1 and room < cells(word) <= max(rest, most))
+        if cells(longer) <= room or not elsewhere:
             lines[-1] = longer
         else:
             lines.append(word)

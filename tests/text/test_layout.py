@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks.text.layout import LEAST, Layout, cells, laid
+from aws_airflow_tasks.text.layout import LEAST, MARGIN, Layout, cells, laid
 
 WORDS = st.lists(st.text(st.sampled_from("abcxyzé漢́/:"), min_size=1, max_size=12), max_size=30)
 HEAD = "changed  env      "
@@ -67,3 +67,25 @@ def test_an_arn_is_shortened_in_the_middle_and_only_where_there_is_no_room() -> 
     assert shown.startswith("arn:aws:sts::123456789012:")
     assert shown.endswith("me@example.com")
     assert "..." in shown
+
+
+@given(
+    st.lists(st.text(st.sampled_from("abc漢/:"), min_size=1, max_size=90), max_size=8),
+    st.integers(30, 120),
+    st.sampled_from(["", "ok       ", HEAD, f"{'x' * 40} "]),
+)
+def test_a_terminal_breaks_no_word_that_has_room_on_another_line(words: list[str], width: int, head: str) -> None:
+    lines = laid(head, " ".join(words), Layout(width=width))
+    assert " ".join(lines).split() == [*head.split(), *words]
+    for line in lines:
+        said = line.removeprefix(head.rstrip() if line is lines[0] else "").split()
+        assert cells(line) <= width or not said or cells(said[0]) > width - MARGIN, line
+
+
+def test_a_long_path_stands_whole_on_a_line_of_its_own_at_the_margin() -> None:
+    path = f"/srv/{'p' * 60}"
+    assert laid(HEAD, f"{path} is not a directory", Layout(width=80)) == [
+        HEAD.rstrip(),
+        f"   {path}",
+        f"{' ' * len(HEAD)}is not a directory",
+    ]

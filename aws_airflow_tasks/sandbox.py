@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from aws_airflow_tasks.settings import KEYS, Settings, here, shown
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import copying, parsing
 from aws_airflow_tasks.steps.copying import Source
-from aws_airflow_tasks.text.calling import command, flag
+from aws_airflow_tasks.text.calling import called, command, current, flag
 from aws_airflow_tasks.world import cli, moto, processes, sessions
 
 #: the base images that the Astro CLI would write into the Dockerfile
@@ -64,14 +65,22 @@ def run(play: Play, airflow: str, backend: str, source: str, *tasks: Any) -> Non
     major = mine.major if mine else asked or 3
     project = root / (_copied(mine) if mine else f"airflow-{major}")
     settings = replace(_settings(play.settings, project), backend=backend)
-    with _inside(root):
-        if _made(play, settings, root, major, mine):
-            endpoint = moto.running(_aws_directory(root), root / "home") or ""
-            with play.another(replace(settings, endpoint_url=endpoint)) as there:
-                there.go(*tasks)
-                if mine and not (there.failed or settings.check):
-                    there.verify(lambda site: parsing.checks(site, mine.path), parsing.NAME)
-                _say_what_next(there, airflow, mine.path if mine else None)
+    flags = _flags(airflow, backend, mine.path if mine else None)
+    with _inside(root), _typed(flags):
+        if not _made(play, settings, root, major, mine):
+            return
+        endpoint = moto.running(_aws_directory(root), root / "home") or ""
+        with play.another(replace(settings, endpoint_url=endpoint)) as there:
+            there.go(*tasks)
+            if mine and not (there.failed or settings.check):
+                there.verify(lambda site: parsing.checks(site, mine.path), parsing.NAME)
+            _say_what_next(there, mine.path if mine else None)
+
+
+def _typed(flags: str) -> AbstractContextManager[None]:
+    """A task's own name, typed outside of the sandbox, acts on the person's project: hints name the sandbox's."""
+    there = {"": command("sandbox", flags), "stop": command("sandbox.stop"), "undo": command("sandbox.clean")}
+    return called(current()._replace(there=there))
 
 
 def _copied(source: Source) -> str:
@@ -263,7 +272,7 @@ def _flags(airflow: str, backend: str, source: Path | None) -> str:
     return " ".join(flag(name, value) for name, value in chosen.items() if value)
 
 
-def _say_what_next(play: Play, airflow: str, source: Path | None = None) -> None:
+def _say_what_next(play: Play, source: Path | None = None) -> None:
     if play.failed or play.settings.check:
         return
     printed = next((check.detail for check in play.checks if check.check == "dag-run" and check.status == "ok"), "")
@@ -271,10 +280,9 @@ def _say_what_next(play: Play, airflow: str, source: Path | None = None) -> None
     play.extra["sandbox"] = {"value": printed, "ui": where.get("url"), "project": str(play.settings.project)}
     play.extra["sandbox"] |= {"from": str(source)} if source else {}
     ours = Path(sys.executable).with_name("aws-airflow")  # found from any directory
-    again = command("sandbox", _flags(airflow, play.settings.backend, source))
     play.note(
         Note(f"in your own Astro project:\n      {sh('{}', ours)} setup --check --diff"),
-        next_note(command("sandbox.stop"), command("sandbox.clean"), again),
+        next_note(command("stop"), command("undo"), command("sandbox")),
     )
 
 

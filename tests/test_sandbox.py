@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from aws_airflow_tasks import sandbox
-from aws_airflow_tasks.core import Plan
+from aws_airflow_tasks.core import Plan, TaskError
 from aws_airflow_tasks.settings import FLAGS, KEYS, Settings
+from aws_airflow_tasks.steps import creds
+from aws_airflow_tasks.text.calling import command
 from tests.project import Done, StandInAirflow, airflow, astro_project, embedded, run, tree
 
 __all__ = ["airflow", "astro_project", "embedded", "run"]
@@ -74,9 +77,22 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Settings]]:
     monkeypatch.setattr(sandbox, "_airflow", lambda settings, major, built, further: Plan(target="airflow"))
     monkeypatch.setattr(sandbox.moto, "running", lambda directory, home: "http://127.0.0.1:9")
     monkeypatch.setattr(
-        sandbox, "_say_what_next", lambda play, airflow, source: seen.append((os.environ["HOME"], play.settings))
+        sandbox, "_say_what_next", lambda play, source: seen.append((os.environ["HOME"], play.settings))
     )
     return seen
+
+
+def test_what_fails_in_the_sandbox_is_mended_by_the_sandboxs_own_commands(
+    project: Path, run: Run, quick: list[tuple[str, Settings]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ill(_: object, **__: object) -> None:
+        raise TaskError("it is ill", hint=f"{command('stop')} && {command('start')}")
+
+    monkeypatch.setattr(creds, "plan", ill)
+    done = run("sandbox", "--backend", "parameter-store", "--project", str(project), "creds")
+    where = f"--project {shlex.quote(str(project))}"
+    assert f"-> invoke sandbox.stop {where} && invoke sandbox --backend parameter-store {where}\n" in done.out
+    assert f"-> invoke stop {where} && invoke start {where}\n" in done.out, "beside it the person's own project's are"
 
 
 @pytest.mark.parametrize("line", [["setup", "sandbox"], ["sandbox", "setup"]])

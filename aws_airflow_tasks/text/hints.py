@@ -33,6 +33,8 @@ def set_clock() -> str:
     """What has this machine ask for the time."""
     if sys.platform == "darwin":
         return "sudo sntp -sS time.apple.com"
+    if sys.platform == "win32":
+        return "w32tm /resync"
     if "microsoft" in os.uname().release.lower():  # WSL, whose clock stands still while the machine sleeps
         return "sudo hwclock -s"
     return "sudo timedatectl set-ntp true"

@@ -176,7 +176,14 @@ class Change(NamedTuple):
 
 
 def _words(content: str | None) -> str:
-    return "absent" if content is None else ", ".join(content.splitlines())
+    """In one line; names of which the same is said share it: ``scheduler, triggerer: healthy``."""
+    if content is None:
+        return "absent"
+    said: dict[str, list[str]] = {}
+    for line in content.splitlines():
+        name, colon, what = line.partition(": ")
+        said.setdefault(colon + what, []).append(name)
+    return ", ".join(", ".join(names) + what for what, names in said.items())
 
 
 def unified_diff(target: str, before: str | None, after: str | None) -> str:

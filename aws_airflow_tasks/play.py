@@ -296,7 +296,7 @@ class Play:
         self.screen.say(report.result_lines(result, self.screen.layout))
         if self.settings.diff:
             for change in result.changes:
-                self.screen.say(change.diff().rstrip("\n"))
+                self.screen.say(report.diff_lines(change, self.screen.layout))
 
     def release(self) -> None:
         """Give the project's lock back."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from aws_airflow_tasks.core import Check, Result, Status, TaskError
+from aws_airflow_tasks.core import Change, Check, Result, Status, TaskError
 from aws_airflow_tasks.text.layout import MARGIN, Layout, laid, shortened, wrapped
 from aws_airflow_tasks.text.printable import printable
 
@@ -129,6 +129,12 @@ def hint_lines(hint: str, layout: Layout = WHOLE) -> list[str]:
 
 def _row(status: str, name: str, text: str, layout: Layout) -> list[str]:
     return laid(f"{status:<8} {printable(name):<{layout.names}} ", printable(text), layout)
+
+
+def diff_lines(change: Change, layout: Layout = WHOLE) -> str:
+    """What differs: of a file whole, for `git apply`; of another target in words."""
+    diff = change.diff().rstrip("\n")
+    return diff if change.file or not diff else "\n".join(laid("  ", printable(diff.strip()), layout))
 
 
 def counts(results: Sequence[Result], checks: Sequence[Check]) -> dict[str, int]:

@@ -61,6 +61,7 @@ def change(before: str | None, after: str | None, *, file: bool = False) -> Chan
         ("a\nb\n", None, "  t: a, b -> absent\n"),
         (None, "my secret\n", "  t: absent -> my ***\n"),
         ("a", "a", ""),
+        (None, "x: up\ny: down\nz: up\n", "  t: absent -> x, z: up, y: down\n"),
     ],
 )
 def test_what_differs_in_what_is_no_file_is_one_line_that_holds_no_secret(

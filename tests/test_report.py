@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_airflow_tasks import report
-from aws_airflow_tasks.core import Check, CheckStatus, Result, TaskError
+from aws_airflow_tasks.core import Change, Check, CheckStatus, Result, TaskError
 from aws_airflow_tasks.text.layout import Layout
 from tests import schema
 
@@ -115,3 +115,15 @@ def test_a_hint_that_no_command_mends_is_read_as_prose_and_a_command_stays_whole
         "   invoke creds --region eu-west-1",
     ]
     assert report.hint_lines(f"# {whom}") == [f"-> {whom}"]
+
+
+@pytest.mark.parametrize("width", [None, 40])
+def test_what_differs_breaks_at_words_where_it_is_no_file_and_a_files_diff_is_whole(width: int | None) -> None:
+    long = " ".join(["word"] * 20)
+    other = Change("Airflow", "start", None, f"{long}\n", apply=lambda: None)
+    lines = report.diff_lines(other, Layout(width=width)).split("\n")
+    assert " ".join(line.strip() for line in lines) == f"Airflow: absent -> {long}"
+    assert all(line.startswith("  ") and (width is None or len(line) <= width) for line in lines)
+    file = other._replace(file=True)
+    assert report.diff_lines(file, Layout(width=width)) == file.diff().rstrip("\n")
+    assert report.diff_lines(other._replace(after=None), Layout(width=width)) == ""

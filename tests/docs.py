@@ -190,13 +190,13 @@ def versions() -> str:
         ),
         (
             "[Astro CLI](https://www.astronomer.io/docs/astro/cli/install-cli)",
-            "any with `astro dev start`; tried: 1.45, 1.46",
+            "written for 1.45 and 1.46",
         ),
         (
             "[AWS CLI](https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html)",
             f"{'.'.join(map(str, EXPORTS[:2]))} or later for logins (`aws login`: 2.32); 1 for keys in files",
         ),
-        ("Docker engine", "20.10 or later, and what speaks its API: Docker Desktop, Podman, rootless"),
+        ("Docker engine", "tests: 20.10; what speaks its API: Docker Desktop, Podman, rootless ones"),
     ]
     return table(["program", "versions"], rows)
 

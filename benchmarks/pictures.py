@@ -24,7 +24,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from benchmarks.sandbox import ROOT, clean, readme, stop_below
-from benchmarks.terminal import THEMES, faults, shown, svg
+from benchmarks.terminal import THEMES, faults, on, shown, svg
 
 PICTURES = ROOT / "docs" / "pictures"
 HOME = Path("/home/you")
@@ -72,7 +72,7 @@ class Camera:
         print(f"{name} at {width} columns: exit code {code}", flush=True)
         self.faults += [f"{name} at {width} columns: {each}" for each in faults(text, width, self.hidden)]
         for theme, colours in THEMES.items():
-            picture = svg(f"\x1b[1m$ {command}\x1b[0m\n{text}", width, colours, command)
+            picture = svg(f"\x1b[1m$ {command}\x1b[0m\n{on(theme, text)}", width, colours, command)
             (self.folder / f"{name}-{width}-{theme}.svg").write_text(picture)
 
 

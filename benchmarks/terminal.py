@@ -19,26 +19,15 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from aws_airflow_tasks.live import ERASE
+from aws_airflow_tasks.text import palette
 
-#: background, text, and the colours that a terminal names from black to white: each at least 4.5:1 on its background
-#: (WCAG 2.2, 1.4.3)
-DARK = TerminalTheme(
-    (13, 17, 23),
-    (230, 237, 243),
-    [
-        *((125, 133, 144), (255, 123, 114), (86, 211, 100), (227, 179, 65)),
-        *((121, 192, 255), (210, 168, 255), (86, 212, 221), (230, 237, 243)),
-    ],
-)
-LIGHT = TerminalTheme(
-    (255, 255, 255),
-    (31, 35, 40),
-    [
-        *((87, 96, 106), (176, 8, 26), (17, 99, 41), (125, 78, 0)),
-        *((5, 80, 174), (110, 46, 180), (13, 97, 110), (31, 35, 40)),
-    ],
-)
-THEMES = {"dark": DARK, "light": LIGHT}
+#: the number that a terminal with such a background has last in COLORFGBG, and how it is drawn; rich asks for the eight
+#: colours that have names as well, which we do not print
+BACKGROUNDS = {"dark": 0, "light": 15}
+THEMES = {
+    "dark": TerminalTheme((13, 17, 23), (230, 237, 243), [(230, 237, 243)] * 8),
+    "light": TerminalTheme((255, 255, 255), (31, 35, 40), [(31, 35, 40)] * 8),
+}
 #: rich's own picture has fonts of the network; here it is whatever monospaced font there is, stretched to its columns
 FORMAT = """\
 <svg xmlns="http://www.w3.org/2000/svg" class="rich-terminal" viewBox="0 0 {width} {height}" role="img">
@@ -67,15 +56,21 @@ FORMAT = """\
 
 
 def shown(words: Sequence[str], width: int, *, cwd: Path, env: Mapping[str, str]) -> tuple[str, int]:
-    """What a command line leaves on a terminal of so many columns, with its colours, and its exit code."""
+    """What a command line leaves on a dark terminal of so many columns, with its colours, and its exit code."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
     variables = {name: value for name, value in env.items() if name not in ("CI", "NO_COLOR", "FORCE_COLOR")}
-    process = subprocess.Popen(
-        words, cwd=cwd, env=variables | {"TERM": "xterm-256color"}, stdin=theirs, stdout=theirs, stderr=theirs
-    )
+    variables |= {"TERM": "xterm-256color", "COLORFGBG": f"15;{BACKGROUNDS['dark']}"}
+    process = subprocess.Popen(words, cwd=cwd, env=variables, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     return left(_all(ours)), process.wait()
+
+
+def on(background: str, text: str) -> str:
+    """What was shown on a dark terminal as it would be on one of another background: in other colours."""
+    dark, there = (palette.chosen({"COLORFGBG": f"0;{BACKGROUNDS[each]}"}) for each in ("dark", background))
+    numbers = {str(dark[what]): str(there[what]) for what in dark}
+    return re.sub(r"(?<=38;5;)\d+", lambda found: numbers.get(found[0], found[0]), text)
 
 
 def _all(terminal: int) -> str:

@@ -12,7 +12,8 @@ import pytest
 from rich.terminal_theme import TerminalTheme
 
 from aws_airflow_tasks.live import ERASE
-from benchmarks.terminal import THEMES, faults, left, shown, svg
+from aws_airflow_tasks.text import palette
+from benchmarks.terminal import THEMES, faults, left, on, shown, svg
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = sorted((ROOT / "docs" / "pictures").glob("*.svg"))
@@ -48,13 +49,34 @@ def luminance(colour: Iterable[int]) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
+def contrasts(picture: str) -> dict[str, float]:
+    """By colour of text in a picture that against its background, as WCAG 2.2 (1.4.3) computes it."""
+    ground, *texts = (
+        luminance(int(colour[at : at + 2], 16) for at in (1, 3, 5))
+        for colour in re.findall(r'<rect fill="(#[0-9a-f]{6})"', picture)[:1] + sorted(fills(picture))
+    )
+    pairs = [sorted((ground, each)) for each in texts]
+    return dict(zip(sorted(fills(picture)), ((bright + 0.05) / (dim + 0.05) for dim, bright in pairs), strict=True))
+
+
+def fills(picture: str) -> set[str]:
+    return set(re.findall(r"-r\d+ \{ fill: (#[0-9a-f]{6})", picture))
+
+
 @pytest.mark.parametrize("name", THEMES)
-def test_every_colour_can_be_read_on_its_background(name: str) -> None:
-    theme = THEMES[name]
-    ground = luminance(theme.background_color)
-    every = [theme.foreground_color, *(theme.ansi_colors[number] for number in range(8))]
-    pairs = [sorted((ground, luminance(colour))) for colour in every]
-    assert min((bright + 0.05) / (dim + 0.05) for dim, bright in pairs) >= 4.5
+def test_every_colour_of_ours_can_be_read_on_its_background(name: str) -> None:
+    dark = palette.chosen({"COLORFGBG": "15;0"})
+    lines = "\n".join(f"\x1b[38;5;{number}m{what}\x1b[0m" for what, number in dark.items())
+    found = contrasts(svg(on(name, lines), 40, THEMES[name], "a run"))
+    assert len(found) > len(dark)
+    assert min(found.values()) >= 4.5, found
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.name)
+def test_every_colour_of_a_committed_picture_can_be_read(path: Path) -> None:
+    found = contrasts(path.read_text())
+    assert len(found) >= 4
+    assert min(found.values()) >= 4.5, found
 
 
 def test_a_broken_line_and_a_path_of_this_machine_are_faults_and_commands_may_be_long() -> None:

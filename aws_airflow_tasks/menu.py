@@ -323,7 +323,7 @@ def up(play: Play, airflow: str = "", backend: str = "secrets-manager", from_: s
     run(play, airflow, backend, from_, setup, verify)
 
 
-@task(flags="check diff", heeds="nothing")
+@task(flags="check diff", heeds="nothing", called="sandbox.stop")
 def down(play: Play) -> None:
     """Stop the sandbox's Airflow and AWS."""
     from aws_airflow_tasks.sandbox import stop
@@ -331,7 +331,7 @@ def down(play: Play) -> None:
     stop(play)
 
 
-@task(flags="check diff", heeds="nothing")
+@task(flags="check diff", heeds="nothing", called="sandbox.clean")
 def clean(play: Play) -> None:
     """Stop the sandbox and remove .sandbox/ whole."""
     from aws_airflow_tasks.sandbox import clean
@@ -456,7 +456,8 @@ def candidates(words: Sequence[str], tasks: Mapping[str, Any], flags: Mapping[st
 ns = Collection(creds, init, mount, env, provider, dag, start, verify, setup)
 for one in (idempotence, status, open_, logs, doctor, explain, trust, refresh, stop, undo):
     ns.add_task(one)
-sandbox = Collection("sandbox", up, clean)
+sandbox = Collection("sandbox", up)
+sandbox.add_task(clean, name="clean")
 sandbox.add_task(down, name="stop")
 ns.add_collection(sandbox)
 entries = Collection("secrets")

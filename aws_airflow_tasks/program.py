@@ -31,7 +31,7 @@ from aws_airflow_tasks.text.layout import Layout, laid
 from aws_airflow_tasks.text.mistyped import explained, misnamed
 
 #: the tasks that take any number of words: the flag by which invoke knows them, how many it knows without, their name
-WORDS = {"secrets.sync": ("--also", 1, "FILE"), "logs": ("--service", 0, "SERVICE")}
+SEVERAL = {"secrets.sync": ("--also", 1, "FILE"), "logs": ("--service", 0, "SERVICE")}
 #: flags of invoke's that it looks at before it knows of any task
 EARLY = ("debug", "write-pyc", "complete")
 #: what a newcomer types, in this order
@@ -137,7 +137,7 @@ class AwsAirflow(Program):
         """What a task does, as wide as the terminal is, and its flags."""
         context = self.parser.contexts[name]
         wanted = "".join(f" {each.name.upper()}" for each in context.positional_args)
-        wanted += f" [{WORDS[name][2]} ...]" if name in WORDS else ""
+        wanted += f" [{SEVERAL[name][2]} ...]" if name in SEVERAL else ""
         _say(f"Usage: {self.binary} {name}{wanted} [--flags] [TASK ...]\n")
         layout = Layout(width=pty_size()[0])
         for paragraph in (inspect.getdoc(self.collection[name]) or "").split("\n\n"):
@@ -151,7 +151,7 @@ class AwsAirflow(Program):
 
     def parse_tasks(self) -> None:
         """Parse the tasks; of several words behind one task invoke itself would know the first at most."""
-        if WORDS.keys() & self.core.unparsed:
+        if SEVERAL.keys() & self.core.unparsed:
             known = self.collection.to_contexts()
             contexts = {str(name): each for each in known for name in (each.name, *each.aliases)}
             self.core.unparsed = list(_several(self.core.unparsed, contexts))
@@ -185,7 +185,7 @@ def _several(words: Sequence[str], contexts: Mapping[str, Any]) -> Iterator[str]
     """`secrets.sync A B` as `secrets.sync A --also B`; but for the first file, a task's name is never one of them."""
     task, known, value = None, 0, False
     for word in words:
-        flag, free, _ = WORDS.get(task.name, ("", 0, "")) if task else ("", 0, "")
+        flag, free, _ = SEVERAL.get(task.name, ("", 0, "")) if task else ("", 0, "")
         if value:
             value = False
         elif word.startswith("-"):

@@ -21,7 +21,7 @@ from invoke.tasks import Task
 from aws_airflow_tasks import backends, report, runtimes, tasks
 from aws_airflow_tasks.backends import Backend, permissions
 from aws_airflow_tasks.menu import ns
-from aws_airflow_tasks.program import _sections
+from aws_airflow_tasks.program import SEVERAL, _sections
 from aws_airflow_tasks.runtimes import venv
 from aws_airflow_tasks.settings import _RULES, KEYS, Settings
 from aws_airflow_tasks.steps import doctor, layers, symptoms
@@ -83,6 +83,7 @@ def page(name: str, task: Task[Any]) -> Iterator[str]:
     """A task's help, with the flags that are its own alone."""
     own = [each for each in arguments(task) if each.name not in tasks.COMMON]
     words = "".join(f" {each.name.upper()}" for each in own if each.positional)
+    words += f" [{SEVERAL[name][2]} …]" if name in SEVERAL else ""
     yield f"`aws-airflow {name}{words}`"
     yield from paragraphs(task)
     flags = [(f"`--{each.name.strip('_')}`", each.help or "") for each in own if not each.positional]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from aws_airflow_tasks.runtimes.watching import Watch
 from aws_airflow_tasks.world import cli, containers, seeing
 from tests.docker import images
 from tests.docker.engine import GROUP, Start, container, engine, small
+from tests.world.server import REAL_SPAWN
 
 __all__ = ["container", "engine", "small"]
 pytestmark = GROUP
@@ -328,3 +332,24 @@ def test_the_engine_sees_a_directory_of_this_host_and_none_that_is_not_there(
     assert seeing.look(small, tmp_path, "another") is None
     assert seeing.look(small, tmp_path / "nowhere", "nonce") is None
     assert small.containers.list(all=True, filters={"label": seeing.LABEL}) == []
+
+
+def test_a_services_log_is_followed_as_it_comes_from_its_container(
+    runtime: Docker, project: Path, container: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in = Path(__file__).parents[1] / "bin" / "astro"
+    (tmp_path / "astro").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{stand_in}" "$@"\n')
+    (tmp_path / "astro").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
+    ours = {"com.docker.compose.project": f"mine_{hashlib.md5(str(project).encode()).hexdigest()[:6]}"}
+    for service in ("triggerer", "scheduler"):
+        container(project, service, "sh", "-c", f"echo of {service}; sleep 1; echo more; exec sleep 600", labels=ours)
+    told: list[str] = []
+
+    def tell(line: str) -> bool:
+        told.append(line)
+        return "more" not in line
+
+    assert cli.follow(runtime.logs(["scheduler"], follow=True), tell, cwd=project) == 0
+    assert told == ["scheduler-1  | of scheduler", "scheduler-1  | more"]

@@ -57,6 +57,10 @@ class TaskError(Exception):
         self.hint = hint
 
 
+class Interrupted(KeyboardInterrupt):
+    """Somebody stopped us in a step that has told so, or that has no other end."""
+
+
 class UsageError(TaskError):
     """A flag or setting that cannot be meant; nothing was started."""
 

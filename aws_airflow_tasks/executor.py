@@ -24,8 +24,8 @@ from aws_airflow_tasks import process
 with process.keeping_bytecode():  # invoke imports this module
     from aws_airflow_tasks import configuration, consent, invocation
     from aws_airflow_tasks import settings as settings_
-    from aws_airflow_tasks.core import TaskError, UsageError, sh
-    from aws_airflow_tasks.play import Interrupted, Play, log
+    from aws_airflow_tasks.core import Interrupted, TaskError, UsageError, sh
+    from aws_airflow_tasks.play import Play, log
     from aws_airflow_tasks.screen import CLEANING, Progress, Screen
     from aws_airflow_tasks.settings import Layer, Settings
     from aws_airflow_tasks.tasks import COMMON, NARROWING, PlayTask, ordered

@@ -184,7 +184,7 @@ def logs(play: Play, service: Sequence[str] | None = None, follow: bool = False)
 
     Over every way to run Airflow, with secrets hidden. With invoke a service is named by --service.
     """
-    from aws_airflow_tasks.play import Interrupted
+    from aws_airflow_tasks.core import Interrupted
     from aws_airflow_tasks.steps import logs
 
     logs.refuse_unknown(play.site, service or ())

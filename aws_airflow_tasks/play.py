@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks import holding, report
 from aws_airflow_tasks.convergence import converge, converge_each
-from aws_airflow_tasks.core import Change, Check, Pending, Plan, Result, Stopwatch, TaskError
+from aws_airflow_tasks.core import Change, Check, Interrupted, Pending, Plan, Result, Stopwatch, TaskError
 from aws_airflow_tasks.screen import Screen, Silent
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.tasks import ordered
@@ -162,10 +162,13 @@ class Play:
             self._add(result, clock)
 
     def watch(self, watch: Callable[[Callable[[], Site], Callable[[str], None]], None], wanted: bool) -> None:
-        """Go on watching until interrupted, if that is wanted and all went well; others may work meanwhile."""
+        """Go on watching until interrupted, its only end, if that is wanted and all went well; others may work."""
         if wanted and not self.failed and not self.settings.check:
             self.release()
-            watch(lambda: self.site, self.screen.say)
+            try:
+                watch(lambda: self.site, self.screen.say)
+            except KeyboardInterrupt:
+                raise Interrupted from None
 
     def look(self, step: str, look: Any) -> None:
         """Run a step that only looks, and print its ``lines``, ``entries`` and ``value``."""
@@ -343,7 +346,3 @@ class Play:
             if not answer:
                 said = "not agreed to" if answer is False else f"{question} There is no terminal to ask on."
                 raise TaskError(said, hint=again(self.asked, "--yes"))
-
-
-class Interrupted(KeyboardInterrupt):
-    """Somebody stopped us in a step that has told so."""

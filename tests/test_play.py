@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from aws_airflow_tasks import holding
-from aws_airflow_tasks.core import Change, Check, Plan, TaskError
+from aws_airflow_tasks.core import Change, Check, Interrupted, Plan, TaskError
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.report import next_note
 from aws_airflow_tasks.screen import Screen
@@ -367,6 +367,16 @@ def test_it_goes_on_watching_only_where_that_is_wanted_all_went_well_and_somethi
     play.converge("it", plan)
     play.watch(lambda look, say: seen.extend([look().settings, say]), wanted)
     assert seen == ([play.settings, play.screen.say] if watched else [])
+
+
+def test_watching_ends_with_an_interrupt_which_is_no_failure(project: Path) -> None:
+    def watch(look: object, say: object) -> None:
+        raise KeyboardInterrupt
+
+    play = play_of(project)
+    with pytest.raises(Interrupted):
+        play.watch(watch, True)
+    assert (play.results, play.failed) == ([], False)
 
 
 def test_others_may_work_while_it_is_watched(project: Path) -> None:

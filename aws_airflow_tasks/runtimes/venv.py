@@ -226,7 +226,12 @@ def explain(said: str, arguments: Sequence[str], *, pythons: str, further: Furth
     if arguments[0] == "venv" and "No space left" not in text:
         return _no_python(arguments[arguments.index("--python") + 1], text, f"{host}: {last}" if host else "", pythons)
     if host:
-        return TaskError(f"cannot install {what}: {host}: {last}", hint=sh("curl -sSI {}", f"https://{host}"))
+        # of a network that opens connections and has an issuer of its own
+        known = "invalid peer certificate" not in text
+        ours = "export UV_NATIVE_TLS=true   # uv goes by this system's certificates then; and once more"
+        return TaskError(
+            f"cannot install {what}: {host}: {last}", hint=sh("curl -sSI {}", f"https://{host}") if known else ours
+        )
     if "No space left" in text:
         return TaskError(f"cannot install {what}: the disk is full", hint=sh("df -h {}", pythons))
     if further.known:

@@ -72,8 +72,13 @@ def by_hand(profile: str) -> str:
     return f'sh -c "$(aws configure get credential_process{profile_option(profile)})" > /dev/null'
 
 
-def install(package: str) -> str:
-    """What installs a package beside this program: a virtual environment of `uv` or `pipx` may have no pip."""
+def install(*packages: str) -> str:
+    """What installs packages beside this program: a virtual environment of `uv` or `pipx` may have no pip."""
+    words = " ".join(sh("{}", package) for package in packages)
     if importlib.util.find_spec("pip"):
-        return sh("{} -m pip install {}", sys.executable, package)
-    return sh("uv pip install --python {} {}", sys.executable, package)
+        return sh("{} -m pip install ", sys.executable) + words
+    return sh("uv pip install --python {} ", sys.executable) + words
+
+
+#: what the sandbox needs besides, as the extra of its name has it
+SANDBOX = ("awscli", "moto[server]", "uv")

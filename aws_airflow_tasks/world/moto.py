@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.core import TaskError, sh
-from aws_airflow_tasks.text.hints import install
+from aws_airflow_tasks.text.hints import SANDBOX, install
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, processes, sessions
 
@@ -73,7 +73,7 @@ def stop(directory: Path) -> bool:
 
 def _start(directory: Path) -> processes.Process:
     if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
-        raise TaskError("the embedded AWS (moto) is not installed", hint=install("moto[server]"))
+        raise TaskError("the embedded AWS (moto) is not installed", hint=install(*SANDBOX))
     stop(directory)  # one that nobody recorded would keep the port
     port = processes.free_port(_port(directory))
     (directory / "port").write_text(str(port), encoding="utf-8")

@@ -252,6 +252,13 @@ NO_NETWORK = """error: Request failed after 3 retries in 5.0s
   cause: dns error
   cause: failed to lookup address information: Name or service not known
 """
+UNKNOWN_ISSUER = """error: Failed to fetch: https://pypi.org/simple/filelock/
+  cause: error sending request for url (https://pypi.org/simple/filelock/)
+  cause: client error (Connect)
+  cause: invalid peer certificate: UnknownIssuer
+
+hint: Consider enabling use of system TLS certificates with the `--system-certs` command-line flag
+"""
 NOT_FOUND = """error: No solution found when resolving dependencies
   cause: Because a2wsgi was not found in the package registry, your requirements are unsatisfiable.
 
@@ -286,6 +293,7 @@ NO_DOWNLOAD = """error: Request failed after 3 retries in 8.3s
             r"no Python 3\.11 to 3\.12 is here \(error: No interp",
             f"UV_PYTHON_INSTALL_DIR=/c {venv.find_uv()} python install 3.12",
         ),
+        (UNKNOWN_ISSUER, SYNC, r"pypi\.org: invalid peer certificate: UnknownIssuer", "export UV_NATIVE_TLS=true"),
         (FULL, SYNC, "the disk is full", "df -h /c"),
         (FULL, VENV, "the disk is full", "df -h /c"),
         ("", SYNC, "it said nothing", "uv pip install --dry-run"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text import hints
 from aws_airflow_tasks.world import aws, cli, moto, processes
 from tests.world.server import REAL_SPAWN
 
@@ -112,13 +115,17 @@ def test_a_server_that_does_not_come_up_is_an_error_with_its_last_word(
     assert processes.running(folder / "moto.json") is None
 
 
-def test_without_the_sandbox_extra_the_error_says_how_to_install_it(
+def test_without_the_sandbox_extra_the_error_says_how_to_install_all_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(TaskError, match="not installed") as caught:
         moto.ensure(tmp_path, tmp_path / "home")
-    assert caught.value.hint == f"uv pip install --python {sys.executable} 'moto[server]'"
+    assert caught.value.hint == f"uv pip install --python {sys.executable} awscli 'moto[server]' uv"
+    extra = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert [re.split("[<>=]", each)[0] for each in extra["sandbox"]] == [*hints.SANDBOX]
 
 
 def test_a_failing_aws_configure_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

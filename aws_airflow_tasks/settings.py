@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from aws_airflow_tasks.core import UsageError, sh
-from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.calling import PREFIX, command
 from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.mistyped import did_you_mean
 
 #: where each setting may be given, for messages
 SECTION = "aws_airflow"
-ENVIRONMENT_PREFIX = "INVOKE_AWS_AIRFLOW_"
+ENVIRONMENT_PREFIX = PREFIX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,13 @@ Sources: the API references of ``CreateSecret`` and ``PutParameter``, and the pa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
-from aws_airflow_tasks.core import TaskError, sh
-from aws_airflow_tasks.settings import ENVIRONMENT_PREFIX, Settings
-from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.calling import under
 
 
 class Limit(NamedTuple):
@@ -30,7 +31,7 @@ class Limit(NamedTuple):
     refused: Callable[[str], object]
     words: str
     tiers: tuple[str, ...] = ()
-    way_out: str = ""
+    way_out: Mapping[str, str] = MappingProxyType({})
 
 
 class Quota(NamedTuple):
@@ -55,10 +56,8 @@ LARGER = ("advanced", "intelligent-tiering")
 #: AWS counts the ARN before the name, which differs by partition and region: this many are free in each
 LONGEST_NAME = 1011 - len("arn:aws-us-gov:ssm:us-gov-west-1:123456789012:parameter")
 #: settings under which every name is taken
-DEFAULTS = " ".join(
-    f"{ENVIRONMENT_PREFIX}{kind.upper()}_PREFIX=airflow/{kind}" for kind in ("variables", "connections")
-)
-ADVANCED = sh(f"{ENVIRONMENT_PREFIX}TIER={{}}", "advanced")
+DEFAULTS = {f"{kind}_prefix": f"airflow/{kind}" for kind in ("variables", "connections")}
+ADVANCED = {"tier": "advanced"}
 
 
 def _longer(size: int) -> Callable[[str], bool]:
@@ -169,5 +168,5 @@ def check(backend: str, settings: Settings, what: str, name: str, value: str) ->
     limit = refusal(backend, settings, name, value)
     if limit is None:
         return
-    hint = f"{limit.way_out or DEFAULTS} {command('setup')}" if limit.of == "name" or limit.way_out else ""
+    hint = under(limit.way_out or DEFAULTS, "setup") if limit.of == "name" or limit.way_out else ""
     raise TaskError(f"AWS would refuse {what} {name}: its {limit.of} {limit.words}", hint=hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.calling import command, under
 
 #: what Airflow says of a backend that it cannot load: no command of it starts then
 _UNLOADABLE = r'The object could not be loaded\. Please check "backend" key in "secrets" section'
@@ -111,7 +111,7 @@ def table() -> tuple[Symptom, ...]:
             "Read-only file system: '/home/astro/.aws/sso/cache/…'",
             "files-readable",
             "Airflow cannot renew an SSO session on a read-only mount",
-            f"INVOKE_AWS_AIRFLOW_CREDENTIALS=export {command('setup')}",
+            under({"credentials": "export"}, "setup"),
         ),
         Symptom(
             r"PermissionError: .*\.aws\b|\[Errno 13\].*\.aws\b|[Pp]ermission denied: '?[^'\n]*\.aws\b",

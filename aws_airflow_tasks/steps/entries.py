@@ -15,7 +15,7 @@ from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.sources import Unfit, Wanted, connections
 from aws_airflow_tasks.sources.wanted import Kind
-from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.calling import under
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import pace
 from aws_airflow_tasks.world import state as states
@@ -44,7 +44,7 @@ class Entries:
         if found is None or single is None:
             raise TaskError(
                 f"the backend is {self.settings.backend}: there are no entries to keep in it",
-                hint=f"INVOKE_AWS_AIRFLOW_BACKEND=secrets-manager {command('secrets.list')}",
+                hint=under({"backend": "secrets-manager"}, "secrets.list"),
             )
         self.backend, self.single, self.account = found, single, account or site.account
         if not self.account.credentials.region:

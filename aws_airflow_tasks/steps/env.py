@@ -12,11 +12,11 @@ from aws_airflow_tasks.core import Plan, Target, TaskError, sh
 from aws_airflow_tasks.patch import Patch, dotenv
 from aws_airflow_tasks.runtimes import Runtime, precedence
 from aws_airflow_tasks.runtimes.precedence import BACKEND, KWARGS, Finding
-from aws_airflow_tasks.settings import ENVIRONMENT_PREFIX, is_allowed
+from aws_airflow_tasks.settings import is_allowed
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files, places
 from aws_airflow_tasks.steps.places import Placed
-from aws_airflow_tasks.text.calling import command, flag
+from aws_airflow_tasks.text.calling import command, flag, under
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.text.redaction import SECRET_TEXT
 from aws_airflow_tasks.world import delivery, receipts
@@ -158,9 +158,7 @@ def wanted(site: Site) -> dict[str, str | None]:
     """
     settings, known = site.settings, site.delivered
     if not known.staged and (misled := delivery.misled(settings, known)):
-        raise TaskError(
-            f"not with credentials=live: {misled}", hint=f"INVOKE_AWS_AIRFLOW_CREDENTIALS=export {command('setup')}"
-        )
+        raise TaskError(f"not with credentials=live: {misled}", hint=under({"credentials": "export"}, "setup"))
     _reachable(site, known)
     if not known.region:
         raise TaskError(
@@ -229,9 +227,9 @@ def _agreeing(site: Site, patch: Patch, lines: Mapping[str, str | None]) -> str:
             fit = bool(setting) and is_allowed(setting, value) and not SECRET_TEXT.search(value)
             if not fit or chosen.setdefault(setting, value) != value:
                 return ""
-    variables = [sh(f"{ENVIRONMENT_PREFIX}{key.upper()}={{}} ", chosen[key]) for key in chosen if key not in FLAGS]
     flags = [flag(key, chosen[key]) for key in chosen if key in FLAGS]
-    return "".join(variables) + command("env", " ".join(flags)) if chosen else ""
+    settings = {key: value for key, value in chosen.items() if key not in FLAGS}
+    return under(settings, "env", " ".join(flags)) if chosen else ""
 
 
 def _values(patch: Patch) -> Mapping[str, str]:

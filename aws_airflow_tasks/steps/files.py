@@ -49,7 +49,7 @@ def plan(
     trust.keep_inside(project, name)
     if patch.outcome == "conflict":
         ways = [f"{command(task, '--override')}   # replaces it, and `{command('undo')}` gives it back"]
-        ways += [f"{agreeing}   # agrees with it"] if agreeing else []
+        ways += [f"{agreeing}{'; ' if '   # ' in agreeing else '   # '}agrees with it"] if agreeing else []
         hint = "; or\n".join(ways) + f"; or by hand:\n{patch.by_hand}"
         raise TaskError(f"{name}: {patch.reason}", hint=hint)
     if patch.outcome == "refusal":

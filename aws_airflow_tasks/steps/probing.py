@@ -14,7 +14,7 @@ from aws_airflow_tasks.runtimes import precedence
 from aws_airflow_tasks.runtimes.precedence import Ours
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import diagnosis, env, symptoms
-from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.calling import command, under
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import endpoints, readable, seeing, sessions
 from aws_airflow_tasks.world.aws import Identity, principal
@@ -199,7 +199,7 @@ def _not_found(site: Site, answers: Mapping[str, Any], whose: str, kind: str, na
     answer = answers[kind]
     if multi_team and TEAM in name:
         detail = f"in multi-team mode Airflow looks for no {kind} with {TEAM} in its name: {name}"
-        hint = f"INVOKE_AWS_AIRFLOW_CHECK_{kind.upper()}=another_name {command('secrets dag')}"
+        hint = under({f"check_{kind}": "another_name"}, "secrets dag start")
         return Check("backend", "failed", detail, hint, SCHEDULER)
     told = TaskError("it found none" if answer.get("value") is None else "it found another one")
     if "error" in answer:

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from aws_airflow_tasks import backends
 from aws_airflow_tasks.backends import Backend, Entry, created, limits
-from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest, sh
+from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest
 from aws_airflow_tasks.settings import ENVIRONMENT_PREFIX, tagged
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.calling import command, under
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import aws, receipts
 from aws_airflow_tasks.world import state as states
@@ -25,8 +25,8 @@ from aws_airflow_tasks.world.endpoints import EVERYTHING
 from aws_airflow_tasks.world.receipts import Kept
 
 #: what to type where an entry of the name is somebody else's
-READ = "INVOKE_AWS_AIRFLOW_CHECK_ENTRIES=read {}   # reads what is there, and never prints it"
-OTHER = "INVOKE_AWS_AIRFLOW_CHECK_VARIABLE=a_name INVOKE_AWS_AIRFLOW_CHECK_CONNECTION=a_name {}"
+READ = {"check_entries": "read"}
+OTHER = {"check_variable": "a_name", "check_connection": "a_name"}
 #: the tag that says whose an entry is; its value is a project's random id
 TAG = "aws-airflow-tasks"
 
@@ -48,7 +48,7 @@ def plan(site: Site) -> Plan:
     if len(names) < 2:
         raise TaskError(
             f"the check variable and the check connection would both be {backend.ENTRY} {', '.join(names)}",
-            hint=f"INVOKE_AWS_AIRFLOW_CHECK_VARIABLE=another_name {command('secrets env dag')}",
+            hint=under({"check_variable": "another_name"}, "secrets env dag"),
         )
     if site.settings.check_entries == "read":
         return _read(site, backend, list(names))
@@ -67,7 +67,7 @@ def _read(site: Site, backend: Backend, names: Sequence[str]) -> Plan:
         if backend.get(site.account, name) is None:
             raise TaskError(
                 f"there is no {backend.ENTRY} {name} with a text value, and check_entries is read",
-                hint=OTHER.format(command("secrets")),
+                hint=under(OTHER, "secrets dag"),
             )
     return Plan(target=", ".join(f"{backend.ENTRY} {name}" for name in names), reason="read, and never written")
 
@@ -130,7 +130,7 @@ def _change(site: Site, backend: Backend, name: str, value: str) -> Change:
     if found and TAG not in found.tags:
         raise TaskError(
             f"{backend.ENTRY} {name} exists and was not made by these tasks",
-            hint=f"{READ.format(command('setup'))}\n{OTHER.format(command('secrets'))}",
+            hint=f"{under(READ, 'setup')}\n{under(OTHER, 'setup')}",
         )
     if found and found.tags[TAG]:
         _agree(site, backend, found)
@@ -176,7 +176,7 @@ def _agree(site: Site, backend: Backend, found: Entry) -> None:
     if setting:
         error = created.conflict(site.account, backend.ENTRY, found, setting)
         wanted = getattr(site.settings, setting)
-        again = sh(f"{ENVIRONMENT_PREFIX}{setting.upper()}={{}} ", wanted) + command("secrets")
+        again = under({setting: wanted}, "secrets")
         anew = f"{ENVIRONMENT_PREFIX}BACKEND=none {command('secrets')} && {again}"
         raise TaskError(error.message, hint=f"{error.hint}   # or have it made anew:\n{anew}")
 

@@ -14,7 +14,7 @@ from aws_airflow_tasks.core import Check, TaskError
 from aws_airflow_tasks.runtimes.said import Symptom, table
 from aws_airflow_tasks.steps import inside
 from aws_airflow_tasks.steps.layers import LAYERS
-from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.calling import command, under
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
 from aws_airflow_tasks.text.hints import no_region, note
 from aws_airflow_tasks.world.causes import CAUSES, Cause, Subject, explain, row_of
@@ -67,7 +67,11 @@ class _Placeholders(dict[str, str]):
     def __missing__(self, name: str) -> str:
         said = dict.fromkeys(("at", "why"), "") | {"said": "WHAT IT SAYS", "option": " --profile PROFILE"}
         said |= {"kms": " --profile PROFILE --region REGION", "region_name": "REGION", "cred_var": "VARIABLE"}
-        said |= {"renew": command("creds"), "secrets": command("secrets"), "no_region": no_region("PROFILE")}
+        said |= {
+            "renew": command("creds"),
+            "advanced": under({"tier": "advanced"}, "secrets"),
+            "no_region": no_region("PROFILE"),
+        }
         said |= {"elsewhere": command("creds", "--region us-east-1"), "whole": "aws configure --profile PROFILE"}
         said |= {"edit": '"${EDITOR:-vi}" FILE', "edit_config": '"${EDITOR:-vi}" ~/.aws/config', "path": "FILE"}
         said |= {"clock": "sudo timedatectl set-ntp true", "trust": "export AWS_CA_BUNDLE=FILE"}

@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from aws_airflow_tasks.core import sh
 
+#: how the environment variable of a setting begins
+PREFIX = "INVOKE_AWS_AIRFLOW_"
+
 
 class Calling(NamedTuple):
     """How this command line was called.
@@ -68,6 +71,18 @@ def command(tasks: str, arguments: str = "") -> str:
     kept = [flag(*item) for item in _current.flags.items() if item[0] not in said and _is_taken(item[0], names)]
     typed = [_current.instead or _current.program, *(_current.within + name for name in names), arguments, *kept]
     return " ".join(filter(None, typed))
+
+
+def under(settings: Mapping[str, str], tasks: str, arguments: str = "") -> str:
+    """A command line of ours (:func:`command`) under other settings, which hold for what is typed after it too.
+
+    Set for one command alone they would be changed back by the next, and what they mend would be broken again.
+    """
+    if not settings:
+        return command(tasks, arguments)
+    named = " ".join(sh(f"{PREFIX}{key.upper()}={{}}", value) for key, value in settings.items())
+    lasting = ", ".join(f"{key}: {value}" for key, value in settings.items())
+    return f"export {named} && {command(tasks, arguments)}   # for good, in invoke.yaml: {lasting}"
 
 
 def again(asked: str, *more: str, before: str = "") -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.calling import command, under
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
 from aws_airflow_tasks.text.hints import (
     editor,
@@ -169,7 +169,7 @@ def _commands(words: Mapping[str, str], service: str) -> dict[str, str]:
         "without_proxy": without_proxy(),
         "crt": install("botocore[crt]"),
         "elsewhere": command("creds", "--region us-east-1"),
-        "secrets": command("secrets"),
+        "advanced": under({"tier": "advanced"}, "secrets") + "; $0.05 a month each",
         "manual": note(f"what AWS means by it: {manual}" if manual else "AWS says no more"),
         "reach": note(
             f"start what has to answer at {url}, or name another endpoint; then type the same command again"
@@ -278,7 +278,7 @@ CAUSES: dict[str, Cause] = {
     ),
     "ParameterLimitExceeded": Cause(
         "the account has as many standard parameters in {region} as AWS takes, 10,000",
-        "INVOKE_AWS_AIRFLOW_TIER=advanced {secrets}   # $0.05 a month each",
+        "{advanced}",
     ),
     "InvalidKeyId": Cause("AWS cannot use the KMS key: {said}", "aws kms list-aliases{kms}"),
     "TooManyUpdates": _BUSY,

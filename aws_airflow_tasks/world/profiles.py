@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings, not_a_url, shown
-from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.calling import under
 from aws_airflow_tasks.text.hints import by_hand, editor, endpoint_option, note, profile_option
 from aws_airflow_tasks.world import endpoints, profile_settings
 from aws_airflow_tasks.world.causes import UNSET, Subject, explained
@@ -72,7 +72,7 @@ class Credentials(NamedTuple):
             raise TaskError(
                 f"AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name two directories, {self.config_file.parent}"
                 f" and {self.credentials_file.parent}; mounting them live needs one",
-                hint=f"INVOKE_AWS_AIRFLOW_CREDENTIALS=export {command('setup')}",
+                hint=under({"credentials": "export"}, "setup"),
             )
         return folders.pop() if folders else self.config_file.parent
 

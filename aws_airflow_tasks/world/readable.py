@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
 
 from aws_airflow_tasks.core import sh
-from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.calling import command, under
 
 #: what stands at a path: ``link`` leads nowhere, ``hidden`` is behind a directory that may not be entered
 Kind = Literal["file", "directory", "link", "other", "absent", "hidden"]
@@ -191,7 +191,7 @@ Way = Callable[[Seen, Process, Files], str]
 
 
 def _export(*_: object) -> str:
-    return f"INVOKE_AWS_AIRFLOW_CREDENTIALS=export {command('setup')}   # for good: credentials: export in invoke.yaml"
+    return under({"credentials": "export"}, "setup")
 
 
 def _staged_anew(*_: object) -> str:

@@ -135,7 +135,7 @@ def test_another_key_is_a_conflict_with_a_command_that_makes_the_entries_anew(
     done = run("secrets", "--json")
     (failed,) = [step["error"] for step in done.document["steps"] if step["error"]]
     assert f"has the kms_key alias/aws/{ {'parameter-store': 'ssm'}.get(name, 'secretsmanager') }" in failed["message"]
-    assert "INVOKE_AWS_AIRFLOW_BACKEND=none invoke secrets && INVOKE_AWS_AIRFLOW_KMS_KEY=" in failed["hint"]
+    assert "INVOKE_AWS_AIRFLOW_BACKEND=none invoke secrets && export INVOKE_AWS_AIRFLOW_KMS_KEY=" in failed["hint"]
     monkeypatch.setenv("INVOKE_AWS_AIRFLOW_BACKEND", "none")
     assert run("secrets").code == 0
     monkeypatch.setenv("INVOKE_AWS_AIRFLOW_BACKEND", name)

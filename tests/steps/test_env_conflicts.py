@@ -55,11 +55,11 @@ def test_arguments_that_are_no_json_are_told_as_what_airflow_makes_of_them(proje
     ("others", "command"),
     [
         ({"region_name": "us-east-2"}, "invoke env --region us-east-2"),
-        ({"variables_prefix": "team/vars"}, "INVOKE_AWS_AIRFLOW_VARIABLES_PREFIX=team/vars invoke env"),
-        ({"connections_prefix": ""}, "INVOKE_AWS_AIRFLOW_CONNECTIONS_PREFIX='' invoke env"),
+        ({"variables_prefix": "team/vars"}, "export INVOKE_AWS_AIRFLOW_VARIABLES_PREFIX=team/vars && invoke env"),
+        ({"connections_prefix": ""}, "export INVOKE_AWS_AIRFLOW_CONNECTIONS_PREFIX='' && invoke env"),
         (
             {"variables_lookup_pattern": "^prod_", "region_name": "us-east-2"},
-            "INVOKE_AWS_AIRFLOW_CHECK_VARIABLE=prod_aws_airflow_check invoke env --region us-east-2",
+            "export INVOKE_AWS_AIRFLOW_CHECK_VARIABLE=prod_aws_airflow_check && invoke env --region us-east-2",
         ),
     ],
 )
@@ -67,8 +67,9 @@ def test_the_command_that_agrees_with_the_arguments_keeps_their_line(
     others: dict[str, Any], command: str, project: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = arguments(project, run, **others)
-    assert conflict(run)[1][1] == f"{command}   # agrees with it; or by hand:"
-    words = shlex.split(command)
+    typed, _, comment = conflict(run)[1][1].partition("   # ")
+    assert (typed, comment.endswith("agrees with it; or by hand:")) == (command, True)
+    words = [word for word in shlex.split(command) if word not in {"export", "&&"}]
     while words[0].startswith(ENVIRONMENT_PREFIX):
         monkeypatch.setenv(*words.pop(0).split("=", 1))
     assert run(*words[1:]).code == 0
@@ -80,8 +81,11 @@ def test_the_command_that_agrees_with_the_arguments_keeps_their_line(
     [
         ("AWS_DEFAULT_REGION=us-east-2\n", "invoke env --region us-east-2"),
         ("AWS_PROFILE=work\nAWS_DEFAULT_REGION=us-east-2\n", "invoke env --profile work --region us-east-2"),
-        ("AIRFLOW__SECRETS__BACKEND=their.Backend\n", "INVOKE_AWS_AIRFLOW_BACKEND=none invoke env"),
-        ("AWS_ENDPOINT_URL=http://127.0.0.1:1\n", "INVOKE_AWS_AIRFLOW_ENDPOINT_URL=http://127.0.0.1:1 invoke env"),
+        ("AIRFLOW__SECRETS__BACKEND=their.Backend\n", "export INVOKE_AWS_AIRFLOW_BACKEND=none && invoke env"),
+        (
+            "AWS_ENDPOINT_URL=http://127.0.0.1:1\n",
+            "export INVOKE_AWS_AIRFLOW_ENDPOINT_URL=http://127.0.0.1:1 && invoke env",
+        ),
         ("AWS_EC2_METADATA_DISABLED=false\n", ""),
         ("AWS_PROFILE=work\nAWS_EC2_METADATA_DISABLED=false\n", ""),
         ("AWS_ENDPOINT_URL=http://me:canary@127.0.0.1:1\n", ""),
@@ -92,7 +96,7 @@ def test_the_flags_that_agree_with_lines_are_one_command_and_only_where_they_set
 ) -> None:
     (project / ".env").write_text(lines)
     message, hint = conflict(run)
-    said = [line for line in hint if "# agrees with it" in line]
+    said = [line for line in hint if re.search("[#;] agrees with it", line)]
     assert [line.partition("   #")[0] for line in said] == [command] * bool(command)
     shown = [line.partition("=")[0] for line in hint if re.match("[A-Z_0-9]+=[^ ]*$", line)]
     assert shown == [line.partition("=")[0] for line in lines.splitlines()], "what is missing besides is not shown"

@@ -148,7 +148,7 @@ def test_one_file_that_is_a_symlink_to_nowhere_fails_though_the_other_can_be_rea
     live = site(Service(wanted), endpoint_url=embedded.url, credentials="live")
     check = next(service_checks(live, "scheduler", replace(expected, environment=wanted)))
     assert (check.status, check.detail) == ("failed", f"{tmp_path}/config: a symlink that leads nowhere there")
-    assert check.hint.startswith("INVOKE_AWS_AIRFLOW_CREDENTIALS=export invoke setup   # ")
+    assert check.hint.startswith("export INVOKE_AWS_AIRFLOW_CREDENTIALS=export && invoke setup   # ")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")

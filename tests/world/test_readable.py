@@ -27,7 +27,7 @@ SELINUX = CONTAINER._replace(label="system_u:system_r:container_t:s0:c1,c2")
 STAGED = Files("staged", Path("/my state/aws"), ("config", "credentials"))
 LIVE = STAGED._replace(place="live", directory=Path("/home/me/.aws"))
 HOST = LIVE._replace(place="host")
-EXPORT = "INVOKE_AWS_AIRFLOW_CREDENTIALS=export invoke setup"
+EXPORT = "export INVOKE_AWS_AIRFLOW_CREDENTIALS=export && invoke setup"
 ANEW, AGAIN = "invoke refresh --force", "invoke stop && invoke start"
 
 

@@ -180,6 +180,12 @@ def step(done: Done, name: str) -> tuple[str, str]:
     return next((step["status"], step["reason"]) for step in done.document["steps"] if step["step"] == name)
 
 
+def test_a_stop_takes_away_what_a_step_before_it_would_stage(in_docker: Path, airflows: Airflows, run: Run) -> None:
+    foreseen = run("mount", "stop", "--runtime", "docker", "--check", "--json")
+    assert step(foreseen, "stop")[0] == "changed"
+    assert_foreseen(foreseen, run("mount", "stop", "--runtime", "docker", "--json"))
+
+
 @pytest.mark.parametrize("task", ["setup --check", "status", "start --check", "verify --check"])
 def test_a_restart_that_a_planned_line_leads_to_is_foreseen_with_its_reason(
     task: str, project: Path, airflow: StandInAirflow, run: Run

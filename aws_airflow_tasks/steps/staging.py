@@ -71,7 +71,9 @@ def emptied(site: Site, reason: str = "") -> tuple[Change, ...]:
     """What takes the keys away, and leaves the directory to whatever mounts it; empty when there are none."""
     before = "credentials that were staged earlier\n"
     change = Change(_target(site), "delete", before, None, lambda: staging.empty(site.state), reason=reason)
-    return (change,) if staging.holds(site.state) else ()
+    planned = site.planned.get(_target(site))
+    there = staging.holds(site.state) if planned is None else planned.after is not None
+    return (change,) if there else ()
 
 
 def lasting(site: Site) -> str:

@@ -228,6 +228,8 @@ def _flags(calls: Sequence[Call]) -> dict[str, str | bool]:
     flags: dict[str, str | bool] = {}
     for call in filter(_is_ours, calls):
         for name, value in call.kwargs.items():
+            if name in COMMON and value == "":  # such as of a variable that is not set: no default can be meant
+                raise UsageError(f"--{name} is empty", hint=f"{current().program} --help {_name(call)}")
             if name in COMMON and value and name not in NARROWING:
                 _once(flags, name, value)
     return flags

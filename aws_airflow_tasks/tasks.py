@@ -21,12 +21,12 @@ error: these tasks run under their own executor, which carries --check and the o
      executor_class: aws_airflow_tasks.executor.Executor
 -> or use the console script instead: aws-airflow TASK"""
 
-#: the flags that our tasks share, with their help: name -> (default, help)
+#: the flags that our tasks share, with their help: name -> (default, help); an empty value is given, and no default
 COMMON: dict[str, tuple[str | bool | None, str]] = {
-    "project": ("", "The Astro project directory (default: the nearest one upwards, else here)."),
-    "profile": ("", "The AWS profile whose identity Airflow gets (default: as the AWS CLI resolves it)."),
-    "region": ("", "The region of the secrets backend (default: the profile's)."),
-    "runtime": ("", "How Airflow runs: auto, docker, standalone or embedded."),
+    "project": (None, "The Astro project directory (default: the nearest one upwards, else here)."),
+    "profile": (None, "The AWS profile whose identity Airflow gets (default: as the AWS CLI resolves it)."),
+    "region": (None, "The region of the secrets backend (default: the profile's)."),
+    "runtime": (None, "How Airflow runs: auto, docker, standalone or embedded."),
     "json": (False, "Print one JSON document on stdout, and nothing else there."),
     "fresh": (False, "Ask STS for the identity now, whatever was cached."),
     "diff": (False, "Show unified diffs of what changes (secrets redacted)."),
@@ -110,7 +110,7 @@ def task(
         first, *others = inspect.signature(function).parameters.values()
         guard.__signature__ = inspect.Signature([first, *others, *map(_FLAGS.__getitem__, common)])  # type: ignore[attr-defined]
         helps = {name: text for name, (_, text) in common.items()} | own
-        several = [each.name for each in guard.__signature__.parameters.values() if each.default is None]  # type: ignore[attr-defined]
+        several = [*(other.name for other in others if other.default is None), *(taken & {*NARROWING})]
         made = PlayTask(
             guard,
             name=called or None,

@@ -385,6 +385,14 @@ def test_diff_shows_the_change(run, world: World, capsys) -> None:
     assert "\n  first: absent -> wanted\nrecap: " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["project", "profile", "region", "runtime"])
+def test_a_flag_whose_value_is_empty_is_no_flag_left_out(name: str, run, world: World, capsys) -> None:
+    for words in ([f"--{name}", ""], [f"--{name}="]):
+        assert run("first", *words) == 2
+        assert capsys.readouterr().out == f"error: --{name} is empty\n-> invoke --help first\n"
+    assert world.asked == []
+
+
 def test_the_same_flag_with_two_values_is_a_usage_error(run, world: World, capsys) -> None:
     assert run("first", "--profile", "a", "other", "--profile", "b") == 2
     assert "--profile" in capsys.readouterr().out

@@ -9,6 +9,7 @@ from typing import Any
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import inside, symptoms
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.telling import MOST
 from aws_airflow_tasks.world import causes
@@ -35,8 +36,8 @@ def met(site: Site, service: str, data: Mapping[str, Any], *, entry: str = "", p
         names = ["ResponseParserError"]
     more = {name: data[name] for name in ("code", "operation", "status", "kwargs")}
     error = symptoms.told(names, cleaned(data["said"]), **more)
-    if found := symptoms.absent(error):
-        return TaskError(f"{entry}: {found.detail}" if entry else found.detail, hint=found.hint)
+    if symptoms.absent(error):  # this host has just found it
+        return TaskError(f"{entry or 'what Airflow asks for'} is not there any more", hint=command("secrets"))
     name = causes.row_of(error)
     if not name or not (plain or error.code or {"BotoCoreError", "HTTPClientError"} & set(names)):
         said = unknown(data)

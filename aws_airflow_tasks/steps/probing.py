@@ -167,8 +167,10 @@ def _raw_secret(site: Site, service: str, found: dict[str, Any], expected: Expec
         told = diagnosis.met(site, service, found["error"], entry=_entry(site, "variable"), plain=True)
         return Check("raw-secret", "failed", told.message, told.hint or command("secrets"), service)
     same = found["value"] == digest(expected.variable)
-    detail = "the value that this host reads" if same else "another value than this host reads"
-    return Check("raw-secret", "ok" if same else "failed", detail, "" if same else command("env"), service)
+    if same:
+        return Check("raw-secret", "ok", "the value that this host reads", "", service)
+    detail = "another value than this host has just read: somebody has changed it meanwhile"
+    return Check("raw-secret", "failed", detail, command("verify"), service)
 
 
 def backend_check(site: Site, expected: Expected) -> Check:

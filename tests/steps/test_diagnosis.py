@@ -107,11 +107,11 @@ def test_what_is_denied_is_denied_to_whom_one_is_and_names_what_a_policy_can_nam
     assert "in Airflow" not in told.message, "it is no matter of the place"
 
 
-def test_an_entry_that_airflow_does_not_find_is_named_with_a_command_that_lists_what_is_there(here: Any) -> None:
+def test_an_entry_that_airflow_does_not_find_though_this_host_did_is_named_and_made_again(here: Any) -> None:
     for code in ("ResourceNotFoundException", "ParameterNotFound"):
         told = met(here(), refused(code, operation="GetSecretValue"), ENTRY)
-        assert told.message.startswith(f"{ENTRY}: ")
-        assert told.hint == "invoke secrets.list"
+        assert told.message == f"{ENTRY} is not there any more"
+        assert told.hint == "invoke secrets"
 
 
 def test_the_cause_is_botocores_where_airflow_raised_something_of_its_own_over_it(here: Any) -> None:

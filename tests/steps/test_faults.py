@@ -20,7 +20,7 @@ from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import probing
 from aws_airflow_tasks.steps.layers import LAYERS, NEEDS, ended
 from aws_airflow_tasks.steps.probing import Expected
-from tests import facts
+from tests import facts, typed
 from tests.steps.test_probing import SECRET, Service, environment, expected
 from tests.world.front import Asked, Front, Refusal, front
 from tests.world.server import Embedded, embedded
@@ -185,8 +185,8 @@ FAULTS = {
     "no such entry": Fault(
         asks("GetSecretValue", "ResourceNotFoundException", "Secrets Manager can't find the specified secret."),
         "raw-secret",
-        f"{SECRET}: what Airflow asks for is not there",
-        "invoke secrets.list",
+        f"{SECRET} is not there any more",
+        "invoke secrets",
     ),
     "the keys of somebody else": Fault(somebody_else, "identity-in-service", "user/else, but this host is", RENEW),
     "a variable that differs": Fault(
@@ -248,6 +248,7 @@ def test_a_fault_fails_its_layer_with_its_cause_and_what_mends_it_and_all_that_n
     assert (failed.check, failed.status) == (fault.layer, "failed")
     assert fault.cause in failed.detail
     assert fault.command in failed.hint
+    typed.hold(failed.hint)
     after = LAYERS[LAYERS.index(fault.layer) + 1 :]
     assert [check for check in found if check.status == "skipped"] == [
         Check(layer, "skipped", f"{fault.layer} failed") for layer in after if needs(layer, fault.layer)

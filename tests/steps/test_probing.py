@@ -137,7 +137,7 @@ def test_no_credentials_and_no_secret_are_told_apart(
     assert checks["identity-in-service"].hint == "invoke refresh --force"
     elsewhere = site(Service(environment), endpoint_url=embedded.url, check_variable="absent")
     absent = service_checks(elsewhere, "scheduler", expected)
-    assert "absent: what Airflow asks for is not there" in {check.check: check for check in absent}["raw-secret"].detail
+    assert "absent is not there any more" in {check.check: check for check in absent}["raw-secret"].detail
 
 
 def test_one_file_that_is_a_symlink_to_nowhere_fails_though_the_other_can_be_read(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import commands, whole
+from benchmarks import commands, peers, whole
 
 
 @dataclass
@@ -74,3 +76,33 @@ def test_what_cannot_be_run_is_refused_before_anything_starts(
     monkeypatch.setattr(commands, "world", None)
     with pytest.raises(SystemExit, match="2"):
         commands.main(words)
+
+
+def measured(ours: float, other: float, reach: float, name: str = "peer") -> peers.Measured:
+    return peers.Measured("mount env", name, ours, other, ours / other, (50, 70), reach)
+
+
+def test_peers_run_in_turn_with_ours_and_the_first_round_does_not_count() -> None:
+    notes: list[str] = []
+    seconds = {"A": [99.0, 1, 2, 3], "B": [99.0, 2, 2, 2], "C": [99.0, 4, 8, 4]}
+    ours, *others = (Scripted(name, iter(each), notes) for name, each in seconds.items())
+    found = peers.side_by_side("it", ours, [(other, 1.0) for other in others], 3)  # type: ignore[arg-type,list-item]
+    assert "".join(notes) == "ABC" * 4
+    assert [(each.name, each.ours, each.other, each.ratio) for each in found] == [("B", 2, 2, 1), ("C", 2, 4, 0.25)]
+
+
+def test_the_table_of_peers_says_what_was_missed_and_the_plot_has_a_bar_for_each() -> None:
+    found = [measured(1, 2, 0.4), measured(1, 20, 0.1, "other")]
+    lines = peers.table(found, {"invoke": "3.0"}, 10).splitlines()
+    assert [line for line in lines if "(missed)" in line] == [lines[2]]
+    assert "invoke 3.0; 10 rounds." in lines[-1]
+    plot = ElementTree.fromstring(peers.plot(found))
+    assert [each.text for each in plot.iter() if (each.text or "").endswith(" s")] == ["1.00 s", "2.00 s", "20.00 s"]
+
+
+@pytest.mark.parametrize(("loop", "tasks"), [(False, 3), (True, 2)])
+def test_a_peer_keeps_the_same_lines_by_a_task_each_or_by_a_loop(loop: bool, tasks: int) -> None:
+    (play,) = json.loads(peers.playbook("services: {}\n", ["A=1", "B=2"], loop=loop))
+    assert len(play["tasks"]) == tasks
+    assert "B=2" in json.dumps(play)
+    compile(peers.deploy("services: {}\n", ["A=1", "B=2"]), "deploy.py", "exec")

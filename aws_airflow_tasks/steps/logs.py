@@ -7,7 +7,7 @@ import os
 import shlex
 from collections.abc import Callable, Sequence
 
-from aws_airflow_tasks.core import Plan, TaskError
+from aws_airflow_tasks.core import Pending, Plan, TaskError
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.text.calling import again, command
@@ -40,6 +40,7 @@ class Logs:
         Raises:
             TaskError: there is no log, or the command that shows it fails.
         """
+        known = _services(site)
         argv, hide, last = site.runtime.logs(self.services, follow=self.follow), _redacting(site), ""
 
         def tell(line: str) -> bool:
@@ -53,15 +54,23 @@ class Logs:
             self.interrupted, code = True, 0
         if code:
             raise TaskError(f"`{shlex.join(argv[:3])}` failed: {last}", hint=command("start"))
-        return Plan(target=", ".join(self.services or site.runtime.services()), reason=f"`{shlex.join(argv)}`")
+        return Plan(target=", ".join(self.services or known), reason=f"`{shlex.join(argv)}`")
 
 
 def refuse_unknown(site: Site, services: Sequence[str]) -> None:
-    """Raise UsageError for a service that Airflow does not have here."""
-    known = site.runtime.services()
+    """Raise UsageError for a service that Airflow does not have here; TaskError where there is no Airflow at all."""
+    known = _services(site) if services else ()
     for name in services:
         if name not in known:
             raise misnamed(f"there is no service {name} here", name, name, known, again(""), command("logs"))
+
+
+def _services(site: Site) -> tuple[str, ...]:
+    try:
+        return site.runtime.services()
+    except Pending as pending:
+        message = "this is no Astro project yet, so no Airflow has written anything"
+        raise TaskError(message, hint=command(pending.after)) from None
 
 
 def _redacting(site: Site) -> Callable[[str], str]:

@@ -158,6 +158,20 @@ def test_where_nothing_has_been_started_there_is_no_log_and_the_command_that_sta
     assert done.document["steps"][0]["error"]["hint"].endswith("aws-airflow start --runtime embedded")
 
 
+@pytest.mark.parametrize("words", [[], ["scheduler"]])
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_where_there_is_no_project_nothing_can_have_been_written(
+    runtime: str, words: list[str], tmp_path: Path, closed_world: Path
+) -> None:
+    done = ended(tmp_path, "logs", *words, "--runtime", runtime, "--json")
+    error = done.document["error"] or done.document["steps"][0]["error"]
+    assert (done.code, error["message"]) == (
+        1,
+        "this is no Astro project yet, so no Airflow has written anything",
+    )
+    assert error["hint"].partition("aws-airflow ")[2] == "init"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -178,6 +178,24 @@ def test_as_nobody_without_a_network_every_command_works_or_says_why_not_and_wha
 
 
 @as_root
+def test_where_home_cannot_be_written_to_the_variable_that_is_named_is_the_way_on(place: Path, wheel: Path) -> None:
+    scripts = installed(place, wheel, "{}.{}".format(*sys.version_info))
+    with tempfile.TemporaryDirectory(dir=place) as made:
+        here, home, other = (Path(made, name) for name in ("here", "home", "other"))
+        for folder, bits in ((Path(made), 0o755), (here, 0o755), (home, 0o555), (other, 0o700)):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(bits)
+            os.chown(folder, 65534, 65534)
+        argv = [*NOBODY, scripts / "aws-airflow", "init-tasks"]
+        environment = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
+        done = run(argv, here, **environment)
+        assert done.returncode == 1
+        (variable,) = re.findall(r"export (\w+)=DIRECTORY", done.stdout)
+        assert run(argv, here, **environment, **{variable: str(other)}).returncode == 0
+        assert (here / "tasks.py").is_file()
+
+
+@as_root
 def test_without_a_network_undo_stop_and_what_reads_files_work(place: Path, wheel: Path, tmp_path: Path) -> None:
     scripts = installed(place, wheel, "{}.{}".format(*sys.version_info))
     environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "DOCKER_HOST": "unix:///none"}

@@ -102,7 +102,7 @@ def ensure(major: int, cache: Path, further: Further = NOTHING) -> Path:
             cannot be installed.
     """
     wanted = folder(major, cache, further)
-    with files.explained("write", cache):
+    with files.explained("write", cache, moved_by="XDG_CACHE_HOME"):
         private.make(cache)
     check(wanted)
     if not is_ready(wanted):

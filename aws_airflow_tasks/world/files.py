@@ -315,14 +315,19 @@ def _sync(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def explained(doing: str, path: Path) -> Iterator[None]:
-    """Turn an OSError into a TaskError: what could not be done to ``path``, and a command about what is there of it."""
+def explained(doing: str, path: Path, *, moved_by: str = "") -> Iterator[None]:
+    """Turn an OSError into a TaskError: what could not be done to ``path``, and a command about what is there of it.
+
+    ``moved_by`` is the variable, if any, by which a person has it lie elsewhere.
+    """
     try:
         yield
     except OSError as error:
         there, folder = _there(path), _there(path.parent)
         names = {"path": there, "folder": folder, "both": " ".join(dict.fromkeys([folder, there]))}
         hint = _HINTS.get(error.errno or 0, "ls -ld {path}").format(**names)
+        if moved_by and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            hint += f"\nexport {moved_by}=DIRECTORY   # one that you can write to; it is kept there then"
         raise TaskError(f"cannot {doing} {path}: {error.strerror or type(error).__name__}", hint=hint) from None
 
 

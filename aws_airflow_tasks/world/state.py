@@ -228,7 +228,7 @@ def make(project: Path) -> Path:
     project = _real(project)
     folder = locate(project)
     if not _whole(folder, project):
-        with files.explained("write", folder):
+        with files.explained("write", folder, moved_by="XDG_STATE_HOME"):
             private.make(root())
         with locked(root() / ".making", wait=_PATIENCE, doing="making a state directory"):
             folder = locate(project)

@@ -461,7 +461,7 @@ def test_a_read_only_home_is_an_error_with_the_cause(
         subprocess.run(["mount", "-o", "remount,ro", home], check=True)
         with pytest.raises(TaskError, match="Read-only file system") as caught:
             state.make(project)
-        assert caught.value.hint == "mount | grep '[(,]ro[,)]'"
+        assert caught.value.hint.startswith("mount | grep '[(,]ro[,)]'\nexport XDG_STATE_HOME=")
 
 
 @pytest.fixture
@@ -485,10 +485,12 @@ def test_a_home_without_permission_is_an_error_that_names_what_is_there(project:
     environment = {**os.environ, "HOME": str(home)}
     said = subprocess.run([sys.executable, "-c", code, project], env=environment, capture_output=True, text=True)
     message, _, hint = said.stdout.partition(" | ")
-    assert (message, shlex.split(hint)) == (
+    look, elsewhere = hint.splitlines()
+    assert (message, shlex.split(look)) == (
         f"cannot write {home}/.local/state/aws-airflow/dwh: Permission denied",
         ["ls", "-ld", str(home)],
     ), said.stderr
+    assert elsewhere.startswith("export XDG_STATE_HOME=")
 
 
 def test_a_state_directory_whose_project_is_gone_is_an_orphan(project: Path) -> None:

@@ -230,10 +230,10 @@ def _run(site: Site, unwanted: threading.Event, conf: Mapping[str, str]) -> tupl
 def _dag_run(site: Site, expected: Expected, run: DagRun, lines: Sequence[str]) -> Check:
     """Search the log of a run's task for what it must have printed: our values, not others."""
     if run.state != "success":
-        detail = f"the DAG run {run.state}: {_telling(lines)}"
-        cause = next(iter(symptoms.found("\n".join(lines), site.credentials.profile)), None)
-        known = cause and cause.check != "files-readable"  # the layers before have looked at those
-        return Check("dag-run", "failed", detail, cause.hint if cause and known else command("open"))
+        line, known = _telling(lines), symptoms.found("\n".join(lines), site.credentials.profile)
+        cause = next((each for each in known if each.check != "files-readable"), None)  # seen before
+        detail = f"the DAG run {run.state}: " + (f"{cause.detail} ({line})" if cause else line)
+        return Check("dag-run", "failed", detail, cause.hint if cause else command("open"))
     if site.backend is None:
         return Check("dag-run", "ok", run.run_id)
     if not _has_printed(site, expected, lines):

@@ -182,7 +182,9 @@ def test_what_the_backend_raised_comes_before_what_it_led_to(log: str, monkeypat
 def test_where_the_backend_raised_nothing_the_last_exception_of_the_log_is_told(
     log: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert dag_run(monkeypatch, "failed", log).detail == f"the DAG run failed: {told}"
+    detail = dag_run(monkeypatch, "failed", log).detail
+    assert detail.startswith("the DAG run failed: ")
+    assert told in detail
 
 
 def test_a_failed_run_whose_log_names_no_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -829,7 +831,9 @@ def test_a_run_that_failed_at_the_hook_alone_is_told_once_and_by_the_hook(monkey
 def test_a_run_that_did_not_print_what_it_read_failed_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     hooks = HOOKS | {"aws_default": {"error": data(NoCredentialsError())}}
     _, run = proven(monkeypatch, "failed", "KeyError: 'Variable x does not exist'\n", hooks)
-    assert (run.status, run.detail) == ("failed", "the DAG run failed: KeyError: 'Variable x does not exist'")
+    assert run.status == "failed"
+    assert "neither in the backend nor elsewhere" in run.detail
+    assert "(KeyError: 'Variable x does not exist')" in run.detail
 
 
 def test_hooks_are_asked_though_airflows_api_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,6 +123,29 @@ def test_nothing_heavy_is_loaded_for_a_completion(project: Path) -> None:
     assert done.stdout.splitlines() == ["default", "prod-read", "my own", "ops", "[]"]
 
 
+ASKED = {
+    "bash": "source {script}; _aws_airflow_candidates aws-airflow setup --runtime emb",
+    "zsh": "compdef() {{ }}; source {script}; _aws_airflow_candidates aws-airflow setup --runtime emb",
+    "fish": "source {script}; complete --do-complete 'aws-airflow setup --runtime emb'",
+}
+
+
+@pytest.mark.parametrize("shell", ASKED)
+def test_an_error_is_nothing_to_complete_with(
+    shell: str, project: Path, tmp_path: Path, closed_world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    monkeypatch.setenv("PATH", f"{SCRIPTS}:{os.environ['PATH']}")
+    script = tmp_path / "script"
+    with script.open("w") as file:
+        subprocess.run([SCRIPTS / "aws-airflow", "--print-completion-script", shell], stdout=file, check=True)
+    for text, found in (("", "embedded\n"), ("a: [\n", "")):
+        (closed_world / ".invoke.yaml").write_text(text)
+        done = subprocess.run([shell, "-c", ASKED[shell].format(script=script)], capture_output=True, text=True)
+        assert (done.stdout.lstrip("\n"), done.stderr) == (found, "")
+
+
 SHELLS = {"bash": ["--norc", "--noprofile", "-i"], "zsh": ["-f", "-i"], "fish": ["--no-config", "--interactive"]}
 #: what is typed before a tab, and the command line that runs then
 TYPED = {

@@ -11,8 +11,7 @@ _aws_airflow_candidates() {
         esac
         case "$before/$last" in # a value, which invoke knows none of
         -* | "="* | */"=" | */-*"="*)
-            found="$("$ours" --complete -- invoke "$@" 2>/dev/null)"
-            if [ -n "$found" ]; then
+            if found="$("$ours" --complete -- invoke "$@" 2>/dev/null)" && [ -n "$found" ]; then
                 printf '%s\n' "$found"
                 return
             fi
@@ -20,6 +19,6 @@ _aws_airflow_candidates() {
         esac
         "$program" --complete -- "invoke $*" 2>/dev/null
         ;;
-    *) "$program" --complete -- aws-airflow "$@" 2>/dev/null ;;
+    *) found="$("$program" --complete -- aws-airflow "$@" 2>/dev/null)" && printf '%s\n' "$found" ;; # else it is an error
     esac
 }

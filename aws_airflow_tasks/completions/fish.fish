@@ -7,10 +7,10 @@ function __aws_airflow_complete
     set -l found
     if string match --quiet --regex '(^|/)inv(oke)?$' $program
         set -l ours (string replace --regex '[^/]*$' aws-airflow $program)
-        set found ($ours --complete -- invoke $words 2>/dev/null)
+        set found ($ours --complete -- invoke $words 2>/dev/null); or set found
         test -n "$found"; or set found ($program --complete -- "invoke $words" 2>/dev/null)
     else
-        set found ($program --complete -- aws-airflow $words 2>/dev/null)
+        set found ($program --complete -- aws-airflow $words 2>/dev/null); or set found # it is an error
     end
     if test -n "$found"
         printf '%s\n' $found

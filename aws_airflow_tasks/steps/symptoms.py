@@ -17,6 +17,7 @@ from aws_airflow_tasks.steps.layers import LAYERS
 from aws_airflow_tasks.text.calling import command, under
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
 from aws_airflow_tasks.text.hints import no_region, note
+from aws_airflow_tasks.text.printable import uncoloured
 from aws_airflow_tasks.world.causes import CAUSES, Cause, Subject, explain, row_of
 
 
@@ -161,7 +162,7 @@ def found(text: str, profile: str) -> list[Check]:
         text: the log, as it is; what looks like a secret is nowhere in what comes of it.
         profile: whose credentials Airflow has, where the text names no other.
     """
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    plain = uncoloured(text)
     known = table()
     rows = dict.fromkeys(row for line in plain.splitlines() for row in _of_line(line, known, profile))
     return sorted(rows, key=lambda row: LAYERS.index(row.check))

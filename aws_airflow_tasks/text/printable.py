@@ -11,3 +11,8 @@ _OBEYED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2
 def printable(text: str) -> str:
     """The text with every character that a terminal obeys written as an escape, such as ``\\x1b``."""
     return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def uncoloured(text: str) -> str:
+    """The text without the codes that colour it (ECMA-48, SGR), which may stand within a word."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)

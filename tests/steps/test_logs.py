@@ -23,7 +23,7 @@ SCRIPT = Path(sys.executable).with_name("aws-airflow")
 ASTRO = """\
 #!/bin/sh
 echo "asked: $*"
-echo "the token hunter2hunter2" >&2
+printf 'the token \\033[31mhunter2\\033[0mhunter2\\n' >&2
 case "$*" in *broken*|*--triggerer*) echo "cannot view logs, project not running" >&2; exit 1;; esac
 case "$*" in *--follow*) exec sleep 600;; esac
 """

@@ -131,7 +131,8 @@ def _known(plan: Callable[[], Plan]) -> Plan:
     try:
         return plan()
     except Pending as pending:
-        raise TaskError(f"what should be known after {pending.after} is not", hint=command(pending.after)) from pending
+        said = f"it needs what `{pending.after}` makes, which is not there"
+        raise TaskError(said, hint=command(pending.after)) from pending
 
 
 def _proved(planned: Plan) -> Plan:

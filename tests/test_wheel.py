@@ -201,7 +201,7 @@ def test_without_a_network_undo_stop_and_what_reads_files_work(place: Path, whee
     environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "DOCKER_HOST": "unix:///none"}
     (tmp_path / "here").mkdir()
     before = tree(tmp_path / "here")
-    for words in (["--list"], ["--version"], ["undo"], ["trust", "--list"], ["sandbox.stop"], ["sandbox.clean"]):
+    for words in (["--list"], ["--version"], ["undo"], ["trust", "--agreed"], ["sandbox.stop"], ["sandbox.clean"]):
         done = run(["unshare", "-n", scripts / "aws-airflow", *words], tmp_path / "here", **environment)
         assert done.returncode == 0, (words, done)
     assert tree(tmp_path / "here") == before

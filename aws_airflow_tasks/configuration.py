@@ -18,6 +18,7 @@ from invoke.config import AmbiguousMergeError, Config, copy_dict, merge_dicts
 
 from aws_airflow_tasks.core import UsageError, sh
 from aws_airflow_tasks.settings import SECTION, Layer, is_trusted, own
+from aws_airflow_tasks.text.hints import note
 
 yaml: Any = invoke.util.yaml  # type: ignore[attr-defined]  # the one that invoke itself reads with
 #: how an ``invoke.yaml`` of a project may be written; invoke itself takes, and runs, an ``invoke.py`` as well
@@ -103,10 +104,13 @@ def layer(origin: str, level: Mapping[str, Any] | None) -> Layer:
     level = level or {}
     section = level.get(SECTION) or {}
     if not isinstance(section, Mapping):
-        raise UsageError(f"{SECTION} is not a mapping (from {origin})", hint="aws_airflow:\n  profile: dev")
+        raise UsageError(
+            f"{SECTION} is not a mapping (from {origin})",
+            hint=note("write it as a mapping, such as aws_airflow: {profile: dev}"),
+        )
     for name in level:
         if name != SECTION and _resembles(str(name)):
-            raise UsageError(f"nobody reads the section {name} (from {origin})", hint=f"its name is: {SECTION}")
+            raise UsageError(f"nobody reads the section {name} (from {origin})", hint=note(f"its name is: {SECTION}"))
     return Layer(origin, section)
 
 

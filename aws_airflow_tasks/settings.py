@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from aws_airflow_tasks.core import UsageError, sh
 from aws_airflow_tasks.text.calling import PREFIX, command
 from aws_airflow_tasks.text.cleaning import cleaned
+from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.text.mistyped import did_you_mean
 
 #: where each setting may be given, for messages
@@ -117,7 +118,9 @@ def environment_layer(environ: Mapping[str, str]) -> Layer:
         if key not in KEYS:
             known = [ENVIRONMENT_PREFIX + key.upper() for key in KEYS]
             meant = did_you_mean(name, known)
-            raise UsageError(f"unknown setting in the environment: {name}{meant}", hint=f"known: {', '.join(known)}")
+            raise UsageError(
+                f"unknown setting in the environment: {name}{meant}", hint=note(f"known: {', '.join(known)}")
+            )
     return Layer("the environment", {key: environ[name] for name, key in names.items()})
 
 
@@ -139,7 +142,7 @@ def load(layers: Iterable[Layer], *, cwd: Path, **flags: bool) -> Settings:
             if key not in KEYS:
                 raise UsageError(
                     f"unknown setting {key!r} (from {layer.origin}){did_you_mean(key, KEYS)}",
-                    hint=f"known settings: {', '.join(KEYS)}",
+                    hint=note(f"known settings: {', '.join(KEYS)}"),
                 )
             if value is not None:  # `profile:` with nothing behind it
                 chosen[key] = _validated(key, value, layer.origin)
@@ -349,7 +352,7 @@ def _validated(key: str, value: Any, origin: str) -> str | int:
     if allowed:
         near = did_you_mean(text, allowed.removeprefix("one of ").split(", ")) if allowed.startswith("one of ") else ""
         allowed += ", in quotes" if isinstance(value, bool | float) and not _RULES[key](text) else ""
-        raise UsageError(f"bad value for {key}: {shown(text)} (from {origin}){near}", hint=f"allowed: {allowed}")
+        raise UsageError(f"bad value for {key}: {shown(text)} (from {origin}){near}", hint=note(f"allowed: {allowed}"))
     return int(text) if key in _INTEGERS else text
 
 

@@ -13,7 +13,22 @@ from aws_airflow_tasks.menu import ns
 
 #: what a person has, or a shell itself; a hint that calls anything else has words where a command should be
 PROGRAMS = {"astro", "aws", "cat", "curl", "df", "docker", "env", "export", "grep", "kill", "less", "ls", "ps", "rm"}
-PROGRAMS |= {"sh", "sudo", "unset", "uv", "${EDITOR:-vi}"}
+PROGRAMS |= {
+    "sh",
+    "sudo",
+    "unset",
+    "uv",
+    "${EDITOR:-vi}",
+    "cd",
+    "chmod",
+    "du",
+    "file",
+    "fuser",
+    "git",
+    "mkdir",
+    "mv",
+    "wsl",
+}
 OURS = {"invoke", "aws-airflow"}
 
 

@@ -15,6 +15,7 @@ from aws_airflow_tasks.runtimes.astro import ALL, SERVICES, WEB
 from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.runtimes.watching import RESTARTS, Watch
 from aws_airflow_tasks.text import calling
+from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.world import airflow_api, cli, containers, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
 
@@ -324,15 +325,15 @@ def _url(port: int) -> str:
 
 def _unknown(base: dockerfile.Base) -> int:
     image = base.image
+    labelled = f"LABEL {dockerfile.RUNTIME_LABEL}=3.1-12"
     if base.unset:
         names = ", ".join(base.unset)
         raise TaskError(
             f"the Dockerfile's base image is named by a build argument without a default: {names}",
-            hint=f"ARG {base.unset[0]}=3.1-12   # in the Dockerfile, before FROM; or name the version there:\n"
-            f"LABEL {dockerfile.RUNTIME_LABEL}=3.1-12",
+            hint=note(f"put into the Dockerfile, before FROM: ARG {base.unset[0]}=3.1-12; or below: {labelled}"),
         )
     raise TaskError(
         f"the Dockerfile's base image {image or '(none)'} does not tell Airflow's major version",
-        hint=sh("docker pull {}   # its labels tell then; or name the version in the Dockerfile:\n", image or "IMAGE")
-        + f"LABEL {dockerfile.RUNTIME_LABEL}=3.1-12",
+        hint=(sh("docker pull {}   # its labels tell then; or:\n", image) if image else "")
+        + note(f"name the version in the Dockerfile: {labelled}"),
     )

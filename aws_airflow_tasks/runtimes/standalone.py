@@ -18,6 +18,7 @@ from aws_airflow_tasks.runtimes import astro, dockerfile, image
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES
 from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
 
@@ -59,7 +60,7 @@ class Standalone:
         if found is None:
             raise TaskError(
                 "the Dockerfile's base image does not tell the version of Airflow that standalone mode installs",
-                hint="FROM astrocrpublic.azurecr.io/runtime:3.1-12   # in the Dockerfile",
+                hint=note("begin the Dockerfile with one that does: FROM astrocrpublic.azurecr.io/runtime:3.1-12"),
             )
         return found
 

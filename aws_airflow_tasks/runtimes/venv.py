@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.text.cleaning import cleaned
-from aws_airflow_tasks.text.hints import install
+from aws_airflow_tasks.text.hints import install, note
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, files, lock, private
 
@@ -209,6 +209,13 @@ _UNREACHED = r"Request failed|error sending request|[Ff]ailed to fetch|dns error
 _CAUSE = r"^(?!hint:)"
 
 
+def _reach(host: str, said: str) -> str:
+    """What lets uv reach a host: what it says tells a certificate that it does not trust from silence."""
+    if re.search(r"UnknownIssuer|invalid peer certificate|CERTIFICATE_VERIFY", said):
+        return "export UV_NATIVE_TLS=true UV_SYSTEM_CERTS=true   # this system's certificates then; and once more"
+    return note(f"once this machine reaches {host} (network, proxy: HTTPS_PROXY), type the same command again")
+
+
 def explain(said: str, arguments: Sequence[str], *, pythons: str, further: Further = NOTHING) -> TaskError:
     """What uv's error output means: the cause and what to type.
 
@@ -226,12 +233,7 @@ def explain(said: str, arguments: Sequence[str], *, pythons: str, further: Furth
     if arguments[0] == "venv" and "No space left" not in text:
         return _no_python(arguments[arguments.index("--python") + 1], text, f"{host}: {last}" if host else "", pythons)
     if host:
-        # of a network that opens connections and has an issuer of its own
-        known = "invalid peer certificate" not in text
-        ours = "export UV_NATIVE_TLS=true   # uv goes by this system's certificates then; and once more"
-        return TaskError(
-            f"cannot install {what}: {host}: {last}", hint=sh("curl -sSI {}", f"https://{host}") if known else ours
-        )
+        return TaskError(f"cannot install {what}: {host}: {last}", hint=_reach(host, text))
     if "No space left" in text:
         return TaskError(f"cannot install {what}: the disk is full", hint=sh("df -h {}", pythons))
     if further.known:

@@ -17,7 +17,7 @@ from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files, places
 from aws_airflow_tasks.steps.places import Placed
 from aws_airflow_tasks.text.calling import command, flag, under
-from aws_airflow_tasks.text.hints import no_region
+from aws_airflow_tasks.text.hints import no_region, note
 from aws_airflow_tasks.text.redaction import SECRET_TEXT
 from aws_airflow_tasks.world import delivery, receipts
 from aws_airflow_tasks.world.endpoints import EVERYTHING, is_loopback
@@ -186,8 +186,10 @@ def _reachable(site: Site, known: Credentials) -> None:
         if site.runtime.mounts and is_loopback(url):
             raise TaskError(
                 f"{known.origin(site.settings, name)} {url} is this host's loopback, which containers cannot reach",
-                hint="bind it to the Docker bridge's address and name that, such as http://172.17.0.1:5000 "
-                "(Docker Desktop: http://host.docker.internal:5000)",
+                hint=note(
+                    "bind it to the Docker bridge's address and name that, such as http://172.17.0.1:5000 "
+                    "(Docker Desktop: http://host.docker.internal:5000)"
+                ),
             )
 
 

@@ -18,6 +18,7 @@ from aws_airflow_tasks.steps.entries import KINDS, OWNER, Entries, Shown
 from aws_airflow_tasks.steps.syncing import Write
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.doing import counted
+from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.world import cli, files, journal, pace
 
 Status = Literal["ok", "create", "differs", "pending", "failed"]
@@ -212,10 +213,10 @@ def _named(entries: Entries, source: Source, again: str) -> dict[str, Wanted]:
                 Fault(each.place, f"{each.kind} {each.key} and {other.kind} {other.key} would both be {name}")
             )
     if why := limits.too_many(entries.backend.NAME, entries.settings, len(names)):
-        raise TaskError(why, hint=f"fewer of them, then: {again}")
+        raise TaskError(why, hint=f"{note('fewer of them, then:')}\n{again}")
     if faults:
         more = f"; and {len(faults) - MOST} more" if len(faults) > MOST else ""
-        raise TaskError("; ".join(map(str, faults[:MOST])) + more, hint=f"mend it, then: {again}")
+        raise TaskError("; ".join(map(str, faults[:MOST])) + more, hint=f"{note('mend what is named, then:')}\n{again}")
     return names
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import processes, waits
 
@@ -123,7 +124,10 @@ def run(
             out, err = _communicate(child, input, timeout, tick, every)
         except subprocess.TimeoutExpired:
             _stop_group(child)
-            raise TimedOut(f"{_shown(argv)} did not end within {timeout:g} seconds", hint=shlex.join(argv)) from None
+            hint = (
+                note("type the same command again: what that waited for did not answer") if input else shlex.join(argv)
+            )
+            raise TimedOut(f"{_shown(argv)} did not end within {timeout:g} seconds", hint=hint) from None
         except BaseException:
             _stop_group(child)
             raise

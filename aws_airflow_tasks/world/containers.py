@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.text.cleaning import cleaned
+from aws_airflow_tasks.text.hints import install, note
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import waits
 
@@ -113,11 +114,21 @@ def cause(text: str) -> TaskError:
         if found := re.search(pattern, text):
             return TaskError(message.format(*found.groups(), at=at), hint=hint)
     if not shutil.which("docker") and not shutil.which("podman"):
-        return TaskError("Docker is not installed", hint="https://docs.docker.com/get-started/get-docker/")
+        return TaskError(
+            "Docker is not installed", hint=note("install Docker: https://docs.docker.com/get-started/get-docker/")
+        )
     start = START.get(sys.platform, START[""])
-    return TaskError(f"no Docker engine answers{at}", hint="docker info" if at else start)
+    return TaskError(
+        f"no Docker engine answers{at}", hint="unset DOCKER_HOST   # or start the engine that it names" if at else start
+    )
 
 
+#: what mends an engine that hangs, and one of another age
+_RESTART = {"darwin": "docker desktop restart", "win32": "docker desktop restart"}.get(
+    sys.platform, "sudo systemctl restart docker"
+)
+_UPDATE = note("bring the Docker engine, or this tool, up to date: https://docs.docker.com/engine/install/")
+_CERTIFICATES = note("ask who runs that engine for its certificates; DOCKER_CERT_PATH names their directory")
 #: what the SDK says of silence
 _TIMED_OUT = r"[Tt]imed out"
 #: what the SDK says, what it is, what to type
@@ -127,17 +138,21 @@ _CAUSES = (
         "you have no permission on the Docker engine's socket",
         "sudo usermod -aG docker $USER && newgrp docker",
     ),
-    (r"API versions below ([\d.]+)", "the Docker engine is too old: API {} is needed", "docker version"),
-    (r"paramiko", "the Docker engine{at} is reached over ssh, which needs paramiko", "pip install paramiko"),
-    (r"TLS|certificate", "the Docker engine{at} wants other certificates", "ls -l ~/.docker   # DOCKER_CERT_PATH"),
+    (r"API versions below ([\d.]+)", "the Docker engine is too old: API {} is needed", _UPDATE),
+    (r"paramiko", "the Docker engine{at} is reached over ssh, which needs paramiko", install("paramiko")),
+    (
+        r"TLS|certificate",
+        "the Docker engine{at} wants other certificates",
+        note("ask who runs that engine for its certificates; DOCKER_CERT_PATH names their directory"),
+    ),
     (r"Invalid bind address|Invalid .*host", "there is no address of an engine{at}", "unset DOCKER_HOST"),
-    (_TIMED_OUT, "the Docker engine{at} does not answer in time", "docker info"),
+    (_TIMED_OUT, "the Docker engine{at} does not answer in time", _RESTART),
 )
 
 
 def _refused(said: str) -> TaskError:
     if "too new" in said or "too old" in said:
-        return TaskError(f"the Docker engine's API does not fit: {telling(said)}", hint="docker version")
+        return TaskError(f"the Docker engine's API does not fit: {telling(said)}", hint=_UPDATE)
     return TaskError(f"the Docker engine refused: {telling(said)}", hint="docker info")
 
 
@@ -286,7 +301,7 @@ def run(container: Container, argv: Sequence[str], *, stdin: str = "", timeout: 
     except TimeoutError:
         raise TaskError(
             f"`{argv[0]}` in {service(container)} did not end within {timeout:g} seconds",
-            hint=sh("docker exec {} ps", container.name),
+            hint=sh("docker restart {}", container.name),
         ) from None
     except OSError as error:
         raise cause(str(error)) from error

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.text.hints import note
 
 #: in bytes; nobody writes a larger ``.env`` or compose file by hand
 MAX_SIZE = 10 * 1024 * 1024
@@ -164,7 +165,10 @@ def remove_empty(folders: Sequence[Path]) -> None:
 
 def _unchanged(path: Path, before: bytes | None) -> None:
     if read(path) != before:
-        raise TaskError(f"{path} was edited while it was being changed; nothing was written", hint="run it again")
+        raise TaskError(
+            f"{path} was edited while it was being changed; nothing was written",
+            hint=note("type the same command again"),
+        )
 
 
 def _delete(path: Path) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.world import cli, endpoints, helpers, kinds, login, malformed, sso, state, waits
 from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained
 
@@ -265,7 +266,7 @@ def command_line(*words: str, env: Mapping[str, str]) -> cli.Completed:
         TaskError: it is not installed, or hangs.
     """
     if waits.is_silent("aws"):
-        raise TaskError("`aws` hangs", hint="aws --version")
+        raise TaskError("`aws` hangs", hint=note("see what `aws --version` waits for, in another terminal"))
     try:
         return cli.run(["aws", *words], env=env, timeout=_HELPFUL)
     except cli.TimedOut:

@@ -241,7 +241,7 @@ def test_an_index_that_does_not_answer_is_no_fault_of_the_requirements(
     with pytest.raises(TaskError) as caught:
         venv.ensure(3, cache, further(cache, "aiohttp\n"))
     assert "requirements.txt asks for: pypi.example: failed to lookup" in caught.value.message
-    assert caught.value.hint == "curl -sSI https://pypi.example"
+    assert caught.value.hint.startswith("# once this machine reaches pypi.example")
     assert "token" not in caught.value.message
 
 
@@ -279,7 +279,7 @@ NO_DOWNLOAD = """error: Request failed after 3 retries in 8.3s
 @pytest.mark.parametrize(
     ("said", "arguments", "message", "hint"),
     [
-        (NO_NETWORK, SYNC, r"pypi\.example: failed to lookup address", "curl -sSI https://pypi.example"),
+        (NO_NETWORK, SYNC, r"pypi\.example: failed to lookup address", "# once this machine reaches pypi.example"),
         (
             NO_DOWNLOAD,
             VENV,

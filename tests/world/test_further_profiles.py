@@ -141,7 +141,7 @@ def test_profiles_are_given_by_commas_or_as_a_list(given: Any, tmp_path: Path) -
 def test_what_names_no_profiles_is_bad_usage(given: Any, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="bad value for profiles") as caught:
         settings_.load([Layer("invoke.yaml", {"profiles": given})], cwd=tmp_path)
-    assert caught.value.hint.startswith("allowed: names of profiles, by commas or as a list")
+    assert caught.value.hint.startswith("# allowed: names of profiles, by commas or as a list")
 
 
 def test_a_project_that_asks_for_further_profiles_is_asked_about_and_then_has_all_of_them(tmp_path: Path) -> None:

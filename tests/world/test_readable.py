@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from aws_airflow_tasks.world import readable
 from aws_airflow_tasks.world.readable import Engine, Files, Kind, Place, Process, Seen
 
-PROBE = Path(readable.__file__).parent.parent / "steps" / "probe.py.txt"
+STEPS = Path(readable.__file__).parent.parent / "steps"
 MINE, AIRFLOW = 1000, 50000
 CONFIG, KEYS = "/home/astro/.aws/config", "/home/astro/.aws/credentials"
 FINE = Seen(CONFIG, "file", 0o644, MINE, MINE)
@@ -185,7 +185,8 @@ def probed(*paths: Path, uid: int = 0) -> tuple[list[Seen], Process]:
     run = "sys.argv = ['-', sys.argv[1]]; exec(sys.stdin.read(), {'__name__': 'probe'})"
     question = {"files": list(map(str, paths)), "names": [], "endpoints": {}, "secret": None, "agent": "", "region": ""}
     command = [sys.executable, "-c", f"import hashlib, json, os, sys; {become} {run}", json.dumps(question)]
-    source = PROBE.read_text().replace("import botocore.session", "raise LookupError")
+    source = "".join((STEPS / f"{name}.py.txt").read_text() for name in ("told", "probe"))
+    source = source.replace("import botocore.session", "raise LookupError")
     done = subprocess.run(command, input=source, capture_output=True, text=True, check=True)
     return readable.told(json.loads(done.stdout.splitlines()[-1]), contained=True)
 

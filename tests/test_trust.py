@@ -82,7 +82,7 @@ def test_agreed_to_once_it_counts_for_every_command_line_after(project: Path, ru
     assert (run("trust").code, run("trust", "--json").document["recap"]["ok"]) == (0, 1)
     done = run("creds", "--json")
     assert (done.code, done.statuses()) == (0, {"creds": "ok"})
-    assert "profile prod from" in done.out
+    assert "profile prod" in done.out
     assert run("status").code in (0, 3)
 
 
@@ -307,7 +307,7 @@ def test_under_invoke_it_is_the_same_for_the_file_beside_tasks_py_too(project: P
         assert done.stdout.endswith(" --yes\n")
     assert invoke("trust", "--yes").returncode == 0
     assert "agreed to" in invoke("trust").stdout
-    assert "profile prod from" in invoke("creds").stdout
+    assert "profile prod:" in invoke("creds").stdout
     assert str(project) in invoke("trust", "--agreed").stdout
     assert invoke("trust", "--revoke", "--json").returncode == 0
     assert invoke("status").returncode == 2

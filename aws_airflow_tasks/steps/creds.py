@@ -60,7 +60,8 @@ def plan(site: Site, *, sso: bool = False, ask: Callable[[str], str | None] = la
     return Plan(
         _telling(_changes(site, known), who, origins),
         target=f"profile {known.credentials.profile}",
-        reason=f"{who}, identity checked {checked}; {site.way.reason}{staging.lasting(site)}; {origins}",
+        reason=f"{who}, identity checked {checked}; {site.way.reason}{staging.lasting(site)}; "
+        f"{_origins(site, named=True)}",
         warnings=_warnings(site),
     )
 
@@ -73,9 +74,16 @@ def _telling(changes: tuple[Change, ...], who: str, origins: str) -> tuple[Chang
     )
 
 
-def _origins(site: Site) -> str:
-    """Where profile and region come from, and what else says otherwise, in clauses."""
-    said = [f"profile {site.credentials.profile}{_whence(site)}"]
+def _origins(site: Site, *, named: bool = False) -> str:
+    """Where profile and region come from, and what else says otherwise, in clauses.
+
+    Args:
+        site: the project.
+        named: whether the line that this is part of names the profile already.
+    """
+    by, name = _whence(site), "" if named else f" {site.credentials.profile}"
+    unasked = "the default" if named else f"profile{name}"
+    said = [f"profile{name} from {by}" if by else f"{unasked}, as nothing names one"]
     if site.credentials.region:
         said.append(f"region from {site.credentials.region_origin}")
     if site.settings.runtime == "auto" and site.runtime.name == "standalone":
@@ -84,15 +92,14 @@ def _origins(site: Site) -> str:
 
 
 def _whence(site: Site) -> str:
-    """Where the profile comes from; the environment has two variables for it, in botocore's order, and keys."""
+    """What names the profile; the environment has two variables for it, in botocore's order, and keys. Else empty."""
     asked, origin = site.settings.profile, site.settings.origin("profile")
     named = {name: value for name in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE") if (value := os.environ.get(name))}
     if not asked:
-        by = "AWS_ACCESS_KEY_ID" if site.credentials.kind == "environment" else next(iter(named), "")
-        return f" from {by}" if by else ", as nothing names one"
+        return "AWS_ACCESS_KEY_ID" if site.credentials.kind == "environment" else next(iter(named), "")
     others = [f"{value} of {name}" for name, value in named.items() if value != asked]
     others += ["the keys of AWS_ACCESS_KEY_ID"] if os.environ.get("AWS_ACCESS_KEY_ID") else []
-    return f" from {init.shown(Path(origin))}" + "".join(f", not {other}" for other in others)
+    return init.shown(Path(origin)) + "".join(f", not {other}" for other in others)
 
 
 def _changes(site: Site, known: Known) -> tuple[Change, ...]:
@@ -118,7 +125,7 @@ def _unchecked(site: Site, error: Unreachable) -> Plan:
     return Plan(
         _telling(staging.changes(site), "not checked", _origins(site)) if stages else (),
         target=f"profile {site.credentials.profile}",
-        reason=f"not checked; {_origins(site)}",
+        reason=f"not checked; {_origins(site, named=True)}",
         warnings=(f"{error.message}; steps that need only files go on{unknown}", *_warnings(site)),
     )
 

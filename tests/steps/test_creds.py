@@ -23,6 +23,8 @@ from tests.world.server import REAL_SPAWN, Embedded, embedded
 __all__ = ["embedded"]
 
 ORIGINS = "profile default, as nothing names one; region from the profile"
+#: where the line names the profile already
+UNNAMED = "the default, as nothing names one; region from the profile"
 USER = "arn:aws:iam::123456789012:user/airflow-sandbox"
 
 
@@ -84,7 +86,7 @@ def test_a_working_profile_is_named_with_its_identity_and_region(settings: Setti
     result = run(settings)
     assert (result.status, result.target, result.warnings) == ("ok", "profile default", ())
     assert result.reason == (
-        f"{USER} in eu-west-1, identity checked just now; live: Airflow runs on this host; {ORIGINS}"
+        f"{USER} in eu-west-1, identity checked just now; live: Airflow runs on this host; {UNNAMED}"
     )
 
 
@@ -209,7 +211,7 @@ def test_when_aws_cannot_be_reached_it_warns_and_the_file_steps_have_their_facts
 ) -> None:
     silent = replace(settings, endpoint_url="http://127.0.0.1:9")
     result = run(silent)
-    assert (result.status, result.target, result.reason) == ("ok", "profile default", f"not checked; {ORIGINS}")
+    assert (result.status, result.target, result.reason) == ("ok", "profile default", f"not checked; {UNNAMED}")
     assert result.warnings == (
         "AWS cannot be reached: no answer from http://127.0.0.1:9/; steps that need only files go on",
     )
@@ -405,15 +407,16 @@ def test_a_profile_that_was_chosen_wins_over_the_shells_and_both_are_said_with_w
     result = run(replace(settings, profile="dev", region="eu-west-1", layers=layers, runtime=runtime))
     assert result.status == ("changed" if runtime == "docker" else "ok")
     assert result.reason.startswith(f"{USER} in eu-west-1")
-    assert result.reason.endswith(f"; profile dev from /p/invoke.yaml{CHOSEN[variables]}; region from the settings")
+    name = " dev" if result.changes else ""  # the line of an unchanged step names it already
+    assert result.reason.endswith(f"; profile{name} from /p/invoke.yaml{CHOSEN[variables]}; region from the settings")
 
 
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ("", "default, as nothing names one"),
-        ("AWS_PROFILE=shell", "shell from AWS_PROFILE"),
-        ("AWS_DEFAULT_PROFILE=dev AWS_PROFILE=shell", "dev from AWS_DEFAULT_PROFILE"),
+        ("", "profile default: the default, as nothing names one"),
+        ("AWS_PROFILE=shell", "profile shell: profile from AWS_PROFILE"),
+        ("AWS_DEFAULT_PROFILE=dev AWS_PROFILE=shell", "profile dev: profile from AWS_DEFAULT_PROFILE"),
     ],
 )
 def test_a_profile_that_no_setting_chose_is_said_with_the_variable_that_did(
@@ -422,7 +425,9 @@ def test_a_profile_that_no_setting_chose_is_said_with_the_variable_that_did(
     with_profiles(keys, "dev", "shell")
     for name, value in (word.split("=") for word in variables.split()):
         monkeypatch.setenv(name, value)
-    assert f"; profile {said}" in run(settings).reason
+    result, (name, why) = run(settings), said.split(": ")
+    assert result.target == name
+    assert f"; {why}" in result.reason
 
 
 def test_keys_of_the_shell_are_said_to_be_its_keys(
@@ -431,7 +436,7 @@ def test_keys_of_the_shell_are_said_to_be_its_keys(
     for line in (keys / "credentials").read_text().splitlines()[1:]:
         name, _, value = line.partition(" = ")
         monkeypatch.setenv(name.upper(), value)
-    assert "; profile default from AWS_ACCESS_KEY_ID" in run(settings).reason
+    assert "from AWS_ACCESS_KEY_ID" in run(settings).reason
 
 
 def test_where_airflow_runs_without_containers_by_the_projects_word_alone_that_is_said(

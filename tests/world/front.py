@@ -47,8 +47,8 @@ class Front:
 
 
 @contextlib.contextmanager
-def front(url: str) -> Iterator[Front]:
-    """A front of the AWS at ``url``."""
+def front(url: str, port: int = 0) -> Iterator[Front]:
+    """A front of the AWS at ``url``; at a port of its own choice, or that one."""
     state = Front()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -85,5 +85,5 @@ def front(url: str) -> Iterator[Front]:
         def log_message(self, *_: object) -> None:
             """Keep the test's output its own."""
 
-    with serving(Handler) as state.url:
+    with serving(Handler, port) as state.url:
         yield state

@@ -1,0 +1,158 @@
+"""`python -m tests.faults.run`: provoke every fault of the table, and print what is said of each and what mends it."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.conftest import USER_CACHE
+from tests.faults import bed as beds
+from tests.faults import table
+from tests.faults.bed import CANARY, Bed
+from tests.faults.table import Fault
+from tests.faults.typing_hints import is_note, type_in
+
+#: a mended fault may show a second one that was behind it
+TIMES = 2
+#: by step before the proof the layer that proves what it does
+STEPS = {
+    "creds": "host-identity",
+    "secrets": "raw-secret",
+    "provider": "provider",
+    "start": "runtime-healthy",
+    **dict.fromkeys(("init", "mount", "env", "dag"), "files-converged"),
+}
+
+
+class Seen(NamedTuple):
+    """What came of a fault."""
+
+    name: str
+    fault: Fault
+    code: int
+    layer: str
+    cause: str
+    command: str
+    mended: str
+    leaked: bool
+    seconds: float
+
+    @property
+    def right(self) -> tuple[bool, bool, bool]:
+        """Whether layer, cause and command are right: the command mends, or says who can."""
+        command = self.fault.command in self.command
+        return (
+            self.layer == self.fault.layer,
+            self.fault.cause in self.cause,
+            self.mended == ("who" if self.fault.who else "yes") and command,
+        )
+
+
+def provoked(bed: Bed, name: str, fault: Fault) -> Seen:
+    """Put a fault in, look, type what is said, look again, and take it back."""
+    begun, bed.said = time.monotonic(), []
+    before, command = bed.dotenv.read_bytes(), ""
+    try:
+        fault.put(bed)
+        code, document = bed.verify(alone=fault.alone)
+        layer, cause, command = first(document)
+        mended = _mended(bed, command, code)
+        leaked = CANARY in "".join(bed.said)
+    finally:
+        touched = fault.restarts or not bed.dotenv.is_file() or bed.dotenv.read_bytes() != before
+        touched = touched or any(word in command for word in ("start", "setup", "override"))
+        bed.restore()
+        if touched:
+            bed.settle()
+    return Seen(name, fault, code, layer, cause, command, mended, leaked, time.monotonic() - begun)
+
+
+def _mended(bed: Bed, command: str, code: int) -> str:
+    if not code or not command:
+        return "no"
+    if is_note(command):
+        return "who"
+    for _ in range(TIMES):
+        if not type_in(bed, command, bed.answers):
+            return "no"
+        code, document = bed.verify()
+        if not code:
+            return "yes"
+        layer, cause, again = first(document)
+        if again == command or is_note(again):
+            return f"no: {layer}: {cause[:150]} -> {again[:100]}"
+        command = again
+    return f"no: {layer}: {cause[:150]} -> {again[:100]}"
+
+
+def first(document: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What failed first: its layer, cause and command; a step before the proof stands for the layer that needs it."""
+    for check in document.get("checks", ()):
+        if check["status"] == "failed":
+            return check["check"], check["detail"], check.get("hint") or ""
+    for step in document.get("steps", ()):
+        if step.get("error"):
+            return STEPS.get(step["step"], step["step"]), step["error"]["message"], step["error"].get("hint") or ""
+    error = document.get("error") or {}
+    return "", error.get("message", ""), error.get("hint", "")
+
+
+def all_of(bed: Bed, names: Sequence[str] = ()) -> Iterator[Seen]:
+    """Every fault, or those whose names have one of ``names`` in them, one after the other."""
+    chosen = [name for name in table.LIVE | table.IN_THE_COPY if not names or any(each in name for each in names)]
+    for name in [name for name in chosen if name in table.LIVE]:
+        yield provoked(bed, name, table.LIVE[name])
+    copies = [name for name in chosen if name in table.IN_THE_COPY]
+    if copies:
+        bed.base = bed.base | {"INVOKE_AWS_AIRFLOW_CREDENTIALS": "export"}
+        bed.variables = dict(bed.base)
+        done = bed.run(["aws-airflow", "setup", "--override"])
+        assert done.code == 0, done.out + done.err
+        bed.remember()
+        for name in copies:
+            yield provoked(bed, name, table.IN_THE_COPY[name])
+
+
+def line(seen: Seen) -> str:
+    marks = "".join("+" if right else "-" for right in seen.right)
+    command = seen.command.replace("\n", " ; ")
+    leak = "  LEAKED" if seen.leaked else ""
+    return (
+        f"{marks} {seen.name}: exit {seen.code}, {seen.layer}: {seen.cause[:200]}\n"
+        f"      -> {command[:200]}\n      mended: {seen.mended} ({seen.seconds:.0f} s){leak}"
+    )
+
+
+def summary(found: Sequence[Seen]) -> str:
+    count = len(found) or 1
+    layers, causes, mends = (sum(each.right[at] for each in found) for at in range(3))
+    leaks = sum(each.leaked for each in found)
+    return (
+        f"{len(found)} faults: layer right {100 * layers / count:.0f} %, cause right {100 * causes / count:.0f} %, "
+        f"mends or says who can {100 * mends / count:.0f} %, secrets shown {leaks}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.run", description=__doc__)
+    parser.add_argument("--airflow", type=int, choices=(2, 3), default=3)
+    parser.add_argument("--keep", type=Path, help="a directory for the sandbox, which is left running there")
+    parser.add_argument("names", nargs="*", help="parts of the names of faults; none: all")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        root = (asked.keep or Path(scratch)).resolve()
+        found = []
+        with beds.bed(root, asked.airflow, USER_CACHE, keep=bool(asked.keep)) as bed:
+            for seen in all_of(bed, asked.names):
+                found.append(seen)
+                print(line(seen), flush=True)
+        print(summary(found))
+    raise SystemExit(0 if found and all(all(each.right) and not each.leaked for each in found) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -61,7 +61,7 @@ def env_wins(site: Site) -> Check:
     known = readers.view(site.read(ENV) or b"", "compose").values
     found = [name for name in known if re.fullmatch(WINS, name) and known[name]]
     if not found:
-        return Check("", "ok", "none")
+        return Check("", "ok", "nothing wins over our lines")
     return Check("", "warning", f"{', '.join(found)} in .env: it wins over the profile", command("env", "--override"))
 
 
@@ -96,7 +96,7 @@ def shell(site: Site) -> Check:
     found = [name for name in os.environ if re.fullmatch(WINS, name)]
     found += endpoints.of_shell(os.environ)
     if not found:
-        return Check("", "ok", "none")
+        return Check("", "ok", "no keys or endpoints in this shell")
     detail = f"{', '.join(sorted(set(found)))}: this shell says otherwise than a file"
     return Check("", "warning", detail, sh("unset" + " {}" * len(set(found)), *sorted(set(found))))
 
@@ -120,7 +120,7 @@ def proxy(site: Site) -> Check:
     """Airflow's own API is on this machine."""
     named = [name for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy") if os.environ.get(name)]
     if not named:
-        return Check("", "ok", "none")
+        return Check("", "ok", "no proxy is set")
     none = (os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "").replace(" ", "").split(",")
     if _HOSTS.intersection(none):
         return Check("", "ok", f"{', '.join(named)}, not for this machine")
@@ -135,7 +135,7 @@ def ca_bundle(site: Site) -> Check:
         return Check(
             "", "failed", f"{', '.join(gone)}: no such file can be read", sh("unset" + " {}" * len(gone), *gone)
         )
-    return Check("", "ok", ", ".join(named) or "none")
+    return Check("", "ok", ", ".join(named) or "no certificates of your own are set")
 
 
 def clock(site: Site) -> Check:
@@ -174,7 +174,7 @@ def orphans(site: Site) -> Check:
     """A project that is gone leaves what could take it back, and perhaps keys."""
     left = state_.orphans(site.state)
     if not left:
-        return Check("", "ok", "none")
+        return Check("", "ok", "nothing is left of projects that are gone")
     return Check("", "warning", "; ".join(map(str, left)))
 
 
@@ -183,7 +183,7 @@ def selinux(site: Site) -> Check:
     try:
         enforcing = Path("/sys/fs/selinux/enforce").read_text().strip() == "1"
     except OSError:
-        return Check("", "ok", "not here")
+        return Check("", "ok", "no SELinux here")
     if not enforcing:
         return Check("", "ok", "not enforcing")
     return Check("", "warning", "enforcing: containers may not read ~/.aws", "sudo ausearch -m avc -ts recent")
@@ -196,7 +196,7 @@ def wsl(site: Site) -> Check:
     except OSError:
         here = False
     if not here:
-        return Check("", "ok", "not here")
+        return Check("", "ok", "this is no WSL")
     if re.match(r"/mnt/[a-z]/", f"{site.project}/"):
         return Check("", "warning", "the project lies on Windows's disk: files have no modes there", "cd ~")
     return Check("", "ok", "on Linux's own disk")

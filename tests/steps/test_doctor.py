@@ -161,7 +161,7 @@ FILES: list[tuple[dict[str, str], doctor.Look, str, str]] = [
     ({".env": "A=1\n"}, pitfalls.env, "ok", "readable"),
     ({".env": "A='x\n"}, pitfalls.env, "warning", "line 1"),
     ({".env": "AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\n"}, pitfalls.env_wins, "warning", "AWS_ACCESS_KEY_ID in .env"),
-    ({".env": "AWS_PROFILE=dev\n"}, pitfalls.env_wins, "ok", "none"),
+    ({".env": "AWS_PROFILE=dev\n"}, pitfalls.env_wins, "ok", "nothing wins"),
     ({".env": "", ".git/HEAD": ""}, pitfalls.env_ignored, "warning", "no .gitignore"),
     ({".env": "", ".git/HEAD": "", ".gitignore": "*.pyc\n.env\n"}, pitfalls.env_ignored, "ok", ".env"),
     ({".env": "", ".git/HEAD": "", ".gitignore": ".env\n!.env\n"}, pitfalls.env_ignored, "warning", "no .gitignore"),

@@ -73,8 +73,13 @@ def by_hand(profile: str) -> str:
 
 
 def install(*packages: str) -> str:
-    """What installs packages beside this program: a virtual environment of `uv` or `pipx` may have no pip."""
-    words = " ".join(sh("{}", package) for package in packages)
+    """What installs packages beside this program, where `pip`, `uv` or `pipx` has put it.
+
+    pipx keeps a file of this name in a virtual environment of its own, which has no pip.
+    """
+    place, words = Path(sys.prefix), " ".join(sh("{}", package) for package in packages)
+    if (place / "pipx_metadata.json").is_file():
+        return sh("pipx inject {} ", place.name) + words
     if importlib.util.find_spec("pip"):
         return sh("{} -m pip install ", sys.executable) + words
     return sh("uv pip install --python {} ", sys.executable) + words

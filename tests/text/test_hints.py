@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from aws_airflow_tasks.core import sh
+from aws_airflow_tasks.text import hints
 from aws_airflow_tasks.text.hints import no_region, profile_option
 
 HOSTILE = ["a'$(touch x)'", "a b", "a;touch x", "`touch x`", "$(touch x)", "a\ntouch x", "-rf", '"', "*"]
@@ -71,3 +73,15 @@ def in_plain_text(path: Path) -> list[str]:
 
 def test_no_command_in_a_hint_fetches_anything_without_tls() -> None:
     assert {path.name: found for path in SOURCES if (found := in_plain_text(path))} == {}
+
+
+@pytest.mark.parametrize(("has_pip", "typed"), [(True, "{} -m pip install"), (False, "uv pip install --python {}")])
+def test_what_is_missing_is_installed_by_what_has_installed_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_pip: bool, typed: str
+) -> None:
+    monkeypatch.setattr(hints.importlib.util, "find_spec", lambda _: has_pip or None)
+    assert hints.install("uv", "moto[server]") == f"{typed.format(sys.executable)} uv 'moto[server]'"
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "aws-airflow-tasks"))
+    (tmp_path / "aws-airflow-tasks").mkdir()
+    (tmp_path / "aws-airflow-tasks" / "pipx_metadata.json").touch()
+    assert hints.install("uv", "moto[server]") == "pipx inject aws-airflow-tasks uv 'moto[server]'"

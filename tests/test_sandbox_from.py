@@ -257,6 +257,24 @@ def test_requirements_that_name_each_other_come_to_an_end(mine: Path) -> None:
     assert "other.txt" in copying.read(mine, 3).found.files
 
 
+def test_requirements_that_name_more_and_more_files_come_to_an_end_too(mine: Path) -> None:
+    (mine / "requirements.txt").write_text("-r a0.txt\n-r b0.txt\n")
+    for number in range(3000):
+        for side in "ab":
+            (mine / f"{side}{number}.txt").write_text(f"-r a{number + 1}.txt\n-r b{number + 1}.txt\n")
+    assert len(copying.read(mine, 3).found.files) < 200
+
+
+def test_requirements_that_lead_out_of_the_project_are_neither_read_nor_installed(mine: Path, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("of-the-person\n")
+    (mine / "requirements.txt").unlink()
+    (mine / "requirements.txt").symlink_to(tmp_path / "keys")
+    found = copying.read(mine, 3)
+    assert "requirements.txt" not in found.found.files
+    assert found.asks == ""
+    assert any(each.startswith("requirements.txt (a symlink") for each in found.found.left)
+
+
 def parse_site(copy: Path, answer: Completed, monkeypatch: pytest.MonkeyPatch) -> Site:
     (copy / "dags").mkdir(parents=True)
     (copy / ".env").write_text("TOKEN=of-the-person\n")

@@ -7,13 +7,14 @@ These are what the Astro CLI mounts into its containers or installs in the image
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from aws_airflow_tasks.core import Change, Pending, Plan, UsageError, digest, sh
-from aws_airflow_tasks.patch.requirement_lines import installed
+from aws_airflow_tasks.patch.requirement_lines import MAX_FILES, installed
 from aws_airflow_tasks.patch.requirements import NAME
 from aws_airflow_tasks.runtimes import dockerfile, venv
 from aws_airflow_tasks.runtimes.venv import Further
@@ -89,8 +90,8 @@ def read(path: Path, major: int | None) -> Source:
         UsageError: there is no DAG in it, or it is too large.
         TaskError: something in it cannot be read.
     """
-    text = (files.read(path / NAME) or b"").decode("utf-8-sig", errors="replace")
-    names = [*FOLDERS, NAME, *_follow(path, text)]
+    text = _text(path, NAME)
+    names = [*FOLDERS, NAME, *_followed(path, text)]
     found = copies.look(path, names, without=[dag.DAG])
     if not any(name.startswith("dags/") and name.endswith((".py", ".zip")) for name in found.files):
         left = "".join(f"; left out: {each}" for each in found.left[:3])
@@ -108,14 +109,24 @@ def _declared(path: Path) -> int | None:
         return None
 
 
-def _follow(path: Path, text: str, seen: frozenset[str] = frozenset({NAME})) -> Iterator[str]:
-    """The files within a project that a requirements file names, and that these name."""
-    for name in map(os.path.normpath, _NAMED.findall(text)):
-        if name not in seen and not name.startswith(("..", "/")) and "://" not in name:
-            yield name
-            inner = (files.read(path / name) or b"").decode(errors="replace")
-            folder = os.path.dirname(name)  # noqa: PTH120
-            yield from (os.path.join(folder, each) for each in _follow(path / folder, inner, seen | {name}))  # noqa: PTH118
+def _text(path: Path, name: str) -> str:
+    """The text of a file of the project; empty where there is none, or it leads out of the project."""
+    file = path / name
+    inside = Path(os.path.realpath(file)).is_relative_to(os.path.realpath(path))
+    return (files.read(file) or b"").decode("utf-8-sig", errors="replace") if inside else ""
+
+
+def _followed(path: Path, text: str) -> list[str]:
+    """The files of the project that its requirements name, and that these name; each once."""
+    found, waiting = {NAME: text}, [NAME]
+    while waiting and len(found) < MAX_FILES:
+        at = waiting.pop(0)
+        for named in _NAMED.findall(found[at]):
+            name = posixpath.normpath(posixpath.join(posixpath.dirname(at), named))
+            if name not in found and not name.startswith(("..", "/")) and "://" not in named:
+                found[name] = _text(path, name)
+                waiting.append(name)
+    return [*found][1:]
 
 
 def plan(site: Site, source: Source) -> Plan:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aws_airflow_tasks.core import TaskError, UsageError
 from aws_airflow_tasks.world import copies
@@ -90,6 +94,36 @@ def test_a_file_may_become_a_directory_and_a_directory_a_file(source: Path, tmp_
     (source / "dags" / "team").write_text("a file")
     copy_of(source, copy)
     assert names(copy) == {"dags/one.py/x.py", "dags/team", "include/sql/all.sql"}
+
+
+TREES = st.dictionaries(
+    st.lists(st.sampled_from("ab"), min_size=1, max_size=3).map("/".join), st.binary(max_size=3), max_size=5
+).map(lambda tree: {name: data for name, data in tree.items() if not any(f"{name}/" in each for each in tree)})
+
+
+@given(first=TREES, second=TREES, made=TREES)
+@settings(max_examples=60)
+def test_whatever_was_there_before_a_copy_has_the_sources_files_and_a_second_one_changes_nothing(
+    first: dict[str, bytes], second: dict[str, bytes], made: dict[str, bytes]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        source, copy = Path(folder, "source"), Path(folder, "copy")
+        for tree_ in (first, second):
+            shutil.rmtree(source, ignore_errors=True)
+            for name, data in tree_.items():
+                (source / "dags" / name).parent.mkdir(parents=True, exist_ok=True)
+                (source / "dags" / name).write_bytes(data)
+            source.mkdir(exist_ok=True)
+            found = copies.look(source, ["dags"])
+            copies.bring(source, copy, found)
+            assert {name: (copy / "dags" / name).read_bytes() for name in tree_} == tree_
+            assert copies.bring(source, copy, found) == []
+            for name, data in made.items():  # by a DAG that runs
+                place = copy / "include" / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(data)
+        assert {name: (copy / "include" / name).read_bytes() for name in made} == made
+        assert {name.removeprefix("dags/") for name in names(copy) if name.startswith("dags/")} == second.keys()
 
 
 def test_a_symlink_within_is_followed_and_one_that_leads_out_nowhere_or_around_is_left_out_and_named(

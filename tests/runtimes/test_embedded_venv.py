@@ -18,6 +18,7 @@ import pytest
 from aws_airflow_tasks.core import TaskError, UsageError
 from aws_airflow_tasks.runtimes import venv
 from aws_airflow_tasks.runtimes.embedded import Embedded
+from aws_airflow_tasks.text import hints
 from aws_airflow_tasks.world import cli
 from tests.world.server import REAL_SPAWN
 
@@ -153,7 +154,7 @@ def test_without_uv_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(TaskError) as caught:
         venv.ensure(3, tmp_path)
-    assert caught.value.hint == f"{sys.executable} -m pip install uv"
+    assert caught.value.hint == hints.install("uv")
 
 
 def further(cache: Path, text: str) -> venv.Further:

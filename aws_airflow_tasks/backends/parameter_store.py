@@ -181,12 +181,12 @@ def refusal(settings: Settings, name: str, text: str) -> str:
 def values(account: Account, names: Sequence[str]) -> dict[str, Value | TaskError]:
     """``GetParameters``; AWS refuses it whole where one of the names may not be read, and each is asked for then."""
     client = _client(account)
-    try:
-        page = client.get_parameters(Names=list(names), WithDecryption=True)
-        return {each["Name"]: Value(str(each["Version"]), each["Value"]) for each in page["Parameters"]}
-    except client.exceptions.ClientError as error:
-        if not error.response["Error"].get("Code", "").startswith("AccessDenied"):
-            with _explained(account, "/*"):
+    with _explained(account, "/*"):
+        try:
+            page = client.get_parameters(Names=list(names), WithDecryption=True)
+            return {each["Name"]: Value(str(each["Version"]), each["Value"]) for each in page["Parameters"]}
+        except client.exceptions.ClientError as error:
+            if not error.response["Error"].get("Code", "").startswith("AccessDenied"):
                 raise
     found = ((name, _single(account, name)) for name in names)
     return {name: value for name, value in found if value is not None}

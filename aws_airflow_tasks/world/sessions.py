@@ -288,7 +288,7 @@ def _cli_cache(folder: Path) -> dict[str, Any]:
 
 
 def _ask_no_more(made: Session) -> None:
-    """Have no client ask again an endpoint that was silent once in this command line: each silence takes its time."""
+    """Have no client ask again where it was silent once, as that takes its time, nor take a page for an answer."""
     from botocore.exceptions import BotoCoreError, ConnectTimeoutError, ReadTimeoutError
 
     class EndpointSilentError(BotoCoreError):  # not one of those that botocore tries again
@@ -302,8 +302,16 @@ def _ask_no_more(made: Session) -> None:
         if waits.is_silent(_host(event["request"].url)):
             raise EndpointSilentError(endpoint_url=event["request"].url)
 
+    def no_page(**event: Any) -> None:  # a network's login page comes with 200, as an answer with nothing in it
+        if (
+            "html" in event["http_response"].headers.get("content-type", "")
+            and event["http_response"].status_code < 300
+        ):
+            raise no_answer("a page of HTML")
+
     made.register("after-call-error", note)
     made.register("before-send", refuse)
+    made.register("after-call", no_page)
 
 
 def _host(url: str) -> str:

@@ -6,12 +6,14 @@ import http.client
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from aws_airflow_tasks.backends import parameter_store
 from aws_airflow_tasks.backends import secrets_manager as backend
 from aws_airflow_tasks.backends.protocol import Entry
 from aws_airflow_tasks.core import TaskError
@@ -170,6 +172,50 @@ def test_an_endpoint_that_is_not_aws_is_an_error_without_traceback(
     stand_in.status, stand_in.body = status, body
     with pytest.raises(Unreachable, match=f"what answers at {stand_in.url} does not answer as AWS does"):
         aws.caller_identity(aws.connect(Settings(endpoint_url=stand_in.url)))
+
+
+ASKED: dict[str, Callable[[Any, aws.Account], object]] = {
+    "describe": lambda asked, account: asked.describe(account, "/x"),
+    "get": lambda asked, account: asked.get(account, "/x"),
+    "create": lambda asked, account: asked.create(account, "/x", "value", {}),
+    "list": lambda asked, account: list(asked.listed(account, "/x")),
+    "values": lambda asked, account: asked.values(account, ["/x"]),
+    "delete": lambda asked, account: asked.delete(account, "/x"),
+}
+
+
+@pytest.mark.parametrize("asked", [backend, parameter_store], ids=["secrets-manager", "parameter-store"])
+@pytest.mark.parametrize("call", ASKED.values(), ids=ASKED)
+def test_a_networks_login_page_is_no_answer_of_a_backend(
+    asked: Any, call: Callable[[Any, aws.Account], object], stand_in: StandIn, closed_world: Path
+) -> None:
+    """It comes with 200; botocore takes it for an answer that has nothing in it, and what was written for done."""
+    configured(closed_world, "[default]\nregion = eu-west-1\n", KEYS)
+    stand_in.status, stand_in.body = 200, "<html>Log in to HotelNet</html>"
+    stand_in.headers = {"Content-Type": "text/html; charset=utf-8"}
+    account = aws.connect(Settings(endpoint_url=stand_in.url))
+    with pytest.raises(Unreachable, match="does not answer as AWS does") as caught:
+        call(asked, account)
+    assert "login page" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (500, '{"__type": "InternalServiceError", "message": "Oops"}', "trouble of its own"),
+        (503, "<html>Service Unavailable</html>", "trouble of its own"),
+        (400, '{"__type": "ThrottlingException", "message": "Rate exceeded"}', "fewer calls"),
+        (429, "", "fewer calls"),
+    ],
+)
+def test_trouble_of_awss_own_is_asked_about_twice_and_is_no_refusal(
+    status: int, body: str, told: str, stand_in: StandIn, closed_world: Path
+) -> None:
+    configured(closed_world, "[default]\nregion = eu-west-1\n", KEYS)
+    stand_in.status, stand_in.body = status, body
+    with pytest.raises(Unreachable, match=told):
+        backend.get(aws.connect(Settings(endpoint_url=stand_in.url)), "x")
+    assert len(stand_in.asked) == 2
 
 
 def test_a_failing_service_is_asked_a_bounded_number_of_times(stand_in: StandIn, closed_world: Path) -> None:

@@ -71,7 +71,7 @@ class Lint:
     def _readable(self, entries: Entries, listed: Mapping[Key, Listed]) -> Iterator[Check]:
         """Whether Airflow gets from each what it is there for."""
         by_name = {each.name: key for key, each in listed.items()}
-        pending, bad, causes = list[str](), list[str](), list[TaskError]()
+        pending, bad, restore, causes = list[str](), list[str](), list[str](), list[TaskError]()
         for name, value in entries.values(by_name):
             kind, key = by_name[name]
             why = _unreadable(entries, kind, value)
@@ -83,6 +83,7 @@ class Lint:
                 causes.append(value)
             if status == "pending deletion":
                 pending.append(f"{kind} {key}")
+                restore.append(entries.single.scheduled(entries.account, name).hint)
             elif why:
                 bad.append(f"{kind} {key}: {why}")
         self._shown.sort(key=lambda each: (each.status == "ok", each.kind, each.name))
@@ -90,8 +91,8 @@ class Lint:
         otherwise = f"{command('secrets.put', 'KEY')}   # or mend its file, and {command('secrets.sync', 'FILE')}"
         hint = causes[0].hint if causes else otherwise
         yield Check("readable", "failed", _listed(bad), hint) if bad else Check("readable", "ok", fine)
-        restore = "aws secretsmanager restore-secret --secret-id NAME"
-        yield _finding("pending", "warning", pending, "pending deletion, so that Airflow finds none of them", restore)
+        gone = "pending deletion, so that Airflow finds none of them"
+        yield _finding("pending", "warning", pending, gone, "\n".join(restore[:MOST]))
 
 
 def _unreadable(entries: Entries, kind: Kind, value: Value | TaskError | None) -> str:

@@ -29,6 +29,11 @@ def editor(path: str | Path, line: int = 0) -> str:
     return '"${EDITOR:-vi}" ' + (f"+{line} " if line else "") + sh("{}", path)
 
 
+def edit_config() -> str:
+    """What opens the AWS configuration file."""
+    return editor(os.environ.get("AWS_CONFIG_FILE") or Path.home() / ".aws" / "config")
+
+
 def set_clock() -> str:
     """What has this machine ask for the time."""
     if sys.platform == "darwin":

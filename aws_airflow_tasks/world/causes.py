@@ -7,17 +7,16 @@ signature does not match, helpers print what they like, and an endpoint's URL ma
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.text.calling import command, under
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
 from aws_airflow_tasks.text.hints import (
+    edit_config,
     editor,
     install,
     no_region,
@@ -158,11 +157,10 @@ _MANUALS = {
 def _commands(words: Mapping[str, str], service: str) -> dict[str, str]:
     """The fields of hints that depend on this machine, or on other fields."""
     url, manual = words["endpoint_url"], _MANUALS.get(service, "").format(words["operation"])
-    config = os.environ.get("AWS_CONFIG_FILE") or Path.home() / ".aws" / "config"
     ours = url != "…" and ".amazonaws.com" not in url
     return {
-        "edit": editor(words.get("path") or config),
-        "edit_config": editor(config),
+        "edit": editor(words["path"]) if "path" in words else edit_config(),
+        "edit_config": edit_config(),
         "whole": UNSET if words.get("provider") == "env" else f"aws configure{words['option']}",
         "clock": set_clock(),
         "trust": trust(),

@@ -17,12 +17,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import IO, Any, NamedTuple
 
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.text.cleaning import HIDDEN
-from aws_airflow_tasks.text.hints import by_hand, profile_option
+from aws_airflow_tasks.text.hints import by_hand, edit_config, note
 from aws_airflow_tasks.text.redaction import SECRET_TEXT, redact_output
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, waits
@@ -77,8 +77,7 @@ def of(profile: str, command: str, split: Callable[[str], list[str]]) -> Helper:
         why = ": it is empty"
     if argv:
         return Helper(profile, tuple(argv))
-    hint = f"aws configure get credential_process{profile_option(profile)}"
-    raise TaskError(f"the credential_process of profile {profile} is no command line{why}", hint=hint)
+    raise TaskError(f"the credential_process of profile {profile} is no command line{why}", hint=edit_config())
 
 
 #: what helpers have answered during this command line: each is asked once, and before the project's lock is taken
@@ -187,13 +186,13 @@ def _not_started(helper: Helper, error: Exception) -> TaskError:
     program = helper.argv[0]
     if program.startswith("~") or "$" in program:
         expanded = os.path.expanduser(os.path.expandvars(program))  # noqa: PTH111  # never raises
-        option = profile_option(helper.profile)
-        hint = f"aws configure set credential_process '{expanded} …'{option}   # the whole line, with its arguments"
+        hint = f"{edit_config()}   {note(f'write {expanded} in credential_process of profile {helper.profile}')}"
         return helper.failed(f"is not there: {program} is taken as it is, no shell fills it in", hint)
     if isinstance(error, FileNotFoundError):
-        return helper.failed("is not there", f"command -v {program}   # or name its whole path in credential_process")
-    why = error.strerror if isinstance(error, OSError) else str(error)
-    return helper.failed(f"cannot be started: {why}", f"ls -l {program}")
+        return helper.failed("is not there", f"{edit_config()}   {note(f'install {program}, or name its whole path')}")
+    why, file = error.strerror if isinstance(error, OSError) else str(error), Path(program)
+    mend = sh("chmod u+x {}", file) if file.is_absolute() and file.is_file() else edit_config()
+    return helper.failed(f"cannot be started: {why}", mend)
 
 
 class _Output:

@@ -303,10 +303,8 @@ def _ask_no_more(made: Session) -> None:
             raise EndpointSilentError(endpoint_url=event["request"].url)
 
     def no_page(**event: Any) -> None:  # a network's login page comes with 200, as an answer with nothing in it
-        if (
-            "html" in event["http_response"].headers.get("content-type", "")
-            and event["http_response"].status_code < 300
-        ):
+        answer = event["http_response"]
+        if answer.status_code < 300 and "html" in answer.headers.get("content-type", ""):
             raise no_answer("a page of HTML")
 
     made.register("after-call-error", note)

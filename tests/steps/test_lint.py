@@ -60,6 +60,10 @@ def test_names_that_airflow_does_not_ask_for_are_found(project: Path, aws: Any, 
     aws.create_secret(Name=f"{V}a--b", SecretString="x")
     aws.create_secret(Name=f"{V}gone", SecretString="x")
     aws.delete_secret(SecretId=f"{V}gone")
+    done = run("secrets.lint", "--json")
+    hints = {each["check"]: each["hint"] for each in done.document["checks"]}
+    restore = f"aws secretsmanager restore-secret --secret-id {V}gone --region eu-west-1 --endpoint-url http"
+    assert hints["pending"].startswith(restore)
     checks = found(run)
     assert checks["slashes"][0] == "failed"
     assert "variable /double; /airflow/variables/slash: with a slash" in checks["slashes"][1]

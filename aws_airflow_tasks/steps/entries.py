@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from aws_airflow_tasks import backends
 from aws_airflow_tasks.backends import created
 from aws_airflow_tasks.backends.many import Value
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.sources import Unfit, Wanted, connections
 from aws_airflow_tasks.sources.wanted import Kind
-from aws_airflow_tasks.text.calling import under
+from aws_airflow_tasks.text.calling import command, under
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import pace
 from aws_airflow_tasks.world import state as states
@@ -71,6 +71,12 @@ class Entries:
     def name(self, kind: Kind, key: str) -> str:
         """An entry's whole name."""
         return f"{self.prefix(kind)}{key}"
+
+    def about(self, task: str, name: str) -> str:
+        """The command line of a task about an entry, by its whole name."""
+        kind: Kind = "connection" if name.startswith(self.prefix("connection")) else "variable"
+        key = sh("{}", name.removeprefix(self.prefix(kind)))
+        return command(task, key + " --connection" * (kind == "connection"))
 
     def values(self, names: Iterable[str]) -> Iterator[tuple[str, Value | TaskError | None]]:
         """What each holds, several calls at a time, as the answers come; None: there is none."""

@@ -17,7 +17,6 @@ from aws_airflow_tasks.sources.dags import Use
 from aws_airflow_tasks.sources.reading import ENVIRONMENT
 from aws_airflow_tasks.sources.wanted import Kind
 from aws_airflow_tasks.steps.entries import KINDS, Entries, Shown
-from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import files
 
 #: how many names a finding has
@@ -71,7 +70,8 @@ class Lint:
     def _readable(self, entries: Entries, listed: Mapping[Key, Listed]) -> Iterator[Check]:
         """Whether Airflow gets from each what it is there for."""
         by_name = {each.name: key for key, each in listed.items()}
-        pending, bad, restore, causes = list[str](), list[str](), list[str](), list[TaskError]()
+        pending, bad, causes = list[str](), list[str](), list[TaskError]()
+        mend, restore = list[str](), list[str]()
         for name, value in entries.values(by_name):
             kind, key = by_name[name]
             why = _unreadable(entries, kind, value)
@@ -86,10 +86,10 @@ class Lint:
                 restore.append(entries.single.scheduled(entries.account, name).hint)
             elif why:
                 bad.append(f"{kind} {key}: {why}")
+                mend.append(f"{entries.about('secrets.put', name)}   # or mend its file, and sync that")
         self._shown.sort(key=lambda each: (each.status == "ok", each.kind, each.name))
         fine = f"{len(by_name) - len(pending) - len(bad)} entries are as Airflow reads them"
-        otherwise = f"{command('secrets.put', 'KEY')}   # or mend its file, and {command('secrets.sync', 'FILE')}"
-        hint = causes[0].hint if causes else otherwise
+        hint = causes[0].hint if causes else "\n".join(mend[:MOST])
         yield Check("readable", "failed", _listed(bad), hint) if bad else Check("readable", "ok", fine)
         gone = "pending deletion, so that Airflow finds none of them"
         yield _finding("pending", "warning", pending, gone, "\n".join(restore[:MOST]))

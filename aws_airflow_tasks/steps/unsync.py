@@ -13,7 +13,6 @@ from aws_airflow_tasks.core import Change, Plan, Target, TaskError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps.entries import OWNER, Entries
 from aws_airflow_tasks.steps.syncing import Synced
-from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import aws, journal, pace, receipts
 from aws_airflow_tasks.world.journal import Journal, Line
 from aws_airflow_tasks.world.receipts import Kept
@@ -164,7 +163,7 @@ def _take_back(entries: Entries, back: Back, books: Sequence[Journal]) -> None:
         if kept is None or back.version:
             raise TaskError(
                 f"{backend.ENTRY} {back.name} was deleted, and AWS has its value from before us no more",
-                hint=command("secrets.put", "KEY") + "   # with that value",
+                hint=entries.about("secrets.put", back.name) + "   # with that value",
             )
         backend.make(account, back.name, kept, back.line.tags, back.line.token)
         return
@@ -176,6 +175,6 @@ def _take_back(entries: Entries, back: Back, books: Sequence[Journal]) -> None:
     if text is None:
         raise TaskError(
             f"{backend.ENTRY} {back.name}: AWS has its version {back.version} no more, or it is binary",
-            hint=command("secrets.history", "KEY"),
+            hint=entries.about("secrets.history", back.name),
         )
     backend.replace(account, back.name, text, back.over, token_hex(16))

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.project import airflow, astro_project, embedded, run
 from tests.steps.test_sync import CANARY, C, Run, V, aws, project, proxy
+from tests.typed import hold
 from tests.world.proxy import Proxy, denying
 
 __all__ = ["airflow", "astro_project", "aws", "embedded", "project", "proxy", "run"]
@@ -51,6 +52,9 @@ def test_what_airflow_cannot_read_is_a_failed_check_that_names_the_cause(project
         "connection text: it is no URI",
     ):
         assert words in detail
+    (hint,) = (each["hint"] for each in done.document["checks"] if each["check"] == "readable")
+    assert "invoke secrets.put text --connection" in hint
+    hold(hint)
     assert {each["status"] for each in done.document["entries"]} == {"failed"}
 
 

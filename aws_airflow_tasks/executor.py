@@ -195,7 +195,8 @@ def _own(calls: Sequence[Call]) -> dict[Any, dict[str, Any]]:
 
 def _once(known: dict[str, Any], name: str, value: Any) -> None:
     if known.setdefault(name, value) != value:
-        raise UsageError(f"--{name} was given twice with different values")
+        either = sh(f"--{name} {{}}   # or --{name} {{}}: a flag is for the whole line", known[name], value)
+        raise UsageError(f"--{name} was given twice with different values", hint=either)
 
 
 def unreadable(error: OSError) -> UsageError:

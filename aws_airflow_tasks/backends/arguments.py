@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from aws_airflow_tasks.backends.protocol import Backend
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.cleaning import HIDDEN
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.redaction import SECRET_TEXT
 
 #: the provider's default prefixes
@@ -60,13 +61,13 @@ def objections(
     if current == wanted:
         return ()
     try:
-        have = json.loads(current) if current else None
-    except (ValueError, RecursionError):
+        have = from_json(current) if current else None
+    except ValueError:
         return (Objection("not JSON: Airflow would ignore it"),)
     if have and not isinstance(have, dict):
         return (Objection("no JSON object: Airflow would ignore it"),)
     have = {key: value for key, value in (have or {}).items() if key not in SOME or key in backend.ARGUMENTS}
-    want = json.loads(wanted)
+    want = from_json(wanted)
     checked = {"variable": settings.check_variable, "connection": settings.check_connection}
     hidden = (found for kind, entry in checked.items() for found in _entry(backend, kind, entry, have, want))
     return (*hidden, *_words(have), *_place(have, want), *_identity(have, profiles))

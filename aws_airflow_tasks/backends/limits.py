@@ -72,12 +72,15 @@ def _unlike(pattern: str) -> Callable[[str], bool]:
     return lambda text: not re.fullmatch(pattern, text)
 
 
+#: as JSON can write it, and no UTF-8 has it
+_HALF = Limit("value", re.compile("[\ud800-\udfff]").search, "has half of a surrogate pair, which is no character")
 LIMITS: dict[str, tuple[Limit, ...]] = {
     "secrets-manager": (
         Limit("name", _unlike(r"[A-Za-z0-9/_+=.@-]+"), "has other characters than A-Z, a-z, 0-9 and /_+=.@-"),
         Limit("name", _longer(512), "is longer than 512 characters"),
         Limit("name", re.compile(r"aws/", re.IGNORECASE).match, "begins with aws/"),
         Limit("value", lambda text: not text, "is empty"),
+        _HALF,
         Limit("value", _larger(65_536), "is larger than 65,536 bytes"),
     ),
     "parameter-store": (
@@ -87,6 +90,7 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
         Limit("name", lambda text: text.count("/") > 15, "has more than 15 levels"),
         Limit("name", _longer(LONGEST_NAME), f"is longer than {LONGEST_NAME} characters"),
         Limit("value", lambda text: not text, "is empty"),
+        _HALF,
         Limit("value", re.compile(r"\{\{.*\}\}", re.DOTALL).search, "has {{…}}, which means another parameter there"),
         Limit(
             "value",

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.world import files
 
 #: of our own environment, what Airflow needs too; nothing of AWS's: those come from ``.env`` alone
@@ -76,7 +77,7 @@ def keys(state: Path) -> Keys:
     file = state / "keys.json"
     data = files.read(file)
     try:
-        return Keys(**json.loads(data or b""))
+        return Keys(**from_json(data or b""))
     except (ValueError, TypeError):
         made = Keys(
             password=secrets.token_urlsafe(18),
@@ -106,7 +107,7 @@ def environment(place: Place, port: int, dotenv: Mapping[str, str], ours: Mappin
 
 def as_asked(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of a process with what ``.env`` asked for where ours overruled it."""
-    asked: dict[str, str] = json.loads(environment.get(OVERRULED, "{}"))
+    asked: dict[str, str] = from_json(environment.get(OVERRULED, "{}"))
     return {**environment, **asked}
 
 

@@ -15,6 +15,7 @@ from aws_airflow_tasks.runtimes.astro import ALL, SERVICES, WEB
 from aws_airflow_tasks.runtimes.protocol import Service
 from aws_airflow_tasks.runtimes.watching import RESTARTS, Watch
 from aws_airflow_tasks.text import calling
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.world import airflow_api, cli, containers, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
@@ -297,7 +298,7 @@ class Docker:
     def _remembered(self) -> str:
         """The version of Astro Runtime that really ran with this Dockerfile; empty: none did yet."""
         try:
-            found = json.loads(files.read(self.memory) or b"{}")
+            found = from_json(files.read(self.memory) or b"{}")
             return str(found["runtime"]) if found["dockerfile"] == self._digest() else ""
         except (ValueError, KeyError, TypeError):
             return ""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator
 
 from aws_airflow_tasks.runtimes.dockerfile import instructions
+from aws_airflow_tasks.text.from_json import from_json
 
 _BEFORE = re.compile(r"sudo|exec|time|env|\w+=.*", re.DOTALL)
 #: the programs of the image's own Python; those of a virtual environment lie elsewhere
@@ -43,8 +43,8 @@ def _commands(run: str) -> Iterator[list[str]]:
     """The commands of a shell line, or the one of a JSON array, up to where a virtual environment is entered."""
     if run.startswith("["):
         try:
-            found = json.loads(run)
-        except (ValueError, RecursionError):
+            found = from_json(run)
+        except ValueError:
             return
         if isinstance(found, list):
             yield [str(word) for word in found]

@@ -13,6 +13,8 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
+from aws_airflow_tasks.text.from_json import from_json
+
 BACKEND = "AIRFLOW__SECRETS__BACKEND"
 KWARGS = "AIRFLOW__SECRETS__BACKEND_KWARGS"
 WORKERS = "AIRFLOW__WORKERS__SECRETS_BACKEND"
@@ -189,8 +191,8 @@ def _connection(text: str) -> dict[str, Any]:
 
 def _mapping(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = from_json(text)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from aws_airflow_tasks.text.from_json import from_json
+
 #: the fields that are stored, in this order
 FIELDS = ("conn_type", "host", "login", "password", "schema", "port", "extra")
 #: what Airflow's ``connections import`` knows besides
@@ -103,8 +105,8 @@ def _port(value: Any) -> int:
 def _extra(value: Any) -> str | None:
     text = value if isinstance(value, str) else json.dumps(value)
     try:
-        parsed = json.loads(text)
-    except (ValueError, RecursionError):
+        parsed = from_json(text)
+    except ValueError:
         raise Unfit("extra is no JSON") from None
     if not isinstance(parsed, dict):
         raise Unfit("extra is no JSON object")
@@ -177,8 +179,8 @@ def parsed(text: str, *, words: bool) -> dict[str, Any]:
     if not text.strip().startswith("{"):
         return normalised(from_uri(text))
     try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError):
+        fields = from_json(text)
+    except ValueError:
         raise Unfit("it is no JSON") from None
     if words:
         fields = {field: next((v for k, v in fields.items() if k in known), None) for field, known in WORDS.items()}
@@ -193,5 +195,5 @@ def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _comparable(fields: Mapping[str, Any]) -> str:
-    extra = json.loads(fields["extra"]) if fields.get("extra") else {}
+    extra = from_json(fields["extra"]) if fields.get("extra") else {}
     return json.dumps({name: value for name, value in {**fields, "extra": extra}.items() if value}, sort_keys=True)

@@ -103,6 +103,8 @@ def _resolved(text: str) -> Any:
     if text in ("true", "false"):
         return text == "true"
     if re.fullmatch(r"-?(?:0|[1-9][0-9]*)", text):
+        if len(text) > MOST_DIGITS:
+            raise Unfit(f"a number in it has more than {MOST_DIGITS} digits: put it in quotes")
         return int(text)
     if re.fullmatch(r"-?(?:0|[1-9][0-9]*)\.[0-9]+", text):
         return float(text)
@@ -111,6 +113,8 @@ def _resolved(text: str) -> Any:
     return text
 
 
+#: of a number; Python (``sys.int_info``) converts no longer one
+MOST_DIGITS = 4300
 #: what YAML 1.1 or 1.2 takes for a number, a truth value or a date in some spelling or other
 _DISPUTED = re.compile(
     r"(?i:true|false|yes|no|on|off|y|n)|[-+]?[0-9][0-9_,:.]*(?:[eE][-+]?[0-9]+)?|[-+]?0[xob][0-9a-fA-F_]+"
@@ -141,6 +145,8 @@ def _json(text: str) -> Member:
         raise Unreadable(error.lineno, f"not readable as JSON: {error.msg}") from None
     except RecursionError:
         raise Unreadable(1, "nested too deeply") from None
+    except ValueError:  # Python converts no longer one
+        raise Unreadable(1, f"a number in it has more than {MOST_DIGITS} digits") from None
     if repeated:
         raise Unreadable(_last_line(text, repeated[0]), f"{repeated[0]} stands there twice")
     return _of_data(data, _lines(text, data) if isinstance(data, dict) else {})

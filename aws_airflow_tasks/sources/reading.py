@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from aws_airflow_tasks.sources import connections, documents
 from aws_airflow_tasks.sources.connections import Unfit
 from aws_airflow_tasks.sources.documents import Member
 from aws_airflow_tasks.sources.wanted import Fault, Kind, Source, Wanted
+from aws_airflow_tasks.text.from_json import from_json
 
 #: what Airflow's environment variables begin with
 ENVIRONMENT: dict[str, Kind] = {"AIRFLOW_CONN_": "connection", "AIRFLOW_VAR_": "variable"}
@@ -96,8 +96,8 @@ class _Reading:
             if not value.lstrip().startswith("{"):
                 return connections.from_uri(value)
             try:
-                return dict(json.loads(value))
-            except (ValueError, RecursionError):
+                return dict(from_json(value))
+            except ValueError:
                 raise Unfit("it is no JSON") from None
 
         self.connection(key, line, fields)

@@ -9,13 +9,14 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks import backends
-from aws_airflow_tasks.backends import created
+from aws_airflow_tasks.backends import created, limits
 from aws_airflow_tasks.backends.many import Value
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.sources import Unfit, Wanted, connections
 from aws_airflow_tasks.sources.wanted import Kind
 from aws_airflow_tasks.text.calling import command, under
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import pace
 from aws_airflow_tasks.world import state as states
@@ -78,6 +79,15 @@ class Entries:
         key = sh("{}", name.removeprefix(self.prefix(kind)))
         return command(task, key + " --connection" * (kind == "connection"))
 
+    def one(self, kind: Kind, key: str) -> str:
+        """The whole name of one entry; raises TaskError where no entry can have it, and AWS need not be asked."""
+        name = self.name(kind, key)
+        limit = limits.refusal(self.backend.NAME, self.settings, name) if key else None
+        if not key or limit:
+            why = f"its name {limit.words}" if limit else "it has no name"
+            raise TaskError(f"there can be no {kind} {key!r}: {why}", hint=command("secrets.list"))
+        return name
+
     def values(self, names: Iterable[str]) -> Iterator[tuple[str, Value | TaskError | None]]:
         """What each holds, several calls at a time, as the answers come; None: there is none."""
 
@@ -135,8 +145,8 @@ class Shown(NamedTuple):
 
 def _same_json(one: str, other: str) -> bool:
     try:
-        first, second = (json.dumps(json.loads(text), sort_keys=True) for text in (one, other))
-    except (ValueError, RecursionError):
+        first, second = (json.dumps(from_json(text), sort_keys=True) for text in (one, other))
+    except ValueError:
         return False
     return first == second
 

@@ -21,6 +21,8 @@ _INIT_OFFLINE = "astro dev init --runtime-version 3.1-12"
 _PATIENCE = 60
 #: where `astro dev init` puts files; nothing else is looked at
 FOLDERS = (".astro", "dags", "include", "plugins", "tests")
+#: the files that make a directory an Astro project
+PARTS = (".astro/config.yaml", "Dockerfile")
 
 
 def plan(site: Site) -> Plan:
@@ -66,7 +68,7 @@ def _find_astro(project: Path) -> None:
 
 def is_project(project: Path) -> bool:
     """Whether ``astro dev`` would take ``project`` for one of its own."""
-    return (project / ".astro" / "config.yaml").is_file() and (project / "Dockerfile").is_file()
+    return all((project / name).is_file() for name in PARTS)
 
 
 def shown(path: Path) -> str:
@@ -83,6 +85,8 @@ def _refuse(project: Path) -> None:
         )
     if project.exists() and not project.is_dir():
         raise TaskError(f"{project} is not a directory", hint=command("init", "--project DIRECTORY"))
+    for name in PARTS:
+        files.read(project / name)  # what stands there and is no file, `astro dev init` would trip over
 
 
 @receipts.kind("init")

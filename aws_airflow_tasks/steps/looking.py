@@ -73,7 +73,8 @@ def one(key: str, kind: Kind, *, show: bool) -> Look:
     """One entry's fingerprint; its value only if that is asked for."""
 
     def look(seen: Look, site: Site) -> Plan:
-        entries, name = Entries(site), Entries(site).name(kind, key)
+        entries = Entries(site)
+        name = entries.one(kind, key)
         value = existing(entries, name)
         print = entries.fingerprints.of(name, value.text)
         more = {"entry": name, "fingerprint": print or None, "version": value.version or None}
@@ -92,7 +93,8 @@ def history(key: str, kind: Kind) -> Look:
     """The versions that AWS still has of an entry."""
 
     def look(seen: Look, site: Site) -> Plan:
-        entries, name = Entries(site), Entries(site).name(kind, key)
+        entries = Entries(site)
+        name = entries.one(kind, key)
         versions = entries.backend.versions(entries.account, name)
         if not versions:
             raise absent(entries, name)

@@ -14,6 +14,7 @@ from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import start
 from aws_airflow_tasks.steps.dag import DAG, DAG_ID
 from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.text.telling import telling
 
@@ -59,8 +60,8 @@ def _parsed(site: Site) -> dict[str, Any]:
     limit = max(LIMIT, site.settings.wait)
     done = site.runtime.exec("scheduler", ["python", "-", json.dumps(question)], stdin=script, timeout=limit)
     try:
-        return dict(json.loads(done.stdout.strip().splitlines()[-1]))
-    except (ValueError, IndexError):
+        return dict(from_json(done.stdout.strip().splitlines()[-1]).items())
+    except (ValueError, IndexError, AttributeError):
         said = redact_output(telling(done.stderr), start.read_environment(site))
         raise TaskError(f"the DAGs were not parsed: {said}", hint=command("start")) from None
 

@@ -15,6 +15,7 @@ from aws_airflow_tasks.runtimes.precedence import Ours
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import diagnosis, env, symptoms
 from aws_airflow_tasks.text.calling import command, under
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import endpoints, readable, seeing, sessions
 from aws_airflow_tasks.world.aws import Identity, principal
@@ -58,13 +59,13 @@ def _ask(site: Site, service: str, script: str, question: dict[str, Any]) -> dic
     argv, limit = ["python", "-", json.dumps(question)], max(LIMIT, site.settings.wait)
     done = site.runtime.exec(service, argv, stdin=_script("told") + _script(script), timeout=limit)
     try:
-        answer = json.loads(done.stdout.strip().splitlines()[-1])
-    except (ValueError, IndexError):
+        answer: dict[str, Any] = dict(from_json(done.stdout.strip().splitlines()[-1]).items())
+    except (ValueError, IndexError, AttributeError):
         known = next(iter(symptoms.found(done.stderr, site.credentials.profile)), None)
         if known:
             raise TaskError(f"the probe did not run: {known.detail}", hint=known.hint) from None
         raise TaskError(f"the probe did not run: {telling(done.stderr, '')}", hint=command("start")) from None
-    return dict(answer)
+    return answer
 
 
 def service_checks(site: Site, service: str, expected: Expected) -> Iterator[Check]:

@@ -87,7 +87,7 @@ class Delete:
             TaskError: it is somebody else's, or cannot be read.
         """
         entries = Entries(site)
-        name, target = entries.name(self._kind, self._key), f"{self._kind} {self._key}"
+        name, target = entries.one(self._kind, self._key), f"{self._kind} {self._key}"
         value = entries.backend.values(entries.account, [name]).get(name)
         if isinstance(value, TaskError):
             raise value

@@ -16,6 +16,7 @@ from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest
 from aws_airflow_tasks.settings import ENVIRONMENT_PREFIX, tagged
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.text.calling import command, under
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import aws, receipts
 from aws_airflow_tasks.world import state as states
@@ -92,7 +93,7 @@ def connection_value() -> str:
 def connection_host(value: str) -> str | None:
     """The host in a connection's JSON or URI."""
     try:
-        found = json.loads(value)
+        found = from_json(value)
     except ValueError:
         return urlsplit(value).hostname
     host = found.get("host") if isinstance(found, dict) else None

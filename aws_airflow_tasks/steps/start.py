@@ -22,6 +22,7 @@ from aws_airflow_tasks.steps import env, keeper, staging, unwell
 from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.steps.places import OVERRIDE
 from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.world import delivery, identity, receipts, seeing
 from aws_airflow_tasks.world import files as world
 from aws_airflow_tasks.world.aws import principal
@@ -147,8 +148,8 @@ def _raise_beaten(site: Site, beaten: Collection[str]) -> None:
 def _without_effect(environment: Mapping[str, str], state: Path) -> set[str]:
     """The variables that were otherwise than ``environment`` says when Airflow was last started with just that."""
     try:
-        beaten = dict(json.loads(world.read(state / BEATEN) or b"{}"))
-    except ValueError:
+        beaten = dict(from_json(world.read(state / BEATEN) or b"{}"))
+    except (ValueError, TypeError):
         return set()
     return {name for name, known in beaten.items() if known == _fingerprint(name, environment)}
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
+from aws_airflow_tasks.text.from_json import from_json
 
 #: the keys that this tool writes; none of them holds a secret, but for members of the last one's JSON
 PLAIN_KEYS = frozenset(
@@ -71,9 +72,9 @@ def redact_output(text: str, environment: Mapping[str, str], *secrets: str) -> s
 def _shown_json(value: str) -> str:
     """The JSON with its secret members hidden; what is no JSON passes only if nothing in it sounds secret."""
     try:
-        parsed = json.loads(value)
+        parsed = from_json(value)
         hidden = _without_secrets(parsed)
-    except (ValueError, RecursionError):
+    except ValueError:
         return HIDDEN if _SECRET_NAME.search(value) else value
     return value if hidden == parsed else json.dumps(hidden)
 

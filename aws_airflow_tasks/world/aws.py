@@ -155,7 +155,7 @@ def caller_identity(account: Account, **keys: str) -> Identity:
     """
     region = account.credentials.region or ANY_REGION
     try:
-        with account.explained(), _parsed():
+        with account.explained():
             make: Any = account.session.client
             answer = make("sts", region_name=region, **keys).get_caller_identity()
             expires = getattr(account.session.get_credentials(), "_expiry_time", None)
@@ -190,12 +190,3 @@ def _is_region(account: Account, region: str) -> bool:
     """Whether botocore knows the region; only asked after silence, as a region may be newer than botocore."""
     session = account.session
     return any(region in session.get_available_regions("ec2", each) for each in session.get_available_partitions())
-
-
-@contextmanager
-def _parsed() -> Iterator[None]:
-    """An answer of 200 that is no answer of STS makes botocore's parser stumble over a missing key."""
-    try:
-        yield
-    except KeyError as error:
-        raise sessions.no_answer(str(error)) from None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aws_airflow_tasks.core import UsageError, sh
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.world import files
 
 #: in a copy: the files that were copied, with their hashes
@@ -136,7 +137,7 @@ def copied(copy: Path) -> Found | None:
 def _listed(copy: Path) -> list[str] | None:
     data = files.read(copy / LIST)
     try:
-        return None if data is None else [str(name) for name in json.loads(data)]
+        return None if data is None else [str(name) for name in from_json(data)]
     except (ValueError, TypeError):
         return []
 

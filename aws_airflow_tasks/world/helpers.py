@@ -7,7 +7,6 @@ a file is not there. The rules of its output: https://docs.aws.amazon.com/sdkref
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import re
@@ -22,6 +21,7 @@ from typing import IO, Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.text.cleaning import HIDDEN
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.hints import by_hand, edit_config, note
 from aws_airflow_tasks.text.redaction import SECRET_TEXT, redact_output
 from aws_airflow_tasks.text.telling import telling
@@ -122,8 +122,8 @@ def _ended(found: dict[str, Any]) -> bool:
 
 def _judged(helper: Helper, said: bytes, moment: Callable[[str], datetime]) -> dict[str, Any]:
     try:
-        answer = json.loads(said)
-    except (ValueError, RecursionError):
+        answer = from_json(said)
+    except ValueError:
         raise helper.failed("printed no JSON" if said.strip() else "printed nothing") from None
     if not isinstance(answer, dict) or answer.get("Version") != 1:
         raise helper.failed('printed JSON without "Version": 1')

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.world import files, private
 
 NAME = "history.jsonl"
@@ -65,5 +66,5 @@ def read(state: Path) -> list[Handed]:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         for line in (state / NAME).read_text(encoding="utf-8", errors="replace").splitlines():
             with contextlib.suppress(ValueError, TypeError):
-                found.append(Handed(**json.loads(line)))
+                found.append(Handed(**from_json(line)))
     return found

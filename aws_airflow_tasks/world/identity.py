@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.world import profile_settings
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.aws import Account, Identity, caller_identity
@@ -80,7 +81,7 @@ def known(settings: Settings, found: Known | None, account: Callable[[], Account
 def used(state: Path) -> Used | None:
     """What the project was used with last; None: it never was. Version 0.1.0 wrote down the last answer only."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        stored = json.loads((state / NAME).read_text(encoding="utf-8"))
+        stored = from_json((state / NAME).read_text(encoding="utf-8"))
         if "used" in stored:
             return Used(*stored["used"])
         return Used(stored["credentials"]["profile"], stored["identity"]["account"])
@@ -89,14 +90,14 @@ def used(state: Path) -> Used | None:
 
 def use(state: Path, now: Used) -> None:
     """Note what the project is used with from now on; there is a remembered answer."""
-    stored = json.loads((state / NAME).read_text(encoding="utf-8"))
+    stored = from_json((state / NAME).read_text(encoding="utf-8"))
     _write(state / NAME, stored | {"used": now})
 
 
 def remembered(settings: Settings, state: Path) -> Known | None:
     """The last answer, however old, if nothing that it depends on has changed since; None: there is none."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        stored = json.loads((state / NAME).read_text(encoding="utf-8"))
+        stored = from_json((state / NAME).read_text(encoding="utf-8"))
         if stored["fingerprint"] == fingerprint(settings, os.environ):
             return Known(_credentials(stored["credentials"]), Identity(**stored["identity"]), float(stored["checked"]))
     return None

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.world import files, private
 
 #: in the state directory: the journals, what they cannot do without, and the key of the fingerprints
@@ -109,7 +110,7 @@ class Journal:
         *whole, _ = content.split(b"\n")
         for text in whole:
             try:
-                parsed = json.loads(text)
+                parsed = from_json(text)
                 if "done" in parsed:
                     found[parsed["done"]] = found[parsed["done"]]._replace(version=parsed["version"])
                 else:
@@ -121,7 +122,7 @@ class Journal:
     def value(self, token: str) -> str | None:
         """The value that was kept for the write of ``token``."""
         kept = files.read(self._folder / token)
-        return None if kept is None else str(json.loads(kept))
+        return None if kept is None else str(from_json(kept))
 
 
 def runs(state: Path) -> list[Journal]:

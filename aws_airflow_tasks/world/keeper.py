@@ -17,6 +17,7 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import digest
 from aws_airflow_tasks.settings import FLAGS, KEYS, Settings
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.world import cli, identity, processes
 from aws_airflow_tasks.world.processes import Process
 
@@ -87,7 +88,7 @@ def written(settings: Settings) -> str:
 
 def read(text: str) -> Settings:
     """The settings of :func:`written`."""
-    found = json.loads(text)
+    found = from_json(text)
     return Settings(**found | {name: Path(found[name]) for name in ("project", "cache")})
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.printable import printable
 from aws_airflow_tasks.world import files, private
 
@@ -84,7 +85,7 @@ def _sign(holder: Path, text: str) -> None:
 def _read(holder: Path) -> dict[str, object]:
     try:
         with os.fdopen(files.opened(holder, os.O_RDONLY, "O_NOFOLLOW", "O_NONBLOCK"), encoding="utf-8") as note:
-            found = json.loads(note.read(_LONGEST))
+            found = from_json(note.read(_LONGEST))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -21,7 +21,7 @@ def refuse_unreadable(path: Path) -> None:
     """Raise TaskError for what botocore takes for an empty file, and says nothing of; one that is not there is fine."""
     seen = readable.look(path)
     who = Process(os.getuid() if hasattr(os, "getuid") else 0)
-    found = None if seen.kind == "link" else readable.finding([seen], who, Files("host", path.parent))
+    found = readable.finding([seen], who, Files("host", path.parent))
     if found:
         raise TaskError(found[0], hint=found[1])
 

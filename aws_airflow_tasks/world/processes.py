@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, UsageError
+from aws_airflow_tasks.text.from_json import from_json
 
 if TYPE_CHECKING:
     import psutil
@@ -82,7 +83,7 @@ def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, 
 def running(record: Path) -> Process | None:
     """The process that ``record`` names while it lives; None when it has ended or was never started."""
     try:
-        process = Process(**json.loads(record.read_text(encoding="utf-8")))
+        process = Process(**from_json(record.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
     return process if _alive(process) else None

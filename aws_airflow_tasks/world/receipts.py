@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from aws_airflow_tasks.core import Edit, TaskError, Trace, digest, sh
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.world import files, private
 
 #: how a receipt is written; version 0.1.0 wrote none, which is 1, with the same fields but those that have a default
@@ -194,7 +195,7 @@ def load(state: Path) -> list[Receipt]:
 
 def _parsed(number: int, path: Path) -> Receipt:
     try:
-        content = json.loads(files.read(path) or b"")
+        content = from_json(files.read(path) or b"")
         receipt, version = Receipt(number, str(content["kind"]), content), int(content.get("format", 1))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise TaskError(f"{path} is damaged: it is no receipt of ours", hint=sh("less {}", path)) from None

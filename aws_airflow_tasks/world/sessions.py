@@ -5,7 +5,6 @@ endpoint that was asked for, and never lead a login there.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 from collections.abc import Mapping
@@ -16,8 +15,9 @@ from urllib.parse import urlsplit
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.hints import note
-from aws_airflow_tasks.world import cli, endpoints, helpers, kinds, login, malformed, sso, state, waits
+from aws_airflow_tasks.world import answers, cli, endpoints, helpers, kinds, login, malformed, sso, state, waits
 from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def session(settings: Settings) -> Session:
             raise malformed.misnamed(name, *locations(made)) or malformed.unknown(name, listed(made))
         _bound(made, settings.endpoint_url)  # first: the resolver keeps hold of what makes clients
         _ask_no_more(made)
+        _take_answers_alone(made)
         _resolve_quietly(made, name)
     return made
 
@@ -112,13 +113,6 @@ def no_credentials() -> Exception:
     from botocore.exceptions import NoCredentialsError
 
     return NoCredentialsError()
-
-
-def no_answer(why: str) -> Exception:
-    """botocore's error about an answer that is none of AWS's."""
-    from botocore.parsers import ResponseParserError
-
-    return ResponseParserError(why)
 
 
 def profile_name(made: Session) -> str:
@@ -283,12 +277,12 @@ def _cli_cache(folder: Path) -> dict[str, Any]:
     cached = {}
     for path in folder.glob("*.json"):
         with contextlib.suppress(OSError, ValueError):
-            cached[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+            cached[path.stem] = from_json(path.read_text(encoding="utf-8"))
     return cached
 
 
 def _ask_no_more(made: Session) -> None:
-    """Have no client ask again where it was silent once, as that takes its time, nor take a page for an answer."""
+    """Have no client ask again where it was silent once, as that takes its time."""
     from botocore.exceptions import BotoCoreError, ConnectTimeoutError, ReadTimeoutError
 
     class EndpointSilentError(BotoCoreError):  # not one of those that botocore tries again
@@ -302,14 +296,19 @@ def _ask_no_more(made: Session) -> None:
         if waits.is_silent(_host(event["request"].url)):
             raise EndpointSilentError(endpoint_url=event["request"].url)
 
-    def no_page(**event: Any) -> None:  # a network's login page comes with 200, as an answer with nothing in it
-        answer = event["http_response"]
-        if answer.status_code < 300 and "html" in answer.headers.get("content-type", ""):
-            raise no_answer("a page of HTML")
-
     made.register("after-call-error", note)
     made.register("before-send", refuse)
-    made.register("after-call", no_page)
+
+
+def _take_answers_alone(made: Session) -> None:
+    """Have every client raise botocore's ``ResponseParserError`` at what is no answer of AWS's."""
+    from botocore.parsers import ResponseParserError, ResponseParserFactory
+
+    class Strict(ResponseParserFactory):
+        def create_parser(self, protocol_name: Any) -> Any:
+            return answers.strict(super().create_parser(protocol_name), ResponseParserError)
+
+    made.register_component("response_parser_factory", Strict())
 
 
 def _host(url: str) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import digest
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.world import state
 from aws_airflow_tasks.world.lock import locked
 
@@ -38,7 +38,7 @@ def token(session: str) -> Token | None:
     """The token that the AWS command line has of a session; None: nobody is logged in."""
     key = hashlib.sha1(session.encode(), usedforsecurity=False).hexdigest()
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        found = json.loads((Path.home() / ".aws" / "sso" / "cache" / f"{key}.json").read_text(encoding="utf-8"))
+        found = from_json((Path.home() / ".aws" / "sso" / "cache" / f"{key}.json").read_text(encoding="utf-8"))
         return Token(datetime.fromisoformat(found["expiresAt"]).timestamp(), bool(found.get("refreshToken")))
     return None
 

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.world import aws, files, private, profiles, sessions, sso
 from aws_airflow_tasks.world.profile_settings import ALONE, Along
 from aws_airflow_tasks.world.profiles import Credentials
@@ -83,7 +84,7 @@ def staged(state: Path) -> Staged | None:
 def last(state: Path) -> Staged | None:
     """What was staged last in the directory that is there, even if it was emptied since; None: nothing was."""
     with contextlib.suppress(OSError, ValueError, TypeError):
-        found = Staged(**json.loads((state / RECORD).read_text(encoding="utf-8")))
+        found = Staged(**from_json((state / RECORD).read_text(encoding="utf-8")))
         return found if folder(state).is_dir() else None
     return None
 
@@ -193,7 +194,7 @@ def _from_command_line(account: aws.Account) -> Keys | None:
     with contextlib.suppress(*errors), sso.alone(session):
         words = ("configure", "export-credentials", "--format", "process", *profile)
         done = sessions.command_line(*words, env=os.environ | quiet)
-        return _parsed(json.loads(done.stdout)) if done.code == 0 else None
+        return _parsed(from_json(done.stdout)) if done.code == 0 else None
     return None
 
 

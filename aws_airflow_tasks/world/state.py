@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.world import files, inodes, private
 from aws_airflow_tasks.world.lock import locked
 
@@ -117,7 +118,7 @@ def _record(folder: Path) -> Record | None:
         text = os.fsdecode((folder / "project").read_bytes())
         found = Record(text)
         if text.startswith("{"):
-            stored = json.loads(text)
+            stored = from_json(text)
             found = Record(str(stored["path"]), *(int(stored[field]) for field in Record._fields[1:]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -268,7 +269,7 @@ def rename(project: Path) -> None:
 def _is_unnamed(folder: Path) -> bool:
     """Whether nothing was made yet but the copy of the credentials and an Astro project."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        kinds = {json.loads(path.read_bytes())["kind"] for path in (folder / "receipts").glob("*.json")}
+        kinds = {from_json(path.read_bytes())["kind"] for path in (folder / "receipts").glob("*.json")}
         return kinds <= {"init"} and {path.name for path in folder.iterdir()} <= _EARLY
     return False
 

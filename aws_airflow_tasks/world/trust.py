@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from aws_airflow_tasks.core import TaskError, digest, sh
 from aws_airflow_tasks.settings import Layer, joined, shown
 from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.world import files, private, state
 
 
@@ -181,7 +182,7 @@ def everywhere() -> dict[str, list[Answer]]:
 
 def _read(folder: Path) -> Iterator[Answer]:
     try:
-        stored = json.loads(files.read(folder / state.ANSWERS) or b"[]")
+        stored = from_json(files.read(folder / state.ANSWERS) or b"[]")
         for each in stored:
             if (agreed := Asked(**each["asked"])).sha256 == each["sha256"]:
                 yield Answer(agreed, float(each["at"]))

@@ -107,7 +107,7 @@ def describe(account: Account, name: str) -> Entry | None:
             tags = client.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]
         except client.exceptions.InvalidResourceId:
             return None
-    return _entry(history[-1], {tag["Key"]: tag["Value"] for tag in tags})
+    return _entry(history[-1], {tag["Key"]: tag["Value"] for tag in tags})._replace(rewritten=len(history) > 1)
 
 
 def _entry(newest: ParameterHistoryTypeDef, tags: Mapping[str, str]) -> Entry:

@@ -22,6 +22,7 @@ class Entry(NamedTuple):
         pending_deletion: whether it is scheduled for deletion, and so looks absent to Airflow.
         key: the KMS key that encrypts it, in one of the forms that AWS has for it.
         tier: Parameter Store's, as the setting has it; empty elsewhere.
+        rewritten: whether it has been given a value since it was made.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Entry(NamedTuple):
     pending_deletion: bool = False
     key: str = ""
     tier: str = ""
+    rewritten: bool = False
 
 
 def pairs(tags: Mapping[str, str]) -> Any:

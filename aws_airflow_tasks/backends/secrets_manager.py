@@ -95,7 +95,8 @@ def describe(account: Account, name: str) -> Entry | None:
             return None
     tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
     key = found.get("KmsKeyId", "alias/aws/secretsmanager")
-    return Entry(found["ARN"], found["Name"], tags, "DeletedDate" in found, key)
+    again = len(found.get("VersionIdsToStages", {})) > 1  # the one before is AWSPREVIOUS
+    return Entry(found["ARN"], found["Name"], tags, "DeletedDate" in found, key, rewritten=again)
 
 
 def get(account: Account, name: str) -> str | None:

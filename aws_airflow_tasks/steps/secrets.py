@@ -8,15 +8,14 @@ from dataclasses import replace
 from functools import partial
 from secrets import token_hex, token_urlsafe
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from aws_airflow_tasks import backends
 from aws_airflow_tasks.backends import Backend, Entry, created, limits
 from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest
 from aws_airflow_tasks.settings import ENVIRONMENT_PREFIX, tagged
 from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps import check_values
 from aws_airflow_tasks.text.calling import command, under
-from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import aws, receipts
 from aws_airflow_tasks.world import state as states
@@ -27,7 +26,6 @@ from aws_airflow_tasks.world.receipts import Kept
 
 #: what to type where an entry of the name is somebody else's
 READ = {"check_entries": "read"}
-OTHER = {"check_variable": "a_name", "check_connection": "a_name"}
 #: the tag that says whose an entry is; its value is a project's random id
 TAG = "aws-airflow-tasks"
 
@@ -64,12 +62,7 @@ def _read(site: Site, backend: Backend, names: Sequence[str]) -> Plan:
     Raises:
         TaskError: one cannot, or is not there.
     """
-    for name in names:
-        if backend.get(site.account, name) is None:
-            raise TaskError(
-                f"there is no {backend.ENTRY} {name} with a text value, and check_entries is read",
-                hint=under(OTHER, "secrets dag"),
-            )
+    check_values.both(site, backend)
     return Plan(target=", ".join(f"{backend.ENTRY} {name}" for name in names), reason="read, and never written")
 
 
@@ -88,16 +81,6 @@ def connection_value() -> str:
     """A connection in the backend's JSON form, with a password that must never be printed."""
     host = f"check-{token_hex(4)}.example.invalid"
     return json.dumps({"conn_type": "http", "host": host, "login": "check", "password": token_urlsafe(24)})
-
-
-def connection_host(value: str) -> str | None:
-    """The host in a connection's JSON or URI."""
-    try:
-        found = from_json(value)
-    except ValueError:
-        return urlsplit(value).hostname
-    host = found.get("host") if isinstance(found, dict) else None
-    return None if host is None else str(host)
 
 
 @receipts.kind("secret")
@@ -131,7 +114,11 @@ def _change(site: Site, backend: Backend, name: str, value: str) -> Change:
     if found and TAG not in found.tags:
         raise TaskError(
             f"{backend.ENTRY} {name} exists and was not made by these tasks",
-            hint=f"{under(READ, 'setup')}\n{under(OTHER, 'setup')}",
+            hint=f"{under(READ, 'setup')}\n{under(check_values.OTHER, 'setup')}",
+        )
+    if found and found.rewritten:
+        check_values.value(
+            site, backend, "connection" if name == backend.connection_name(site.settings) else "variable"
         )
     if found and found.tags[TAG]:
         _agree(site, backend, found)

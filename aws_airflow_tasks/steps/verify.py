@@ -6,7 +6,6 @@ so a green task proves little. Each layer is probed where it counts, and the fir
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -14,11 +13,21 @@ from dataclasses import replace
 from functools import partial
 from secrets import token_hex
 
-from aws_airflow_tasks.backends import Backend
-from aws_airflow_tasks.core import NOT_NEEDED, Check, Plan, TaskError, sh
+from aws_airflow_tasks.core import NOT_NEEDED, Check, Plan, TaskError
 from aws_airflow_tasks.runtimes import Runtime, Service
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import dag, env, layers, mount, provider, secrets, staging, start, symptoms, unwell
+from aws_airflow_tasks.steps import (
+    check_values,
+    dag,
+    env,
+    layers,
+    mount,
+    provider,
+    staging,
+    start,
+    symptoms,
+    unwell,
+)
 from aws_airflow_tasks.steps.layers import LAYERS
 from aws_airflow_tasks.steps.probing import SCHEDULER, Expected, backend_check, beaten, hook_check, service_checks
 from aws_airflow_tasks.text.calling import command
@@ -70,23 +79,8 @@ def _values(site: Site) -> tuple[str, str]:
     """The check variable's value and the check connection's host, as this host reads them; empty without a backend."""
     if site.backend is None:
         return "", ""
-    variable = _value(site, site.backend, "variable")
-    return variable, secrets.connection_host(_value(site, site.backend, "connection")) or ""
-
-
-def _value(site: Site, backend: Backend, kind: str) -> str:
-    name = getattr(backend, f"{kind}_name")(site.settings)
-    value = backend.get(site.account, name)
-    if value is not None:
-        return value
-    there = None
-    with contextlib.suppress(TaskError):  # who may read it may not be allowed to ask what it is
-        there = backend.describe(site.account, name)
-    if there:
-        key = sh("{}", getattr(site.settings, f"check_{kind}")) + (" --connection" if kind == "connection" else "")
-        anew = f"{command('secrets.delete', f'{key} --now --override')} && {command('secrets')}"
-        raise TaskError(f"{backend.ENTRY} {name} holds bytes, and Airflow reads text alone", hint=anew)
-    raise TaskError(f"there is no {backend.ENTRY} {name} with a text value", hint=command("secrets"))
+    variable, connection = check_values.both(site, site.backend)
+    return variable, check_values.host(site.backend, connection)
 
 
 def _expected(site: Site, who: Identity, values: tuple[str, str] | None) -> Expected:

@@ -392,7 +392,7 @@ def test_files_are_looked_at_in_the_order_of_their_steps_and_one_that_cannot_be_
 class Backend:
     """A backend that has two entries."""
 
-    ENTRY = "secret"
+    NAME, ENTRY = "secrets-manager", "secret"
     values: dict[str, str]
 
     def __init__(self, **values: str) -> None:
@@ -432,7 +432,8 @@ def test_expected_are_the_identity_the_lines_of_ours_and_the_two_values_of_the_b
     assert expected(monkeypatch, backend) == Expected(EXPECTED.identity, {"A": "1", "C": ""}, "nonce", "h", OURS)
     assert expected(monkeypatch, None) == Expected(EXPECTED.identity, {"A": "1", "C": ""}, ours=OURS)
     backend.values["c_aws_airflow_check"] = "no connection"
-    assert expected(monkeypatch, backend).host == ""
+    with pytest.raises(TaskError, match="secret c_aws_airflow_check: Airflow could not read it"):
+        expected(monkeypatch, backend)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -37,8 +38,8 @@ def plain(**more: str) -> dict[str, str]:
     return kept | {"XDG_CACHE_HOME": str(USER_CACHE)} | more
 
 
-def uv(*words: object) -> str:
-    done = subprocess.run([venv.find_uv(), *map(str, words)], env=plain(), capture_output=True, text=True)
+def uv(*words: object, **variables: str) -> str:
+    done = subprocess.run([venv.find_uv(), *map(str, words)], env=plain(**variables), capture_output=True, text=True)
     if done.returncode and OFFLINE.search(done.stderr):
         pytest.skip(f"nothing can be installed here: {done.stderr.strip().splitlines()[-1]}")
     assert done.returncode == 0, done.stderr
@@ -121,6 +122,22 @@ def test_the_wheel_works_on_every_python_that_it_says(place: Path, wheel: Path, 
         assert "Traceback" not in done.stdout + done.stderr, done.stderr
         assert done.returncode in codes, (words, done)
         assert "--json" not in words or json.loads(done.stdout)["exit_code"] == done.returncode
+
+
+def test_as_a_tool_of_uvs_it_says_what_the_sandbox_lacks_and_that_is_all_that_it_lacks(
+    place: Path, wheel: Path, tmp_path: Path
+) -> None:
+    scripts = place / "bin"
+    uv("tool", "install", "--quiet", wheel, UV_TOOL_DIR=str(place / "tools"), UV_TOOL_BIN_DIR=str(scripts))
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    first = run([scripts / "aws-airflow", "sandbox", "--json"], tmp_path, **environment)
+    (error,) = [step["error"] for step in json.loads(first.stdout)["steps"] if step["step"] == "aws"]
+    program, *words = shlex.split(error["hint"])
+    assert (first.returncode, program) == (1, "uv")
+    uv(*words, "--quiet")
+    code = "import moto.server, shutil, sys, uv; print(uv.find_uv_bin(), shutil.which('aws', path=sys.prefix + '/bin'))"
+    tool = place / "tools" / "aws-airflow-tasks" / "bin"
+    assert run([tool / "python", "-c", code], tmp_path, **environment).stdout == f"{tool / 'uv'} {tool / 'aws'}\n"
 
 
 def test_the_wheel_says_the_pythons_that_are_tested() -> None:

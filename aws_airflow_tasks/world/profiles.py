@@ -202,8 +202,8 @@ def _renew(credentials: Credentials) -> str:
     if credentials.source == "metadata":
         return note("only a machine of AWS's with a role has such keys: type it there, or name another profile")
     if credentials.source == "web-identity" and by_shell:
-        return 'ls -l "$AWS_WEB_IDENTITY_TOKEN_FILE"   # a fresh token has to be there'
+        return note("have a fresh token written where AWS_WEB_IDENTITY_TOKEN_FILE leads, by what wrote the last one")
     if credentials.source == "web-identity":
-        option = profile_option(credentials.chain[-1])
-        return f'ls -l "$(aws configure get web_identity_token_file{option})"   # a fresh token has to be there'
+        whose = f"web_identity_token_file of profile {credentials.chain[-1]}"
+        return note(f"have a fresh token written where {whose} leads, by what wrote the last one")
     return f"aws configure{profile_option(credentials.chain[-1])}"

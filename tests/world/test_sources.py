@@ -233,15 +233,15 @@ def test_each_source_takes_its_way_for_its_own_reason(found: Source, runtime: st
 GONE = {
     "container": (
         "container-role gives no keys to profile default",
-        'echo "$AWS_CONTAINER_CREDENTIALS_FULL_URI"   # does',
+        "# start anew what gives keys where AWS_CONTAINER_CREDENTIALS_FULL_URI",
     ),
     "web-identity of the environment": (
         "what profile default needs cannot be read: [Errno 2] No such file",
-        'ls -l "$AWS_WEB_IDENTITY_TOKEN_FILE"   # a fresh',
+        "# have a fresh token written where AWS_WEB_IDENTITY_TOKEN_FILE leads",
     ),
     "web-identity": (
         "what profile default needs cannot be read: [Errno 2] No such file",
-        'ls -l "$(aws configure get web_identity_token_file)"   # a fresh',
+        "# have a fresh token written where web_identity_token_file of profile default leads",
     ),
 }
 

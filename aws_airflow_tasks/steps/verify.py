@@ -31,6 +31,7 @@ from aws_airflow_tasks.steps import (
 from aws_airflow_tasks.steps.layers import LAYERS
 from aws_airflow_tasks.steps.probing import SCHEDULER, Expected, backend_check, beaten, hook_check, service_checks
 from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.doing import counted
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import airflow_api, cli, dag_runs
 from aws_airflow_tasks.world.airflow_api import Unwell
@@ -124,7 +125,7 @@ def _healthy(site: Site) -> Check:
     if missing:
         error = unwell.told(site, TaskError(f"not healthy: {', '.join(missing)}", hint=command("start")), missing)
         return Check("runtime-healthy", "failed", error.message, error.hint)
-    return Check("runtime-healthy", "ok", ", ".join(found))
+    return Check("runtime-healthy", "ok", counted(len(found), "service"))
 
 
 def _in_services(site: Site, expected: Expected) -> Iterator[Check]:

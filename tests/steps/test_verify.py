@@ -333,7 +333,7 @@ def running(*names: str, sick: str = "") -> tuple[Service, ...]:
 @pytest.mark.parametrize(
     ("services", "finding"),
     [
-        (running("triggerer", "scheduler", "more"), ("ok", "triggerer, scheduler, more", "")),
+        (running("triggerer", "scheduler", "more"), ("ok", "3 services", "")),
         (running("scheduler", "triggerer", sick="triggerer"), ("failed", "not healthy: triggerer", "invoke start")),
         (running("triggerer"), ("failed", "not healthy: scheduler", "invoke start")),
         ((), ("failed", "not healthy: scheduler, triggerer", "invoke start")),
@@ -510,7 +510,7 @@ def test_the_layers_come_in_their_order_each_probed_of_one_site_that_trusts_no_m
     assert told(check=True) == [
         Check("host-identity", "ok", "arn:aws:iam::1:user/me; for ever"),
         Check("files-converged", "ok"),
-        Check("runtime-healthy", "ok", "scheduler, triggerer"),
+        Check("runtime-healthy", "ok", "2 services"),
         Check("environment", "ok"),
     ]
     assert layer_by_layer["asked"].settings == Settings(fresh=True, check=False)
@@ -529,7 +529,7 @@ def test_without_an_identity_only_what_needs_none_is_looked_at(layer_by_layer: d
         Check("host-identity", "failed", "nobody", "log in"),
         *skipped("host-identity", "files-converged"),
         Check("provider", "ok"),
-        Check("runtime-healthy", "ok", "scheduler, triggerer"),
+        Check("runtime-healthy", "ok", "2 services"),
         *skipped("host-identity", *INSIDE),
     ]
 
@@ -553,7 +553,7 @@ def test_a_value_that_this_host_cannot_read_is_no_matter_of_identity_and_what_ne
         Check("host-identity", "ok", "arn:aws:iam::1:user/me; for ever"),
         Check("raw-secret", "failed", "not allowed", "ask for it"),
         Check("files-converged", "ok"),
-        Check("runtime-healthy", "ok", "scheduler, triggerer"),
+        Check("runtime-healthy", "ok", "2 services"),
         Check("environment", "ok"),
         *skipped("raw-secret", "backend", "dag-run"),
     ]

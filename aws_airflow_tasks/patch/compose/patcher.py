@@ -141,7 +141,7 @@ def _created(names: list[str], wanted: Wanted) -> Patch:
         return Patch("satisfied", None, None, reason="nothing is asked for")
     lines = block_lines({"services": wanted.services(names)}, 0, Style())
     after = (HEADER + "".join(line + "\n" for line in lines)).encode()
-    return Patch("edits", None, after, (Edit(0, b"", after),), reason=f"new file for {_listed(names)}")
+    return Patch("edits", None, after, (Edit(0, b"", after),), reason=f"for {_listed(names)}")
 
 
 def _patched(data: bytes, names: list[str], gone: list[str], wanted: Wanted) -> Patch:
@@ -152,7 +152,7 @@ def _patched(data: bytes, names: list[str], gone: list[str], wanted: Wanted) -> 
     if plan.conflicts:
         return Patch("conflict", data, data, (), "; ".join(plan.conflicts), "\n".join(plan.by_hand), warnings)
     if not plan.draft.swaps:
-        return Patch("satisfied", data, data, (), _said(plan.fine) or "nothing is asked for", warnings=warnings)
+        return Patch("satisfied", data, data, (), _alike(plan.fine) or "nothing is asked for", warnings=warnings)
     edits = _edits(text, plan.draft, len(mark))
     after = splice(data, edits)
     _prove(after[len(mark) :].decode(), plan, names, gone)
@@ -281,6 +281,14 @@ def _by_hand(names: list[str], gone: list[str], wanted: Wanted) -> str:
 
 def _said(notes: Mapping[str, list[str]]) -> str:
     return "; ".join(f"{_listed(names)}: {what}" for what, names in notes.items())
+
+
+def _alike(notes: Mapping[str, list[str]]) -> str:
+    """Of services that all carry the same how many they are."""
+    if len(notes) != 1:
+        return _said(notes)
+    ((what, names),) = notes.items()
+    return f"{len(names)} services: {what}" if len(names) > 1 else _said(notes)
 
 
 def _listed(names: Sequence[str], most: int = 6) -> str:

@@ -84,12 +84,24 @@ def misnamed(profile: str, config: Path, credentials: Path) -> TaskError | None:
     return None
 
 
-def unknown(name: str, there: Mapping[str, str]) -> TaskError:
-    """The words for a profile that is not among those that are there, by name and kind: the nearest, or all."""
+#: which name a profile, the first that is set
+_NAMING = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
+
+
+def unknown(name: str, there: Mapping[str, str], environ: Mapping[str, str]) -> TaskError:
+    """The words for a profile that is not among those that are there, by name and kind: the nearest, or all.
+
+    Args:
+        name: the profile.
+        there: those that are there.
+        environ: the environment; empty: the profile was asked for by flag or setting, which come before.
+    """
     known = ", ".join(f"{each} ({kind})" for each, kind in there.items()) or "none"
     near = difflib.get_close_matches(name, there, 1)
     meant = f"; did you mean {near[0]}?" if near else ""
-    hint = "\n".join(command("creds", sh("--profile {}", each)) for each in (near or list(there)[:5]))
+    variable = next((each for each in _NAMING if environ.get(each) == name), "")  # it names it for what comes next too
+    instead = f"export {variable}={{}}" if variable else command("creds", "--profile {}")
+    hint = "\n".join(sh(instead, each) for each in (near or list(there)[:5]))
     return TaskError(
         f"there is no profile {name} (there are: {known}){meant}", hint=hint or f"aws configure{profile_option(name)}"
     )
@@ -102,6 +114,6 @@ def refuse_empty(environ: Mapping[str, str], *, explicit: bool) -> None:
         environ: the environment.
         explicit: whether the profile was asked for by flag or setting, which come before.
     """
-    name = next((name for name in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE") if name in environ), "")
+    name = next((name for name in _NAMING if name in environ), "")
     if name and not environ[name].strip() and not explicit:
         raise TaskError(f"{name} is set, and empty: it names no profile", hint=f"unset {name}")

@@ -49,7 +49,8 @@ def session(settings: Settings) -> Session:
     name = profile_name(made)
     with explained(Subject(name)):
         if made.get_config_variable("profile") and name not in made.available_profiles:
-            raise malformed.misnamed(name, *locations(made)) or malformed.unknown(name, listed(made))
+            named = {} if settings.profile else os.environ
+            raise malformed.misnamed(name, *locations(made)) or malformed.unknown(name, listed(made), named)
         _bound(made, settings.endpoint_url)  # first: the resolver keeps hold of what makes clients
         _ask_no_more(made)
         _take_answers_alone(made)

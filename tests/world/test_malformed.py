@@ -133,6 +133,16 @@ def test_a_name_that_is_near_none_is_answered_with_all(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
+def test_a_variable_that_names_an_unknown_profile_is_set_to_another_as_it_would_name_it_for_the_next_command_too(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "config").write_text(SEVERAL)
+    monkeypatch.setenv(name, "dve")
+    assert said(Settings())[1] == f"export {name}=dev"
+    assert said(Settings(profile="dve"))[1] == "invoke creds --profile dev"
+
+
+@pytest.mark.parametrize("name", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
 @pytest.mark.parametrize("value", ["", " "])
 def test_a_variable_that_names_no_profile_is_said_to_be_empty(
     name: str, value: str, folder: Path, monkeypatch: pytest.MonkeyPatch

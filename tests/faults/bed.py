@@ -66,7 +66,7 @@ class Bed:
     finish: Callable[[], Any] = lambda: None
     after: list[Callable[[], Any]] = field(default_factory=list)
     before: dict[Path, bytes] = field(default_factory=dict)
-    entries: dict[str, str] = field(default_factory=dict)
+    entries: dict[str, tuple[str, list[Any]]] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
     @property
@@ -104,7 +104,8 @@ class Bed:
     @property
     def staged(self) -> Path:
         """The directory of the staged copy."""
-        lines = dict(line.split("=", 1) for line in self.dotenv.read_text().splitlines() if "=" in line)
+        text = (self.before.get(self.dotenv) or self.dotenv.read_bytes()).decode()  # a fault may have taken it away
+        lines = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
         return Path(lines["AWS_CONFIG_FILE"]).parent
 
     @property
@@ -147,9 +148,9 @@ class Bed:
         self.said += [out, err]
         return Done(process.returncode, out, err)
 
-    def verify(self, *, alone: bool = False) -> tuple[int, dict[str, Any]]:
-        """The exit code, and the document; ``alone``: without the steps before it."""
-        done = self.run(["aws-airflow", "verify", "--json", *(["--only", "verify"] if alone else [])])
+    def verify(self, *, skip: str = "") -> tuple[int, dict[str, Any]]:
+        """The exit code, and the document; ``skip``: a step before it that is left out."""
+        done = self.run(["aws-airflow", "verify", "--json", *(["--skip", skip] if skip else [])])
         try:
             return done.code, dict(json.loads(done.out))
         except ValueError:
@@ -171,6 +172,10 @@ class Bed:
     def pids(self, service: str) -> int:
         return int(json.loads((self.state / "airflow" / f"{service}.pid.json").read_text())["pid"])
 
+    def started(self) -> list[bytes]:
+        """Tells one start of Airflow from another."""
+        return [path.read_bytes() for path in sorted((self.state / "airflow").glob("*.pid.json"))]
+
     def signal(self, service: str, number: signal.Signals) -> None:
         """Send a component a signal; one that was stopped goes on when the fault is taken back."""
         process = psutil.Process(self.pids(service))
@@ -185,9 +190,12 @@ class Bed:
 
     def remember(self) -> None:
         """What a fault is taken back to."""
+        self.before = {}
         self.before = {path: path.read_bytes() for path in self._files()}
         secrets = self.client("secretsmanager")
-        self.entries = {name: secrets.get_secret_value(SecretId=name)["SecretString"] for name in NAMES.values()}
+        for name in NAMES.values():
+            value = secrets.get_secret_value(SecretId=name)["SecretString"]
+            self.entries[name] = value, secrets.describe_secret(SecretId=name)["Tags"]
 
     def _files(self) -> list[Path]:
         folders = [self.project, self.home / ".aws", *([self.staged] if self.staged != self.home / ".aws" else [])]
@@ -211,6 +219,7 @@ class Bed:
         self.finish = lambda: None
         while self.after:
             self.after.pop()()
+        (self.state / "identity.json").unlink(missing_ok=True)  # whom AWS knew before the next fault
         for path in set(self._files()) - self.before.keys():
             path.unlink()
         for path, data in self.before.items():
@@ -222,10 +231,10 @@ class Bed:
             if not path.is_file() or path.read_bytes() != data:
                 path.write_bytes(data)
         secrets = self.client("secretsmanager")
-        for name, value in self.entries.items():
-            self._entry(secrets, name, value)
+        for name, (value, tags) in self.entries.items():
+            self._entry(secrets, name, value, tags)
 
-    def _entry(self, secrets: Any, name: str, value: str) -> None:
+    def _entry(self, secrets: Any, name: str, value: str, tags: list[Any]) -> None:
         try:
             found = secrets.describe_secret(SecretId=name)
             if found.get("DeletedDate"):
@@ -234,7 +243,7 @@ class Bed:
                 return
             secrets.put_secret_value(SecretId=name, SecretString=value)
         except secrets.exceptions.ResourceNotFoundException:
-            secrets.create_secret(Name=name, SecretString=value)
+            secrets.create_secret(Name=name, SecretString=value, Tags=tags)
 
     def settle(self) -> None:
         """Airflow runs as the files say; nothing happens where it does."""
@@ -253,11 +262,13 @@ def bed(root: Path, major: int, cache: Path, *, keep: bool = False) -> Iterator[
         (root / "bin" / name).write_text(text.format(typed=root / "typed", real=real))
         (root / "bin" / name).chmod(0o755)
     made.variables = {"HOME": str(root / "nobody")}
-    first = made.run(["aws-airflow", "sandbox", "--airflow", str(major), "--json"], cwd=root / "here")
-    assert first.code == 0, first.out + first.err
+    if not (root / "front").exists():
+        first = made.run(["aws-airflow", "sandbox", "--airflow", str(major), "--json"], cwd=root / "here")
+        assert first.code == 0, first.out + first.err
     try:
         with _front(made.moto, root / "front") as made.aws:
-            made.base = made.variables = _shell(made.aws.url)
+            made.base = _shell(made.aws.url)
+            made.variables = dict(made.base)
             made.settle()
             assert made.verify()[0] == 0, made.said
             made.remember()

@@ -28,7 +28,7 @@ class Fault(NamedTuple):
         command: a part of what is to be typed, or of whom to ask.
         who: whether only somebody else can mend it, so that nothing is typed.
         restarts: whether Airflow may be another one afterwards.
-        alone: whether `verify` is asked alone, as the steps before it would mend it by themselves.
+        skip: the step before the proof that is left out, as it would mend it by itself.
     """
 
     put: Put
@@ -37,7 +37,7 @@ class Fault(NamedTuple):
     command: str
     who: bool = False
     restarts: bool = False
-    alone: bool = False
+    skip: str = ""
 
 
 # what AWS answers
@@ -175,8 +175,9 @@ def going(secrets: Any, name: str) -> None:
 
 
 def bytes_(secrets: Any, name: str) -> None:
+    tags = secrets.describe_secret(SecretId=name)["Tags"]
     gone(secrets, name)
-    secrets.create_secret(Name=name, SecretBinary=b"\x00\x01")
+    secrets.create_secret(Name=name, SecretBinary=b"\x00\x01", Tags=tags)
 
 
 def text(value: str) -> Callable[[Any, str], Any]:
@@ -345,8 +346,10 @@ ON_THIS_HOST = {
         shell(AWS_ACCESS_KEY_ID=OTHER), HOST, "only half of its credentials", "unset AWS_ACCESS_KEY_ID"
     ),
     "SSO session gone": Fault(after_login(profile(*SSO), logged_in), HOST, "SSO session", "aws sso login"),
-    "helper not installed": Fault(profile("credential_process = /nowhere/helper"), HOST, "/nowhere/helper", "/nowhere"),
-    "helper fails": Fault(profile("credential_process = false"), HOST, "gives no keys", "credential_process"),
+    "helper not installed": Fault(
+        profile("credential_process = /nowhere/helper"), HOST, "`helper` of profile default is not there", "/nowhere"
+    ),
+    "helper fails": Fault(profile("credential_process = false"), HOST, "ended with exit code 1", "credential_process"),
     "helper speaks no JSON": Fault(
         profile(f"credential_process = echo {CANARY}"), HOST, "does not answer in JSON", "credential_process"
     ),
@@ -392,9 +395,9 @@ ON_THIS_HOST = {
         who=True,
     ),
     "nobody answers": Fault(
-        shell(INVOKE_AWS_AIRFLOW_ENDPOINT_URL=DEAD),
+        lambda bed: bed.refuse(lambda asked: Refusal(0, "")),
         HOST,
-        f"no answer from {DEAD}",
+        "AWS cannot be reached: no answer from",
         "# start what has to answer",
         who=True,
     ),
@@ -428,7 +431,11 @@ OF_ENTRIES = {
         who=True,
     ),
     "key disabled": Fault(
-        answers("GetSecretValue", "DecryptionFailure", "Secrets Manager can't decrypt"),
+        answers(
+            "GetSecretValue",
+            "DecryptionFailure",
+            "Secrets Manager can't decrypt the protected secret text using the provided KMS key.",
+        ),
         SECRET,
         "KMS key",
         "# ",
@@ -444,10 +451,14 @@ OF_ENTRIES = {
         page("secretsmanager"), SECRET, "does not answer as AWS does", "# in a network", who=True
     ),
     "variable gone": Fault(
-        entry("variable", gone), SECRET, "there is no secret airflow/variables", "aws-airflow secrets", alone=True
+        entry("variable", gone), SECRET, "there is no secret airflow/variables", "aws-airflow secrets", skip="secrets"
     ),
     "connection gone": Fault(
-        entry("connection", gone), SECRET, "there is no secret airflow/connections", "aws-airflow secrets", alone=True
+        entry("connection", gone),
+        SECRET,
+        "there is no secret airflow/connections",
+        "aws-airflow secrets",
+        skip="secrets",
     ),
     "variable pending deletion": Fault(entry("variable", going), SECRET, "deletion", "restore-secret"),
     "connection pending deletion": Fault(entry("connection", going), SECRET, "deletion", "restore-secret"),
@@ -477,7 +488,7 @@ OF_FILES = {
     "a role in the arguments": Fault(
         kwargs(lambda found: found.update(role_arn="arn:aws:iam::123456789012:role/r")), FILES, "role_arn", OVERRIDE
     ),
-    "arguments in quotes": Fault(kwargs(lambda found: None, "'{}'"), FILES, "KWARGS", OVERRIDE),
+    "arguments that are cut off": Fault(kwargs(lambda found: None, "{"), FILES, "KWARGS", OVERRIDE),
     "arguments in a list": Fault(kwargs(lambda found: [found]), FILES, "KWARGS", OVERRIDE),
     "keys in .env": Fault(
         lines(f"AWS_ACCESS_KEY_ID={OTHER}", f"AWS_SECRET_ACCESS_KEY={CANARY}"), FILES, "AWS_ACCESS_KEY_ID", OVERRIDE
@@ -498,12 +509,8 @@ OF_FILES = {
         lines(f"AWS_ENDPOINT_URL_SECRETS_MANAGER={DEAD}"), FILES, "AWS_ENDPOINT_URL_SECRETS_MANAGER", OVERRIDE
     ),
     "a default profile": Fault(lines("AWS_DEFAULT_PROFILE=other"), FILES, "AWS_DEFAULT_PROFILE", OVERRIDE),
-    "a line gone": Fault(
-        lines(without="AIRFLOW__SECRETS__BACKEND="), FILES, ".env differs", "aws-airflow setup", alone=True
-    ),
-    ".env gone": Fault(lambda bed: bed.dotenv.unlink(), FILES, ".env differs", "aws-airflow setup", alone=True),
     "DAG gone": Fault(
-        lambda bed: bed.dag.unlink(), FILES, "example_secrets_dag.py differs", "aws-airflow setup", alone=True
+        lambda bed: bed.dag.unlink(), FILES, "example_secrets_dag.py differs", "aws-airflow setup", skip="dag"
     ),
     "no region": Fault(config("[default]\noutput = json\n"), FILES, "no region", "aws configure set region"),
 }
@@ -558,10 +565,10 @@ OF_RUNS = {
 #: faults of Airflow itself
 OF_AIRFLOW = {
     "scheduler killed": Fault(
-        kill("scheduler"), HEALTH, "not healthy: scheduler", "aws-airflow start", restarts=True, alone=True
+        kill("scheduler"), HEALTH, "not healthy: scheduler", "aws-airflow start", restarts=True, skip="start"
     ),
     "triggerer killed": Fault(
-        kill("triggerer"), HEALTH, "not healthy: triggerer", "aws-airflow start", restarts=True, alone=True
+        kill("triggerer"), HEALTH, "not healthy: triggerer", "aws-airflow start", restarts=True, skip="start"
     ),
     "all killed": Fault(
         kill("scheduler", "triggerer", "api-server", "dag-processor"),
@@ -569,10 +576,10 @@ OF_AIRFLOW = {
         "not healthy: ",
         "aws-airflow start",
         restarts=True,
-        alone=True,
+        skip="start",
     ),
     "api-server stopped": Fault(
-        stop("api-server"), HEALTH, "not healthy: ", "aws-airflow start", restarts=True, alone=True
+        stop("api-server"), HEALTH, "not healthy: ", "aws-airflow start", restarts=True, skip="start"
     ),
 }
 
@@ -603,7 +610,9 @@ IN_THE_COPY = {
         credentials(f"[default]\naws_access_key_id = {OTHER}\n", True), INSIDE, "only half of its credentials", RENEW
     ),
     "copy: no keys": Fault(credentials("", True), INSIDE, "has no credentials", RENEW),
-    "copy: broken config": Fault(config("[default\nregion", True), INSIDE, "no valid AWS configuration", RENEW),
+    "copy: broken config": Fault(
+        config("[default\nregion", True), INSIDE, "no valid AWS configuration", RENEW, skip="creds"
+    ),
     "copy: somebody else": Fault(somebody, INSIDE, "user/somebody-else, but this host is", RENEW),
     "copy: another profile": Fault(
         credentials(keys().replace("[default]", "[other]"), True), INSIDE, "has no credentials", RENEW
@@ -614,13 +623,13 @@ IN_THE_COPY = {
     "copy: helper fails": Fault(profile("credential_process = false", staged=True), INSIDE, "gives no keys", RENEW),
     "copy: SSO": Fault(profile(*SSO, staged=True), INSIDE, "SSO session", RENEW),
     "copy: gone": Fault(
-        unlinked("config", "credentials"), "files-readable", "there is no", "aws-airflow", restarts=True
+        unlinked("config", "credentials"), "files-readable", "there is no", "aws-airflow", restarts=True, skip="creds"
     ),
     "copy: one file gone": Fault(
-        unlinked("credentials"), "files-readable", "there is no", "aws-airflow", restarts=True
+        unlinked("credentials"), "files-readable", "there is no", "aws-airflow", restarts=True, skip="creds"
     ),
-    "copy: a directory for a file": Fault(directory(True), "files-readable", "a directory stands", "rmdir"),
-    "copy: a link that leads nowhere": Fault(dangling, "files-readable", "a symlink that leads nowhere", RENEW),
+    "copy: a directory for a file": Fault(directory(True), HOST, "is no file but a directory", "mv "),
+    "copy: a link that leads nowhere": Fault(dangling, HOST, "a symlink that somebody planted", "rm "),
     "copy: not allowed to read": Fault(
         both(
             second_key,
@@ -629,16 +638,6 @@ IN_THE_COPY = {
         SECRET,
         "not allowed: secretsmanager:GetSecretValue",
         "# ask an administrator",
-        who=True,
-    ),
-    "copy: no such entry": Fault(
-        both(
-            second_key,
-            lambda bed: answers("GetSecretValue", "ResourceNotFoundException", "can't find it", key=key_of(bed))(bed),
-        ),
-        SECRET,
-        "what Airflow asks for is not there",
-        "aws-airflow secrets.list",
         who=True,
     ),
 }

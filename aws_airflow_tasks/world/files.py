@@ -77,7 +77,8 @@ def opened(path: Path, flags: int, *names: str, mode: int = 0o600) -> int:
 def _regular(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = "a directory" if stat.S_ISDIR(found.st_mode) else "something else"
-        raise TaskError(f"{path} is no file but {kind}", hint=sh("ls -ld {}", path))
+        aside = path.with_name(f"{path.name}.aside")
+        raise TaskError(f"{path} is no file but {kind}", hint=sh("mv {} {}   # it is kept there", path, aside))
 
 
 def missing_parents(path: Path) -> tuple[Path, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -69,6 +70,21 @@ def test_what_is_no_plain_file_is_an_error(tmp_path: Path, make: Callable[[Path]
         assert str(path) in caught.value.message
         assert str(path) in caught.value.hint
     assert listing(tmp_path) == [".env"]
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), _pipe], ids=["directory", "pipe"])
+def test_what_stands_in_the_way_of_a_file_is_moved_aside_by_the_command_that_is_said(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    path = tmp_path / ".env"
+    make(path)
+    with pytest.raises(TaskError) as caught:
+        read(path)
+    verb, old, new = shlex.split(caught.value.hint, comments=True)
+    assert verb == "mv"
+    Path(old).rename(new)
+    assert read(path) is None
+    assert listing(tmp_path) == [".env.aside"]
 
 
 def test_a_file_in_the_place_of_a_directory(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ botocore takes a page of HTML for an answer in which everything is left out, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,9 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "PutParameterResult": ("Version",),
 }
 
+#: how a page begins, such as a network's login: it would pass for an answer with nothing in it
+_PAGE = re.compile(rb"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
+
 
 def strict(parser: Any, no_answer: type[Exception]) -> Any:
     """A parser of botocore's that raises ``no_answer`` at what is none of AWS's."""
@@ -41,8 +45,8 @@ def strict(parser: Any, no_answer: type[Exception]) -> Any:
             raise
         except Exception as error:  # whatever a parser stumbles over; its text may be the body
             raise no_answer(type(error).__name__) from None
-        if response["status_code"] < 300 and "html" in response["headers"].get("content-type", ""):
-            raise no_answer("a page of HTML")  # of a network's login, which an answer with nothing in it passes for
+        if response["status_code"] < 300 and _PAGE.match(response["body"]):
+            raise no_answer("a page of HTML")
         if response["status_code"] < 300 and (lacks := lacking(shape.name if shape else "", found)):
             raise no_answer(f"it has no {lacks}")
         return found

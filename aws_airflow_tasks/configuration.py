@@ -133,13 +133,15 @@ def _refuse_strangers(folder: Path) -> None:
 
 def _text(path: str | PathLike[str]) -> str:
     """The text of a regular file of a bounded size; a path through something that is no directory is not there."""
-    if Path(path).is_symlink() and not Path(path).exists():  # settings that are meant, and would count as none
-        raise ValueError(f"it is a symlink to {Path(path).readlink()}, which does not exist")
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ValueError("it is not a regular file")
             data = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        if Path(path).is_symlink():  # settings that are meant, and would count as none
+            raise ValueError(f"it is a symlink to {Path(path).readlink()}, which does not exist") from None
+        raise
     except NotADirectoryError as error:
         raise FileNotFoundError(errno.ENOENT, error.strerror, error.filename) from None
     if len(data) > LARGEST_FILE:

@@ -309,7 +309,7 @@ def _tags(text: str) -> str | None:
 #: what is allowed, as a function from a value to the words for what is allowed (None: the value is fine)
 _RULES: dict[str, Callable[[str], str | None]] = {
     "project": _directory,
-    "profile": _matching(r"[^\s\[\]$#'\"\\=]*([ ][^\s\[\]$#'\"\\=]+)*", "a profile name of ~/.aws/config"),
+    "profile": _matching(r"[^\s\[\]$#'\"\\=\0]*([ ][^\s\[\]$#'\"\\=\0]+)*", "a profile name of ~/.aws/config"),
     "profiles": _profiles,
     "region": _matching(r"[a-z]{2,}(-[a-z]+)+-\d+|", "a region such as eu-west-1"),
     "account": _matching(r"[0-9]{12}|", "an account's 12 digits, in quotes"),

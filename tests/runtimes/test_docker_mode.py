@@ -71,7 +71,7 @@ def test_a_build_argument_without_a_default_is_the_cause_that_is_said(project: P
     (project / "Dockerfile").write_text("ARG TAG\nFROM astrocrpublic.azurecr.io/runtime:${TAG}\n")
     with pytest.raises(TaskError, match="build argument without a default: TAG") as caught:
         Docker(project, "/home/astro/.aws", tmp_path).major()
-    assert caught.value.hint.startswith("ARG TAG=3.1-12 ")
+    assert "ARG TAG=3.1-12" in caught.value.hint
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, help_text: str) -> list[str]:

@@ -346,7 +346,7 @@ def test_a_session_factory_decides_on_the_keys_of_hooks_and_backend(
 def probed(python: str, variables: dict[str, str]) -> dict[str, Any]:
     """What `verify` asks the Airflow of a service."""
     argv = [python, "-", json.dumps({"variable": "v", "connection": "c"})]
-    script = Path(probing.__file__).with_name("backend.py.txt").read_text()
+    script = "".join(Path(probing.__file__).with_name(f"{name}.py.txt").read_text() for name in ("told", "backend"))
     done = subprocess.run(argv, env=variables, input=script, capture_output=True, text=True, timeout=600)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 

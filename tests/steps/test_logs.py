@@ -52,7 +52,13 @@ def project(tmp_path: Path, closed_world: Path, monkeypatch: pytest.MonkeyPatch)
 
 def started(project: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [SCRIPT, *words], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [SCRIPT, *words],
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job would ignore it
     )
 
 

@@ -120,6 +120,7 @@ def of_peers(
     (kept / "loop" / "play.yml").write_text(playbook(block, lines, loop=True))
     (kept / "pyinfra" / "deploy.py").write_text(deploy(block, lines))
     play = [str(python["ansible"].with_name("ansible-playbook")), "-i", "localhost,", "-c", "local", "play.yml"]
+    play += ["-e", f"ansible_python_interpreter={python['ansible']}"]
     count = len(lines) + 1
     found = [
         (Command(f"ansible-core, {count} tasks", play, kept / "tasks", environment), 1 / 20),

@@ -28,7 +28,7 @@ from benchmarks import commands, sandbox
 from benchmarks.whole import Command
 
 ROOT = Path(__file__).parent.parent
-PAGE, PLOT = ROOT / "docs" / "performance.md", ROOT / "docs" / "pictures" / "peers.svg"
+PAGE, PLOT = ROOT / "docs" / "performance.md", ROOT / "docs" / "peers.svg"
 #: by peer the package that a virtual environment gets
 PEERS = {"ansible": "ansible-core", "pyinfra": "pyinfra"}
 OURS = "aws-airflow-tasks"

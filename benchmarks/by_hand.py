@@ -25,6 +25,7 @@ import boto3
 
 from aws_airflow_tasks.runtimes import venv
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import dag
 
 #: the fastest way: its own components, no log servers
@@ -161,7 +162,7 @@ def main() -> None:
         clock = now
 
     (folder / "dags").mkdir(parents=True)
-    (folder / "dags" / "example_secrets_dag.py").write_text(dag.text(Settings()))
+    (folder / "dags" / "example_secrets_dag.py").write_text(dag.text(Site(Settings())))
     python = install(folder, shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv")
     lap("uv install from the lock")
     moto, aws = start_moto(folder)

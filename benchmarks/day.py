@@ -30,7 +30,7 @@ from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import dag
-from aws_airflow_tasks.world import airflow_api, keeper, moto, processes, state
+from aws_airflow_tasks.world import airflow_api, dag_runs, keeper, moto, processes, state
 
 #: seconds for which keys are good, and between two runs
 LIFE, EVERY = 90, 20
@@ -165,7 +165,7 @@ def one(site: Site, at: float) -> Run:
     """One DAG run."""
     began = time.monotonic()
     try:
-        outcome = airflow_api.run(airflow_api.connect(site.runtime.login(), wait=120), dag.DAG_ID).state
+        outcome = dag_runs.run(airflow_api.connect(site.runtime.login(), wait=120), dag.DAG_ID).state
     except TaskError as error:
         outcome = error.message
     return Run(at, outcome, time.monotonic() - began)

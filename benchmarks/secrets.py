@@ -25,7 +25,8 @@ from typing import Any, NamedTuple
 import boto3
 
 from aws_airflow_tasks.world import moto
-from tests.world.proxy import Body, Proxy, Refusal, before
+from tests.world.aws_rules import Refusal
+from tests.world.proxy import Body, Proxy, before
 
 #: what must hold, by backend: calls for a number of entries that are as wanted
 MOST = {

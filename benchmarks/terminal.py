@@ -106,7 +106,7 @@ def _folded(line: Text, width: int) -> Sequence[Text]:
     for part in chop_cells(line.plain, width)[:-1]:
         at += len(part)
         ends.append(at)
-    return line.divide(ends)
+    return list(line.divide(ends))
 
 
 def faults(text: str, width: int, *paths: str) -> list[str]:

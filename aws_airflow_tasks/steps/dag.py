@@ -25,7 +25,7 @@ def plan(site: Site) -> Plan:
     """
     if not init.is_project(site.project):
         raise Pending("init")
-    data, want = site.read(DAG), _text(site).encode()
+    data, want = site.read(DAG), text(site).encode()
     if data is None:
         patch = Patch("edits", None, want, (Edit(0, b"", want),), reason="the example DAG")
     elif data == want:
@@ -82,10 +82,10 @@ def marked(key: str, value: str) -> str:
     return hmac.new(key.encode(), value.encode(), "sha256").hexdigest()
 
 
-def _text(site: Site) -> str:
+def text(site: Site) -> str:
     """The DAG's source with the names of the check variable and connection filled in."""
-    text, settings = Path(__file__).with_name("example_secrets_dag.py.txt").read_text(encoding="utf-8"), site.settings
+    made, settings = Path(__file__).with_name("example_secrets_dag.py.txt").read_text(encoding="utf-8"), site.settings
     names = {"variable": settings.check_variable, "connection": settings.check_connection}
     for name, value in {**_SHOWS[settings.check_entries], **names}.items():
-        text = text.replace("{{" + name + "}}", value)
-    return text
+        made = made.replace("{{" + name + "}}", value)
+    return made

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
-import pty
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TextIO
 
 import pytest
@@ -20,6 +18,9 @@ from aws_airflow_tasks.live import ERASE, Live, line
 from aws_airflow_tasks.screen import Progress, Screen
 from aws_airflow_tasks.text.layout import Layout, cells
 from aws_airflow_tasks.world import waits
+from tests.test_screen import terminal
+
+__all__ = ["terminal"]
 
 
 class Terminal:
@@ -143,14 +144,6 @@ LOOKED_AT: dict[str, tuple[dict[str, str], bool]] = {
     "a dumb terminal": ({"TERM": "dumb"}, False),
     "CI": ({"CI": "true"}, False),
 }
-
-
-@pytest.fixture
-def terminal() -> Iterator[TextIO]:
-    ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "w") as stream:
-        yield stream
-    os.close(ours)
 
 
 def record(level: int, text: str) -> logging.LogRecord:

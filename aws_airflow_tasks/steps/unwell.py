@@ -33,11 +33,12 @@ def told(site: Site, error: TaskError, services: Sequence[str] = ()) -> TaskErro
         error: what is known: that something does not answer, or is not healthy.
         services: whose logs are asked, in that order; none: all of them.
     """
-    if _row(error.message):
-        return by_its_words(site, error)
+    if (known := by_its_words(site, error)) is not error:
+        return known
+    rows = _rows()
     for name in services or site.runtime.services():
         for line in reversed(_log(site, name)):
-            if row := _row(line):
+            if row := _of(rows, line):
                 said = symptoms.hidden(line.strip())[-300:]
                 return TaskError(f"{error.message}: {row.cause} ({name}: {said})", hint=_mending(site, row))
     return error
@@ -45,15 +46,18 @@ def told(site: Site, error: TaskError, services: Sequence[str] = ()) -> TaskErro
 
 def by_its_words(site: Site, error: TaskError) -> TaskError:
     """What ``error`` comes of, as far as its own message tells; else ``error`` itself."""
-    row = _row(error.message)
+    row = _of(_rows(), error.message)
     if row is None:
         return error
     message = error.message if row.cause in error.message else f"{row.cause}: {error.message}"
     return TaskError(message, hint=_mending(site, row))
 
 
-def _row(said: str) -> Symptom | None:
-    rows = (row for row in table() if row.layer == LAYER)
+def _rows() -> list[Symptom]:
+    return [row for row in table() if row.layer == LAYER]
+
+
+def _of(rows: Sequence[Symptom], said: str) -> Symptom | None:
     return next((row for row in rows if row.cause in said or re.search(row.seen, said)), None)
 
 

@@ -128,7 +128,6 @@ _RESTART = {"darwin": "docker desktop restart", "win32": "docker desktop restart
     sys.platform, "sudo systemctl restart docker"
 )
 _UPDATE = note("bring the Docker engine, or this tool, up to date: https://docs.docker.com/engine/install/")
-_CERTIFICATES = note("ask who runs that engine for its certificates; DOCKER_CERT_PATH names their directory")
 #: what the SDK says of silence
 _TIMED_OUT = r"[Tt]imed out"
 #: what the SDK says, what it is, what to type

@@ -23,7 +23,8 @@ from aws_airflow_tasks import executor, invocation, menu, process, screen
 from aws_airflow_tasks.configuration import Configuration
 from aws_airflow_tasks.core import TaskError, UsageError
 from aws_airflow_tasks.executor import Executor
-from aws_airflow_tasks.menu import init_tasks, ns, setup
+from aws_airflow_tasks.menu import ns
+from aws_airflow_tasks.menu.project import init_tasks, setup
 from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.tasks import ordered
 from aws_airflow_tasks.text.calling import Calling, called, current

@@ -47,7 +47,7 @@ def code(text: str) -> str:
 
 def named() -> dict[str, Task[Any]]:
     """Every task in the menu's order, by what is typed for it."""
-    from aws_airflow_tasks.menu import init_tasks
+    from aws_airflow_tasks.menu.project import init_tasks
 
     names = dict.fromkeys(name for section in _sections().values() for name in section)
     return {name: init_tasks if name == "init-tasks" else ns[name] for name in names}

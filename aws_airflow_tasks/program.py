@@ -19,10 +19,10 @@ from invoke.program import Program
 from invoke.terminals import pty_size
 from invoke.util import helpline
 
-from aws_airflow_tasks import executor, invocation, menu, process, screen
+from aws_airflow_tasks import invocation, menu, process, screen
 from aws_airflow_tasks.configuration import Configuration
 from aws_airflow_tasks.core import TaskError, UsageError
-from aws_airflow_tasks.executor import Executor
+from aws_airflow_tasks.executor import Executor, hook
 from aws_airflow_tasks.menu import ns
 from aws_airflow_tasks.menu.project import init_tasks, setup
 from aws_airflow_tasks.screen import Screen
@@ -56,7 +56,7 @@ class AwsAirflow(Program):
         except BrokenPipeError:
             raise
         except OSError as error:
-            sys.exit(self._refused(executor.unreadable(error), argv or ()))
+            sys.exit(self._refused(hook.unreadable(error), argv or ()))
 
     def parse_core_args(self) -> None:
         """As invoke reads them, with errors and completion of ours."""
@@ -148,7 +148,7 @@ class AwsAirflow(Program):
 
     def _refused(self, error: TaskError, words: Sequence[str]) -> int:
         names = " ".join(str(context.name) for context in getattr(self, "tasks", ()))
-        return executor.refuse(error, names, Screen(json="--json" in words))
+        return hook.refuse(error, names, Screen(json="--json" in words))
 
     def parse_tasks(self) -> None:
         """Parse the tasks; of several words behind one task invoke itself would know the first at most."""

@@ -18,9 +18,9 @@ from invoke.exceptions import Exit, UnexpectedExit
 from invoke.program import Program
 from invoke.tasks import Call
 
-from aws_airflow_tasks import executor, settings
+from aws_airflow_tasks import settings
 from aws_airflow_tasks.core import Change, Check, CheckStatus, Plan, TaskError, UsageError
-from aws_airflow_tasks.executor import Executor
+from aws_airflow_tasks.executor import Executor, hook
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.program import program
 from aws_airflow_tasks.report import next_note
@@ -189,14 +189,14 @@ def test_a_tasks_own_parameters_are_those_that_differ_from_their_defaults_wherev
     other = Call(namespace.tasks["other"], kwargs={"yes": True})
     theirs = Call(namespace.tasks["foreign"], kwargs={"json": True, "word": "ho"})
     calls = [of_first(namespace, loud=False, word="hi", check=True), other, theirs]
-    assert executor._own(calls) == {first: {}, other.task: {}}
+    assert hook._own(calls) == {first: {}, other.task: {}}
     calls += [of_first(namespace, word="ho"), of_first(namespace, loud=True, word="hi"), of_first(namespace, word="ho")]
-    assert executor._own(calls) == {first: {"loud": True, "word": "ho"}, other.task: {}}
+    assert hook._own(calls) == {first: {"loud": True, "word": "ho"}, other.task: {}}
 
 
 def test_a_parameter_that_is_given_twice_with_different_values_is_refused(namespace: Collection) -> None:
     with pytest.raises(UsageError, match="--word was given twice with different values"):
-        executor._own([of_first(namespace, word="ho"), of_first(namespace, word="hu")])
+        hook._own([of_first(namespace, word="ho"), of_first(namespace, word="hu")])
 
 
 def test_check_reaches_every_dependency_and_exits_3(run, world: World, capsys) -> None:

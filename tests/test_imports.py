@@ -72,7 +72,7 @@ def test_a_library_that_loads_late_loads_from_one_module_alone() -> None:
 
 
 def test_our_own_modules_load_late_at_three_doors_alone() -> None:
-    """The rooms of the menu; ``Play.site``, which a play without one does without; the table of runtimes, for the one in use."""
+    """The menu; ``Play.site``, which a play without one does without; the table of runtimes, for the one in use."""
     late = {(each.by, each.of) for each in FOUND if each.late and each.of.startswith(PACKAGE)}
     runtimes = {(f"{PACKAGE}.runtimes", f"{PACKAGE}.runtimes.{name}") for name in ALL}
     assert {edge for edge in late if not edge[0].startswith(f"{PACKAGE}.menu")} == {

@@ -1,8 +1,10 @@
 """The menu: what a newcomer sees, what depends on what, and what loading it costs."""
 
 from __future__ import annotations
+import __future__
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -139,10 +141,16 @@ def test_our_modules_are_compiled_once_and_no_module_of_the_person_is_kept(
     (tmp_path / "invoke.yaml").write_text("tasks:\n  executor_class: aws_airflow_tasks.executor.Executor\n")
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environ |= {"PYTHONPYCACHEPREFIX": str(tmp_path / "kept"), "HOME": str(tmp_path)}
-    subprocess.run([sys.executable, "-m", "invoke", *words], cwd=tmp_path, env=environ, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-v", "-m", "invoke", *words]
+    subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True)
     kept = [path.relative_to(tmp_path / "kept") for path in (tmp_path / "kept").rglob("*.pyc")]
     assert needed <= {path.name.partition(".")[0] for path in kept if "aws_airflow_tasks" in path.parts}
     assert [path for path in kept if tmp_path.name in path.parts] == []
+    again = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True).stderr
+    compiled = re.findall(r"(?m)^# code object from (?!.*\.pyc'$)(.*)$", again)
+    allowed = {ROOT / "aws_airflow_tasks" / name for name in ("__init__.py", "process.py", "executor/__init__.py")}
+    allowed.add(Path(__future__.__file__))
+    assert {Path(path) for path in compiled} - allowed == {tmp_path / "tasks.py"}  # but for the few lines that say so
 
 
 def test_env_example_is_exactly_the_lines_that_env_maintains(

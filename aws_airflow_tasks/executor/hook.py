@@ -19,19 +19,16 @@ from invoke.exceptions import Exit
 from invoke.tasks import Call
 from platformdirs import user_cache_path
 
-from aws_airflow_tasks import process
-
-with process.keeping_bytecode():  # invoke imports this module
-    from aws_airflow_tasks import configuration, consent, invocation
-    from aws_airflow_tasks import settings as settings_
-    from aws_airflow_tasks.core import Interrupted, TaskError, UsageError, sh
-    from aws_airflow_tasks.play import Play, log
-    from aws_airflow_tasks.screen import CLEANING, Progress, Screen
-    from aws_airflow_tasks.settings import Layer, Settings
-    from aws_airflow_tasks.tasks import COMMON, NARROWING, PlayTask, ordered
-    from aws_airflow_tasks.text.calling import again, called, current
-    from aws_airflow_tasks.text.mistyped import misnamed
-    from aws_airflow_tasks.world import helpers, private, signals, state, waits
+from aws_airflow_tasks import configuration, consent, invocation, process
+from aws_airflow_tasks import settings as settings_
+from aws_airflow_tasks.core import Interrupted, TaskError, UsageError, sh
+from aws_airflow_tasks.play import Play, log
+from aws_airflow_tasks.screen import CLEANING, Progress, Screen
+from aws_airflow_tasks.settings import Layer, Settings
+from aws_airflow_tasks.tasks import COMMON, NARROWING, PlayTask, ordered
+from aws_airflow_tasks.text.calling import again, called, current
+from aws_airflow_tasks.text.mistyped import misnamed
+from aws_airflow_tasks.world import helpers, private, signals, state, waits
 
 
 class Executor(invoke.executor.Executor):

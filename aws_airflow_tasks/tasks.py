@@ -5,9 +5,8 @@ With no more than this all of them are listed; what runs them is loaded when one
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from invoke.exceptions import Exit
@@ -42,10 +41,6 @@ EVERYWHERE = frozenset({"project", "json", "yes"})
 NARROWING = ("only", "skip")
 #: those that nothing heeds in a task that changes nothing
 CHANGING = frozenset({"check", "override"})
-_FLAGS = {
-    name: inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
-    for name, (default, _) in COMMON.items()
-}
 
 #: what a task goes by of what the project asks for: all of it, once the person has agreed, who is asked now, or is not
 #: (``looks``); what was agreed to last, as it acts on receipts; or nothing
@@ -53,26 +48,49 @@ Heeds = Literal["asks", "looks", "answers", "nothing"]
 
 
 class PlayTask(Task[Any]):
-    """A task of ours: ``run`` takes a :class:`Play`; its body as invoke knows it only refuses.
+    """A task of ours: ``run`` takes a :class:`Play`; what invoke itself would call only refuses.
 
     It never changes, so that invoke's deep copies of a namespace need not copy it.
     """
 
     run: Callable[..., None]
+    arguments: Sequence[Argument]
     flags: frozenset[str]
     heeds: Heeds
     anyway: bool
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        """Refuse: the task was not run by our executor."""
+        raise Exit(NEEDS_EXECUTOR, code=2)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PlayTask:
         """Itself."""
         return self
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        """As invoke's, which takes a flag of several values without any: `--only` alone would run everything."""
-        found = super().get_arguments(ignore_unknown_help)
-        for each in found:
-            each.raw_value = None
-        return found
+        """Its own and the common ones, without asking :mod:`inspect` for each of a command line's tasks."""
+        return [*self.arguments]
+
+
+def _argument(name: str, default: Any, about: str | None, *, several: bool = False, needed: bool = False) -> Argument:
+    """As invoke makes one of a parameter, but that a flag of several values needs one: `--only` alone ran all."""
+    typed = name.strip("_").replace("_", "-")
+    found = Argument(
+        typed,
+        attr_name=None if typed == name else name,
+        kind=list if several else str if default is None else type(default),
+        default=[] if several else default,
+        help=about,
+        positional=needed,
+    )
+    found.raw_value = None
+    return found
+
+
+#: one of each for all tasks, as invoke copies what it parses into: once for all that share it
+_SHARED = {
+    name: _argument(name, default, about, several=name in NARROWING) for name, (default, about) in COMMON.items()
+}
 
 
 def task(
@@ -99,31 +117,27 @@ def task(
     """
     heeded = frozenset(COMMON if flags is None else flags.split()).union(*(each.flags for each in pre))
     taken = (heeded | EVERYWHERE) - (frozenset() if changes else CHANGING)
-    common = {name: COMMON[name] for name in COMMON if name in taken}
+    common = [argument for name, argument in _SHARED.items() if name in taken]
 
     def decorate(function: Callable[..., None]) -> PlayTask:
-        @functools.wraps(function)
-        def guard(*_: Any, **__: Any) -> None:
-            raise Exit(NEEDS_EXECUTOR, code=2)
-
-        guard.__doc__ = _documented(function, pre)
-        first, *others = inspect.signature(function).parameters.values()
-        guard.__signature__ = inspect.Signature([first, *others, *map(_FLAGS.__getitem__, common)])  # type: ignore[attr-defined]
-        helps = {name: text for name, (_, text) in common.items()} | own
-        several = [*(other.name for other in others if other.default is None), *(taken & {*NARROWING})]
-        made = PlayTask(
-            guard,
-            name=called or None,
-            pre=list(pre),  # type: ignore[arg-type]
-            help=helps,
-            default=default,
-            auto_shortflags=False,
-            iterable=several,
-        )
-        made.run, made.flags, made.heeds, made.anyway = function, heeded, heeds, anyway
+        made = PlayTask(function, name=called or None, positional=(), pre=list(pre), default=default)  # type: ignore[arg-type]
+        made.__doc__ = _documented(function, pre)
+        made.run, made.arguments = function, [*_own(function, own), *common]
+        made.flags, made.heeds, made.anyway = heeded, heeds, anyway
         return made
 
     return decorate
+
+
+def _own(function: Callable[..., None], about: Mapping[str, str]) -> Iterator[Argument]:
+    """What a task takes of its own: the parameters behind the play; one without a default has to be given."""
+    names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
+    defaults = function.__defaults__ or ()
+    given = len(names) - len(defaults)
+    for name in names[:given]:
+        yield _argument(name, None, about.get(name), needed=True)
+    for name, default in zip(names[given:], defaults, strict=True):
+        yield _argument(name, default, about.get(name), several=default is None)
 
 
 def _documented(function: Callable[..., None], pre: Sequence[Task[Any]]) -> str:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import json
 import re
@@ -15,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
 from aws_airflow_tasks import backends, report, runtimes, tasks
@@ -53,12 +51,6 @@ def named() -> dict[str, Task[Any]]:
     return {name: init_tasks if name == "init-tasks" else ns[name] for name in names}
 
 
-@functools.cache
-def arguments(task: Task[Any]) -> list[Argument]:
-    """Of a task, with their help: invoke forgets that once they were asked for."""
-    return task.get_arguments()
-
-
 def paragraphs(task: Task[Any]) -> list[str]:
     """What `--help` says of it, a paragraph each."""
     return [" ".join(part.split()) for part in (inspect.getdoc(task) or "").split("\n\n")]
@@ -81,7 +73,7 @@ def task_pages() -> str:
 
 def page(name: str, task: Task[Any]) -> Iterator[str]:
     """A task's help, with the flags that are its own alone."""
-    own = [each for each in arguments(task) if each.name not in tasks.COMMON]
+    own = [each for each in task.get_arguments() if each.name not in tasks.COMMON]
     words = "".join(f" {each.name.upper()}" for each in own if each.positional)
     words += f" [{SEVERAL[name][2]} …]" if name in SEVERAL else ""
     yield f"`aws-airflow {name}{words}`"
@@ -89,7 +81,7 @@ def page(name: str, task: Task[Any]) -> Iterator[str]:
     flags = [(f"`--{each.name.strip('_')}`", each.help or "") for each in own if not each.positional]
     if flags:
         yield table(["flag", "meaning"], flags)
-    given = {each.name for each in arguments(task)}
+    given = {each.name for each in task.get_arguments()}
     yield f"Takes {ticked(f'--{name}' for name in tasks.COMMON if name in given)}."
 
 

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import parse_qs
 
 import pytest
 
 from aws_airflow_tasks import backends, ns, runtimes
 from aws_airflow_tasks.backends import Backend, permissions
 from aws_airflow_tasks.backends.permissions import CHECKS, OWN
-from aws_airflow_tasks.world import sessions
+from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.world import cli, sessions
 from aws_airflow_tasks.world.airflow_api import Login
 from aws_airflow_tasks.world.cli import Completed
 from tests.project import StandInAirflow, airflow, astro_project, embedded, heeded, run
 from tests.test_setup import Run, project, secrets
-from tests.world.front import Front, Refusal, front
-from tests.world.server import Embedded
+from tests.world import test_staging as sources
+from tests.world.front import Asked, Front, Refusal, front
+from tests.world.server import REAL_SPAWN, Embedded
+from tests.world.sso_server import VARIABLES, Center, center
+from tests.world.test_staging import World
 
-__all__ = ["airflow", "astro_project", "embedded", "project", "run", "secrets"]
+__all__ = ["airflow", "astro_project", "center", "embedded", "project", "run", "secrets"]
 
 #: allowed with another action, and asked by no request of its own
 WITHIN = {"secretsmanager:TagResource", "ssm:AddTagsToResource"}
@@ -136,6 +143,77 @@ def test_entries_of_the_persons_own_are_asked_for_as_the_table_says(
     seen |= (found := asked(aws, run, "secrets.get", "a"))  # one by one
     assert found <= allowed("secrets.get", backend)
     assert seen - {permissions.IDENTITY} == {*permissions.actions(backend, OWN)} - WITHIN
+
+
+# -- how keys are come by ------------------------------------------------------------------------------------
+
+#: what carries no signature, which would name its service, by its path; of the others that is STS's alone
+LOGINS = {"/federation/credentials": "sso:GetRoleCredentials", "/token": "sso-oidc:CreateToken"}
+ROLE, SSO, TOKEN, WEB = "sts:AssumeRole", *LOGINS.values(), "sts:AssumeRoleWithWebIdentity"
+
+
+class Way(NamedTuple):
+    """How a profile is set up, what its keys are fetched by, and whose agent asks for them beside ours."""
+
+    set_up: Callable[[World], None]
+    by: set[str]
+    beside: str = ""
+
+
+WAYS = {
+    "a role, live": Way(sources.assume_role, {ROLE}, "Botocore/"),  # Airflow's own
+    "a token near its end": Way(sources.sso_near_its_end, {SSO, TOKEN}, "aws-cli/"),
+    "a role upon IAM Identity Center": Way(sources.assume_role_from_sso, {SSO, ROLE}),
+    "a web identity": Way(sources.web_identity, {WEB}),
+}
+
+
+def named(asked: Asked) -> str:
+    """The action that a request asks for."""
+    path = asked.operation.partition(" ")[2].partition("?")[0]
+    return LOGINS.get(path, f"{asked.service or 'sts'}:{asked.operation}")
+
+
+def about(asked: Asked) -> str:
+    """Whose keys a request that fetches some asks for."""
+    body = parse_qs(asked.text.rpartition("\n")[2]) | parse_qs(asked.operation.partition("?")[2])
+    return body["RoleArn"][0] if "RoleArn" in body else "/".join(body["account_id"] + body["role_name"])
+
+
+@pytest.fixture
+def world(
+    project: Path, closed_world: Path, embedded: Embedded, center: Center, monkeypatch: pytest.MonkeyPatch
+) -> World:
+    monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
+    return World(closed_world, Settings(project=project), embedded, center)
+
+
+@pytest.mark.parametrize("backend", [backends.ALL["secrets-manager"]], ids=lambda backend: backend.NAME)
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_keys_are_fetched_as_is_said_of_their_kind_of_profile_for_that_alone_and_nothing_more_is_asked(
+    way: Way, aws: Front, backend: Backend, world: World, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way.set_up(world)
+    config = (world.home / ".aws" / "config").read_text()
+    wanted = {*re.findall("role_arn = (.*)", config)} | ({"123456789012/reader"} if SSO in way.by else set())
+    with front(world.center.url) as logins:
+        for name in VARIABLES:
+            monkeypatch.setenv(name, logins.url)
+        seen: set[str] = set()
+        for words in ("setup --check", "setup", "verify", "refresh --force", "undo"):
+            aws.asked.clear()
+            logins.asked.clear()
+            task = words.partition(" ")[0]
+            assert run(*words.split(), *heeded(task, "--fresh")).code != 2, words
+            every = [*aws.asked, *logins.asked]
+            assert {named(each) for each in every} <= allowed(task, backend) | way.by, words
+            fetched = [each for each in every if named(each) in way.by - {TOKEN}]
+            assert {about(each) for each in fetched} <= wanted
+            others = [each.agent for each in every if sessions.agent() not in each.agent.split()]
+            assert [agent for agent in others if not (way.beside and agent.startswith(way.beside))] == []
+            seen |= {named(each) for each in every}
+    assert way.by <= seen
+    assert {*permissions.actions(backend, CHECKS)} - WITHIN <= seen
 
 
 def names() -> list[str]:

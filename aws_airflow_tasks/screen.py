@@ -19,7 +19,6 @@ from typing import TextIO
 from aws_airflow_tasks.core import Stopwatch
 from aws_airflow_tasks.live import Live
 from aws_airflow_tasks.text import palette
-from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.layout import Layout, laid
 from aws_airflow_tasks.text.printable import printable
 from aws_airflow_tasks.world import waits
@@ -144,21 +143,8 @@ class Progress(logging.Handler):
             self.screen.progress(f"   {self.clock.seconds:5.1f}s  ", text)
 
 
-class Cleaning(logging.Filter):
-    """Lets every record of a log through, cleaned with its traceback: whatever fails may have quoted a request."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Clean one record; all of them pass."""
-        record.msg, record.args = cleaned(record.getMessage()), ()
-        if record.exc_info and not record.exc_text:
-            record.exc_text = cleaned(logging.Formatter().formatException(record.exc_info))
-        return True
-
-
 #: what a person sets a variable to, to say no
 OFF = ("0", "false")
-#: the one filter, so that a log has it once
-CLEANING = Cleaning()
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -179,3 +181,18 @@ def test_under_debug_nobody_prints_what_configuration_files_hold(
     done = run("--debug", "env", "--check")
     assert done.code == 3
     assert [canary for canary in (PASSWORD, QUERY) if canary in done.out + done.err + caplog.text] == []
+
+
+def test_under_plain_invokes_debug_no_secret_of_configuration_files_is_printed(
+    project: Path, closed_world: Path
+) -> None:
+    (project / "tasks.py").write_text("from aws_airflow_tasks import ns\n")
+    (closed_world / ".invoke.yaml").write_text(f"sudo: {{password: {PASSWORD}}}\n")
+    ours = f"aws_airflow: {{endpoint_url: 'http://me:{PASSWORD}@127.0.0.1:9/?token={QUERY}'}}\n"
+    executors = ("", "tasks: {executor_class: aws_airflow_tasks.executor.Executor}\n")
+    for executor in executors:
+        (project / "invoke.yaml").write_text(executor + ours)
+        argv = [Path(sys.executable).with_name("invoke"), "--debug", "env", "--check"]
+        done = subprocess.run(argv, cwd=project, capture_output=True, text=True, check=False)
+        assert "'endpoint_url': 'http://***@127.0.0.1:9/?***" in done.stderr
+        assert [canary for canary in (PASSWORD, QUERY) if canary in done.stdout + done.stderr] == []

@@ -71,11 +71,14 @@ def test_a_library_that_loads_late_loads_from_one_module_alone() -> None:
     assert {name: found for name, found in doors.items() if len(found) > 1} == {}
 
 
-def test_our_own_modules_load_late_at_three_doors_alone() -> None:
-    """The menu; ``Play.site``, which a play without one does without; the table of runtimes, for the one in use."""
+def test_our_own_modules_load_late_at_four_doors_alone() -> None:
+    """The menu; ``Play.site``, which a play without one does without; the table of runtimes, for the one in use; and
+    what cleans invoke's own log, if there is one.
+    """
     late = {(each.by, each.of) for each in FOUND if each.late and each.of.startswith(PACKAGE)}
     runtimes = {(f"{PACKAGE}.runtimes", f"{PACKAGE}.runtimes.{name}") for name in ALL}
     assert {edge for edge in late if not edge[0].startswith(f"{PACKAGE}.menu")} == {
+        (PACKAGE, f"{PACKAGE}.text.cleaning"),
         (f"{PACKAGE}.play", f"{PACKAGE}.site"),
         *runtimes,
     }

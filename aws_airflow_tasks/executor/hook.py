@@ -23,10 +23,11 @@ from aws_airflow_tasks import configuration, consent, invocation, process
 from aws_airflow_tasks import settings as settings_
 from aws_airflow_tasks.core import Interrupted, TaskError, UsageError, sh
 from aws_airflow_tasks.play import Play, log
-from aws_airflow_tasks.screen import CLEANING, Progress, Screen
+from aws_airflow_tasks.screen import Progress, Screen
 from aws_airflow_tasks.settings import Layer, Settings
 from aws_airflow_tasks.tasks import COMMON, NARROWING, PlayTask, ordered
 from aws_airflow_tasks.text.calling import again, called, current
+from aws_airflow_tasks.text.cleaning import CLEANING
 from aws_airflow_tasks.text.mistyped import misnamed
 from aws_airflow_tasks.world import helpers, private, signals, state, waits
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 HIDDEN = "***"
@@ -30,3 +31,18 @@ def cleaned(text: str) -> str:
     """
     text = re.sub(_USER_OF_URL, HIDDEN, text)
     return re.sub(_IN_TEXT, lambda found: found["kept"] or f"{found['until'] or ''}{HIDDEN}", text)
+
+
+class Cleaning(logging.Filter):
+    """Lets every record of a log through, cleaned with its traceback: whatever fails may have quoted a request."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Clean one record; all of them pass."""
+        record.msg, record.args = cleaned(record.getMessage()), ()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = cleaned(logging.Formatter().formatException(record.exc_info))
+        return True
+
+
+#: the one filter, so that a log has it once
+CLEANING = Cleaning()

@@ -16,7 +16,7 @@ from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.text.telling import telling
-from aws_airflow_tasks.world import waits
+from aws_airflow_tasks.world import threads, waits
 
 if TYPE_CHECKING:
     import requests
@@ -155,6 +155,16 @@ def _session() -> requests.Session:
 
     session = requests.Session()
     session.trust_env = False
+    request = session.request
+
+    def in_time(method: str, url: str, *, timeout: float, **more: Any) -> requests.Response:
+        """The timeout of requests begins anew with every byte."""
+        try:
+            return threads.within(2 * timeout, lambda: request(method, url, timeout=timeout, **more))
+        except threads.Late:
+            raise requests.Timeout from None
+
+    session.request = in_time  # type: ignore[method-assign,assignment]
     return session
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.hints import editor, profile_option
-from aws_airflow_tasks.world import readable
+from aws_airflow_tasks.world import readable, state
 from aws_airflow_tasks.world.readable import Files, Process
 
 
@@ -117,3 +117,23 @@ def refuse_empty(environ: Mapping[str, str], *, explicit: bool) -> None:
     name = next((name for name in _NAMING if name in environ), "")
     if name and not environ[name].strip() and not explicit:
         raise TaskError(f"{name} is set, and empty: it names no profile", hint=f"unset {name}")
+
+
+def refuse_airflows(environ: Mapping[str, str], mount_path: str) -> None:
+    """Refuse the paths of a project's ``.env`` that a shell or an editor has loaded: they are for Airflow's processes.
+
+    Those in containers lead nowhere here; the staged copy would be made from itself, and could never be renewed.
+
+    Args:
+        environ: the environment.
+        mount_path: where the containers see the files.
+    """
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        path = Path(os.path.expanduser(os.path.expandvars(environ.get(name, ""))))  # noqa: PTH111  # never raises
+        inside = path.is_relative_to(mount_path) and not path.exists()
+        if inside or path.is_relative_to(state.root()):
+            what = "a path in Airflow's containers" if inside else "the copy that is staged for Airflow"
+            raise TaskError(
+                f"{name} is {path}, {what}: your shell or editor has loaded the project's .env",
+                hint="unset AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE   # or take a shell that has not loaded it",
+            )

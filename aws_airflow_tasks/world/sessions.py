@@ -17,15 +17,15 @@ from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.hints import note
-from aws_airflow_tasks.world import answers, cli, endpoints, helpers, kinds, login, malformed, sso, state, waits
+from aws_airflow_tasks.world import answers, cli, endpoints, helpers, kinds, login, malformed, sso, waits
 from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained
 
 if TYPE_CHECKING:
     import boto3
     from botocore.session import Session
 
-#: seconds until a connection must stand, and until it must answer
-CONNECT, ANSWER = 3, 10
+#: seconds until a connection must stand, until it must go on to answer, and until the answer must be whole
+CONNECT, ANSWER, WHOLE = 3, 10, 30
 #: seconds that `aws` may take to refresh a login or to export keys
 _HELPFUL = 30
 
@@ -40,7 +40,7 @@ def session(settings: Settings) -> Session:
         TaskError: the configuration cannot be read or has no such profile.
     """
     _quieten()
-    _not_airflows(settings)
+    malformed.refuse_airflows(os.environ, settings.mount_path)
     malformed.refuse_empty(os.environ, explicit=bool(settings.profile))
     made = _session(settings.profile)
     for path in locations(made):
@@ -130,22 +130,6 @@ def locations(made: Session) -> tuple[Path, Path]:
     return config, credentials
 
 
-def _not_airflows(settings: Settings) -> None:
-    """Refuse the paths of a project's ``.env`` that a shell or an editor has loaded: they are for Airflow's processes.
-
-    Those in containers lead nowhere here; the staged copy would be made from itself, and could never be renewed.
-    """
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        path = Path(os.path.expanduser(os.path.expandvars(os.environ.get(name, ""))))  # noqa: PTH111  # never raises
-        inside = path.is_relative_to(settings.mount_path) and not path.exists()
-        if inside or path.is_relative_to(state.root()):
-            what = "a path in Airflow's containers" if inside else "the copy that is staged for Airflow"
-            raise TaskError(
-                f"{name} is {path}, {what}: your shell or editor has loaded the project's .env",
-                hint="unset AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE   # or take a shell that has not loaded it",
-            )
-
-
 def _quieten() -> None:
     for name in ("botocore", "boto3", "urllib3"):  # below WARNING they print secrets and tokens
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -194,6 +178,8 @@ def _ours(made: Session, name: str, providers: list[Any]) -> list[Any]:
     for provider in providers:
         if provider.METHOD == "sso":
             _read_only(provider._token_provider)
+        if provider.METHOD == "container-role":
+            _in_time(provider._fetcher._session)
         if provider.METHOD == "custom-process":
             found.append(_of_login(made, name))
             _asked_by_us(provider)
@@ -284,21 +270,34 @@ def _cli_cache(folder: Path) -> dict[str, Any]:
 
 def _ask_no_more(made: Session) -> None:
     """Have no client ask again where it was silent once, as that takes its time."""
-    from botocore.exceptions import BotoCoreError, ConnectTimeoutError, ReadTimeoutError
-
-    class EndpointSilentError(BotoCoreError):  # not one of those that botocore tries again
-        fmt = "no answer from {endpoint_url}"
+    from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
     def note(**event: Any) -> None:
         if isinstance(event["exception"], ConnectTimeoutError | ReadTimeoutError):
-            waits.note_silence(_host(event["exception"].kwargs["endpoint_url"]))
+            waits.note_silence(urlsplit(event["exception"].kwargs["endpoint_url"]).netloc)
 
     def refuse(**event: Any) -> None:
-        if waits.is_silent(_host(event["request"].url)):
-            raise EndpointSilentError(endpoint_url=event["request"].url)
+        if waits.is_silent(urlsplit(event["request"].url).netloc):
+            raise _silence(event["request"].url)
 
     made.register("after-call-error", note)
     made.register("before-send", refuse)
+
+
+def _silence(url: str) -> Exception:
+    """Note it; the error for who is not asked again: none of those at which botocore does."""
+    from botocore.exceptions import BotoCoreError
+
+    class EndpointSilentError(BotoCoreError):
+        fmt = "no answer from {endpoint_url}"
+
+    waits.note_silence(urlsplit(url).netloc)
+    return EndpointSilentError(endpoint_url=url)
+
+
+def _in_time(http: Any) -> None:
+    """Bound what one of botocore's HTTP sessions waits for an answer."""
+    http.send = answers.in_time(http.send, WHOLE, _silence)
 
 
 def _take_answers_alone(made: Session) -> None:
@@ -310,10 +309,6 @@ def _take_answers_alone(made: Session) -> None:
             return answers.strict(super().create_parser(protocol_name), ResponseParserError)
 
     made.register_component("response_parser_factory", Strict())
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc
 
 
 def _bound(made: Session, for_everything: str) -> None:
@@ -335,7 +330,9 @@ def _bound(made: Session, for_everything: str) -> None:
         endpoint = endpoint_url or for_everything
         if service in endpoints.LOGIN or (config and config.signature_version is UNSIGNED):
             endpoint, config = endpoints.of_login(made, service), config.merge(no_other) if config else no_other
-        return create(service, *args, config=config, endpoint_url=endpoint or None, **kwargs)
+        client = create(service, *args, config=config, endpoint_url=endpoint or None, **kwargs)
+        _in_time(client._endpoint.http_session)
+        return client
 
     made.create_client = create_client  # type: ignore[method-assign,assignment]
 

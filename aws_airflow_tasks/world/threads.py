@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -25,3 +25,15 @@ def begin(work: Callable[[], T]) -> Future[T]:
 
     threading.Thread(target=run, daemon=True).start()
     return future
+
+
+class Late(Exception):  # noqa: N818
+    """Work did not end in time; it goes on, and nobody waits for it."""
+
+
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """The result of ``work``, or what it raised; raises :class:`Late` where that takes longer than ``seconds``."""
+    future = begin(work)
+    if wait([future], seconds).not_done:
+        raise Late
+    return future.result()

@@ -23,10 +23,10 @@ from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import refresh
-from aws_airflow_tasks.world import aws, causes, cli, containers, lock, processes, sessions, threads, waits
+from aws_airflow_tasks.world import airflow_api, aws, causes, cli, containers, lock, processes, sessions, threads, waits
 from tests.project import Done, airflow, astro_project, embedded, run
 from tests.world.server import REAL_SPAWN
-from tests.world.silent import Silent, silent
+from tests.world.silent import TRICKLING, Silent, silent
 
 __all__ = ["airflow", "astro_project", "embedded", "run"]
 
@@ -319,6 +319,45 @@ def test_a_silent_endpoint_costs_the_first_question_only(
     assert "waiting for AWS, asked with profile default\n" in done.err
     assert run("status").code in (1, 3)
     assert attempts < len(server.connections) <= 2 * attempts
+
+
+@pytest.mark.parametrize("begins", TRICKLING.values(), ids=TRICKLING)
+def test_an_endpoint_that_sends_a_byte_now_and_then_costs_one_bound_and_is_asked_once(
+    begins: bytes,
+    astro_project: Path,
+    airflow: object,
+    run: Callable[..., Done],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sessions, "WHOLE", 0.5)
+    with silent(begins) as server:
+        monkeypatch.setenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL", server.url)
+        done = run("creds", "env", "secrets")
+        assert done.out.count(f"AWS cannot be reached: no answer from {server.url}") >= 2
+        assert (len(server.connections), server.was_waited_for) == (1, False)
+
+
+def test_a_service_of_keys_that_sends_a_byte_now_and_then_costs_one_bound(
+    astro_project: Path, closed_world: Path, airflow: object, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "WHOLE", 0.5)
+    (closed_world / ".aws" / "credentials").unlink()
+    with silent(TRICKLING["body"]) as server:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{server.url}/keys")
+        assert f"no answer from {server.url}/keys" in run("creds").out
+        assert (len(server.connections), server.was_waited_for) == (1, False)
+
+
+@pytest.mark.parametrize("begins", TRICKLING.values(), ids=TRICKLING)
+def test_an_airflow_that_sends_a_byte_now_and_then_does_not_answer(
+    begins: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(airflow_api, "TIMEOUT", 0.3)
+    with silent(begins) as server:
+        assert airflow_api.health(server.url, 3) == {}
+        with pytest.raises(airflow_api.Unwell, match="does not answer"):
+            airflow_api.connect(airflow_api.Login(server.url, "admin", "x", 3))
+        assert not server.was_waited_for
 
 
 def test_each_look_of_a_watch_asks_a_silent_endpoint_anew(monkeypatch: pytest.MonkeyPatch) -> None:

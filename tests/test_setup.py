@@ -709,3 +709,36 @@ def test_what_containers_read_is_readable_to_their_user_whatever_the_umask(
     modes = {name: oct((in_docker / name).stat().st_mode & 0o777) for name in made}
     assert modes == dict.fromkeys(made, "0o644")
     assert (in_docker / "dags").stat().st_mode & 0o055 == 0o055
+
+
+def test_what_an_earlier_version_made_and_containers_could_not_read_is_opened_to_them_and_nothing_of_the_persons(
+    in_docker: Path, run: Run
+) -> None:
+    ours, theirs = ("requirements.txt", "dags", "dags/example_secrets_dag.py"), ("Dockerfile", "include", "include/x")
+    (in_docker / "dags" / ".airflowignore").unlink()
+    (in_docker / "dags").rmdir()
+    (in_docker / "include").mkdir()
+    (in_docker / "include" / "x").write_text("")
+    before = tree(in_docker)
+    assert run("mount", "provider", "dag").code == 0
+    for name in (*ours, *theirs):
+        path = in_docker / name
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    done = run("provider", "dag", "--check", "--diff")
+    assert (done.code, "mode of dags/example_secrets_dag.py: 0600 -> 0644" in done.out) == (3, True), done.out
+    assert run("provider", "dag").code == 0
+    modes = {name: f"{(in_docker / name).stat().st_mode & 0o777:04o}" for name in (*ours, *theirs)}
+    assert modes == dict(zip((*ours, *theirs), ("0644", "0755", "0644", "0600", "0700", "0600"), strict=True))
+    assert run("provider", "dag", "--json").document["recap"]["changed"] == 0
+    (in_docker / "Dockerfile").chmod(0o644)
+    (in_docker / "include").chmod(0o755)
+    (in_docker / "include" / "x").chmod(0o644)
+    assert run("undo").code == 0
+    assert tree(in_docker) == before
+
+
+def test_a_file_of_the_persons_that_has_lines_of_ours_keeps_its_mode(in_docker: Path, run: Run) -> None:
+    (in_docker / "requirements.txt").write_text("pandas\n")
+    (in_docker / "requirements.txt").chmod(0o600)
+    assert run("provider").code == run("provider").code == 0
+    assert (in_docker / "requirements.txt").stat().st_mode & 0o777 == 0o600

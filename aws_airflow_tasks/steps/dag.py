@@ -38,7 +38,7 @@ def plan(site: Site) -> Plan:
         raise TaskError(
             f"{DAG} exists and is not ours", hint=f"mv {DAG} dags/mine.py   # or: {command('dag', '--override')}"
         )
-    return files.plan("dag", site.project, DAG, patch, mode=files.SHARED)
+    return files.readable(site, DAG, files.plan("dag", site.project, DAG, patch, mode=files.SHARED))
 
 
 def undo(site: Site) -> list[Target]:

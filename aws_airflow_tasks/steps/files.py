@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,35 @@ def plan(
         file=True,
     )
     return Plan((change,), warnings=patch.warnings)
+
+
+def readable(site: Site, name: str, planned: Plan) -> Plan:
+    """The plan for a file; where we made the file, with its directories, other users can read it: it is :data:`SHARED`.
+
+    Earlier versions left that to the umask. What a person has made keeps its mode.
+    """
+    kept = receipts.of_file(site.receipts, name)
+    if not kept or kept[0].record.before is not None:
+        return planned
+    wanted = {name: SHARED} | dict.fromkeys(kept[0].record.folders, 0o755)
+    opened = (_opened(site.project / path, path, mode) for path, mode in wanted.items())
+    return planned._replace(changes=(*planned.changes, *filter(None, opened)))
+
+
+def _opened(path: Path, name: str, mode: int) -> Change | None:
+    """The change by which others have of a path what ``mode`` says; None where they do, and of what is not there."""
+    if not path.exists():
+        return None
+    now = stat.S_IMODE(path.stat().st_mode)
+    wanted = now | (mode & 0o055)
+
+    def apply() -> None:
+        with files.explained("change the mode of", path):
+            path.chmod(wanted)
+
+    why = "Airflow's user in the container is another one"
+    change = Change(f"mode of {name}", "patch", f"{now:04o}\n", f"{wanted:04o}\n", apply, reason=why)
+    return change if change.needed else None
 
 
 def _text(data: bytes | None) -> str | None:

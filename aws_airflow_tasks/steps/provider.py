@@ -42,7 +42,7 @@ def plan(site: Site) -> Plan:
     found = image.read(base)
     target = _on_host(found) if runtime.installs == "host" else _in_image(found, text)
     patch = requirements.plan(site.read(NAME), target, _reader(site), ours=set(_written(site)))
-    planned = files.plan("provider", site.project, NAME, patch, mode=files.SHARED)
+    planned = files.readable(site, NAME, files.plan("provider", site.project, NAME, patch, mode=files.SHARED))
     unheeded = runtime.installs == "image" and not found.installs and not target.bundled and NAME not in text
     unlabelled = runtime.installs == "image" and found.unlabelled
     return planned._replace(warnings=(*[_UNHEEDED] * unheeded, *[_UNLABELLED] * unlabelled))

@@ -267,6 +267,7 @@ class Check(NamedTuple):
         detail: what was seen, without secrets.
         hint: the command to type next.
         service: the Airflow service it was seen in, or empty.
+        seconds: how long it was waited for after the one before it; services of a layer are asked at once.
     """
 
     check: str
@@ -274,6 +275,7 @@ class Check(NamedTuple):
     detail: str = ""
     hint: str = ""
     service: str = ""
+    seconds: float = 0.0
 
 
 class Result(NamedTuple):

@@ -137,7 +137,7 @@ class Play:
     def _verified(self, checks: Callable[[Site], Iterator[Check]]) -> Result | None:
         if self.settings.check:
             return Result("verify", "skipped", reason="check mode: the proof would run a DAG")
-        for layer in report.layers(checks(self.site)):
+        for layer in report.layers(report.timed(checks(self.site))):
             self.checks += layer
             self.screen.say(report.check_lines(layer, self.screen.layout))
         return None

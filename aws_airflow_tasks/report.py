@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from aws_airflow_tasks.core import Change, Check, Result, Status, TaskError
+from aws_airflow_tasks.core import Change, Check, Result, Status, Stopwatch, TaskError
 from aws_airflow_tasks.text.layout import MARGIN, Layout, laid, shortened, wrapped
 from aws_airflow_tasks.text.printable import printable
 
@@ -82,6 +82,14 @@ def _took(result: Result) -> str:
     return "" if result.seconds < 1 else f" in {said}" if len(result.done) == 1 and not result.error else f" ({said})"
 
 
+def timed(found: Iterable[Check]) -> Iterator[Check]:
+    """The checks, each with the seconds for which it was waited for; what is done between two is not counted."""
+    clock = Stopwatch()
+    for check in found:
+        yield check._replace(seconds=clock.seconds)
+        clock = Stopwatch()
+
+
 def layers(found: Iterable[Check]) -> Iterator[list[Check]]:
     """The checks of one layer together, as soon as they are known; those of no service each by itself, at once."""
     layer: list[Check] = []
@@ -101,7 +109,7 @@ def check_lines(found: Sequence[Check], layout: Layout = WHOLE) -> str:
     """The lines of one layer's checks, one for services that say the same, and under each what to do about it."""
     said: dict[Check, list[str]] = {}
     for check in found:
-        said.setdefault(check._replace(service=""), []).append(check.service)
+        said.setdefault(check._replace(service="", seconds=0), []).append(check.service)
     layout, lines = layout._replace(names=CHECKS), []
     for check, services in said.items():
         where = (
@@ -216,6 +224,7 @@ def _check(found: Check) -> dict[str, Any]:
         "status": found.status,
         "detail": found.detail,
         "hint": found.hint or None,
+        "seconds": round(found.seconds, 3),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -56,6 +57,34 @@ def test_a_warning_and_what_was_changed_before_a_failure_stand_in_the_columns_of
     said = Result("secrets.sync", "ok", "here", "as wanted", warnings=("mind this",))
     first, second = report.result_lines(said, Layout(names=12)).splitlines()
     assert first.index("here") == second.index("mind") == 22
+
+
+def test_a_check_has_the_seconds_for_which_it_alone_was_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def found() -> Iterator[Check]:
+        for seconds in (2.5, 0.0, 7.0):
+            now[0] += seconds
+            yield Check("mount", "ok", service=str(seconds))
+
+    timed = []
+    for check in report.timed(found()):
+        timed.append(check)
+        now[0] += 50  # such as a terminal that is slow to show it
+    assert [check.seconds for check in timed] == [2.5, 0.0, 7.0]
+    assert report.check_lines(timed) == f"ok       {'mount':<20} 3 services"
+    document = report.document(
+        "t", check=False, code=0, seconds=0, results=[], checks=timed, error=None, notes=[], extra={}
+    )
+    assert [check["seconds"] for check in schema.held(document)["checks"]] == [2.5, 0, 7]
+
+
+def test_how_many_services_said_it_is_not_broken_between_the_number_and_the_word() -> None:
+    arn = "arn:aws:iam::123456789012:user/airflow-sandbox"
+    found = [Check("identity-in-service", "ok", arn, service=name) for name in "abcd"]
+    head, indent = f"ok       {'identity-in-service':<21}", " " * 30
+    assert report.check_lines(found, Layout(width=80)).split("\n") == [head + arn, f"{indent}(4 services)"]
 
 
 CHECKS: list[CheckStatus] = ["ok", "warning", "failed", "skipped"]

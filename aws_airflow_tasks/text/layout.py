@@ -9,6 +9,8 @@ from unicodedata import combining, east_asian_width
 #: columns that text has at the least; where its own column leaves fewer, it goes on at the margin's
 LEAST = 24
 MARGIN = 3
+#: what stands before a space; a parenthesis of up to 20 characters is not broken
+_WORD = re.compile(r"((?:\([^()]{1,18}\)|[^ ])*) ")
 _ARN = re.compile(r"\barn:aws[\w-]*:[\w-]+:[\w-]*:\d*:[^\s,;()'\"`]+")
 
 
@@ -48,6 +50,8 @@ def laid(head: str, text: str, layout: Layout) -> list[str]:
 def wrapped(line: str, first: int, rest: int, most: int = 0) -> list[str]:
     """A line broken at spaces so that it fits; a word that is longer stays whole, to be copied.
 
+    What is short and in parentheses, such as ``(4 services)``, counts as a word.
+
     Args:
         line: the text.
         first: columns of its first line.
@@ -55,7 +59,7 @@ def wrapped(line: str, first: int, rest: int, most: int = 0) -> list[str]:
         most: columns of a line that is one word, where that may have more.
     """
     lines = [""]
-    for word in line.split(" "):
+    for word in _WORD.findall(f"{line} "):
         longer = f"{lines[-1]} {word}" if lines[-1] else word
         room = first if len(lines) == 1 else rest
         elsewhere = lines[-1] or (len(lines) == 1 and room < cells(word) <= max(rest, most))

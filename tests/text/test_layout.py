@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks.text.layout import LEAST, MARGIN, Layout, cells, laid
+from aws_airflow_tasks.text.layout import LEAST, MARGIN, Layout, cells, laid, wrapped
 
 WORDS = st.lists(st.text(st.sampled_from("abcxyzé漢́/:"), min_size=1, max_size=12), max_size=30)
 HEAD = "changed  env      "
@@ -80,6 +80,19 @@ def test_a_terminal_breaks_no_word_that_has_room_on_another_line(words: list[str
     for line in lines:
         said = line.removeprefix(head.rstrip() if line is lines[0] else "").split()
         assert cells(line) <= width or not said or cells(said[0]) > width - MARGIN, line
+
+
+PIECES = st.sampled_from(["a", "bcd", "(4 services)", "(at most 30 s)", "(a longer aside, which is prose)", "(", ")"])
+
+
+@given(st.lists(PIECES, max_size=30), st.integers(LEAST, 90))
+def test_a_short_parenthesis_is_not_broken_and_no_word_is_lost(pieces: list[str], width: int) -> None:
+    text = " ".join(pieces)
+    lines = wrapped(text, width, width)
+    assert " ".join(lines) == text
+    assert sum(line.count("(4 services)") for line in lines) == text.count("(4 services)")
+    assert sum(line.count("(at most 30 s)") for line in lines) == text.count("(at most 30 s)")
+    assert all(cells(line) <= width for line in lines)
 
 
 def test_a_long_path_stands_whole_on_a_line_of_its_own_at_the_margin() -> None:

@@ -249,6 +249,6 @@ def _coloured_lines(text: str, stream: TextIO) -> str:
         for line in text.split("\n"):
             shown, found = Text(line), palette.coloured(line, colours)
             if found:
-                shown.stylize(f"color({found[0]})", 0, found[1])
+                shown.stylize(found[0], 0, found[1])
             console.print(shown)
     return captured.get().removesuffix("\n")

@@ -21,9 +21,7 @@ from rich.text import Text
 from aws_airflow_tasks.live import ERASE
 from aws_airflow_tasks.text import palette
 
-#: the number that a terminal with such a background has last in COLORFGBG, and how it is drawn; rich asks for the eight
-#: colours that have names as well, which we do not print
-BACKGROUNDS = {"dark": 0, "light": 15}
+#: how a terminal is drawn; rich asks for the eight colours that have names as well, which we do not print
 THEMES = {
     "dark": TerminalTheme((13, 17, 23), (230, 237, 243), [(230, 237, 243)] * 8),
     "light": TerminalTheme((255, 255, 255), (31, 35, 40), [(31, 35, 40)] * 8),
@@ -60,7 +58,7 @@ def shown(words: Sequence[str], width: int, *, cwd: Path, env: Mapping[str, str]
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
     variables = {name: value for name, value in env.items() if name not in ("CI", "NO_COLOR", "FORCE_COLOR")}
-    variables |= {"TERM": "xterm-256color", "COLORFGBG": f"15;{BACKGROUNDS['dark']}"}
+    variables |= {"TERM": "xterm-256color", "COLORFGBG": "15;0"}
     process = subprocess.Popen(words, cwd=cwd, env=variables, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     return left(_all(ours)), process.wait()
@@ -68,8 +66,8 @@ def shown(words: Sequence[str], width: int, *, cwd: Path, env: Mapping[str, str]
 
 def on(background: str, text: str) -> str:
     """What was shown on a dark terminal as it would be on one of another background: in other colours."""
-    dark, there = (palette.chosen({"COLORFGBG": f"0;{BACKGROUNDS[each]}"}) for each in ("dark", background))
-    numbers = {str(dark[what]): str(there[what]) for what in dark}
+    there = palette.LIGHT if background == "light" else palette.DARK
+    numbers = {str(number): str(there[what]) for what, number in palette.DARK.items()}
     return re.sub(r"(?<=38;5;)\d+", lambda found: numbers.get(found[0], found[0]), text)
 
 

@@ -65,7 +65,7 @@ def fills(picture: str) -> set[str]:
 
 @pytest.mark.parametrize("name", THEMES)
 def test_every_colour_of_ours_can_be_read_on_its_background(name: str) -> None:
-    dark = palette.chosen({"COLORFGBG": "15;0"})
+    dark = palette.DARK
     lines = "\n".join(f"\x1b[38;5;{number}m{what}\x1b[0m" for what, number in dark.items())
     found = contrasts(svg(on(name, lines), 40, THEMES[name], "a run"))
     assert len(found) > len(dark)

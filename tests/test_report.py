@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_airflow_tasks import report
-from aws_airflow_tasks.core import Change, Check, CheckStatus, Result, TaskError
+from aws_airflow_tasks.core import NOT_NEEDED, Change, Check, CheckStatus, Result, TaskError
 from aws_airflow_tasks.text.layout import Layout
 from tests import schema
 
@@ -85,6 +85,17 @@ def test_how_many_services_said_it_is_not_broken_between_the_number_and_the_word
     found = [Check("identity-in-service", "ok", arn, service=name) for name in "abcd"]
     head, indent = f"ok       {'identity-in-service':<21}", " " * 30
     assert report.check_lines(found, Layout(width=80)).split("\n") == [head + arn, f"{indent}(4 services)"]
+
+
+def test_what_is_not_needed_here_and_what_a_failure_left_out_differ_in_their_word() -> None:
+    left = Result("secrets", "skipped", reason="creds failed")
+    unneeded = Result("mount", "skipped", "docker-compose.override.yml", f"{NOT_NEEDED}no containers")
+    assert report.result_lines(left) == "skipped  secrets  creds failed"
+    assert report.result_lines(unneeded) == "n/a      mount    docker-compose.override.yml: no containers"
+    assert report.check_lines([Check("mount", "skipped", f"{NOT_NEEDED}no containers")]).split() == [
+        *("n/a", "mount", "no", "containers")
+    ]
+    assert report.check_lines([Check("mount", "skipped", "env failed")]).split()[0] == "skipped"
 
 
 CHECKS: list[CheckStatus] = ["ok", "warning", "failed", "skipped"]

@@ -64,7 +64,7 @@ def test_colours_are_where_the_person_and_the_streams_say(
         assert (screen.in_colour(terminal), screen.in_colour(file)) == (there, elsewhere)
         screen.write("failed   env      why\nerror: that\n-> this", file)
     said = (tmp_path / "out").read_text()
-    assert ("\x1b[38;5;131mfailed" in said, "\x1b[38;5;131merror:" in said) == (elsewhere, elsewhere)
+    assert ("\x1b[38;5;231;48;5;124mfailed" in said, "\x1b[38;5;231;48;5;124merror:" in said) == (elsewhere, elsewhere)
     assert re.sub(r"\x1b\[[\d;]*m", "", said) == "failed   env      why\nerror: that\n-> this\n"
 
 

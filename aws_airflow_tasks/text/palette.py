@@ -12,29 +12,41 @@ from collections.abc import Mapping
 #: by what it is the number of its colour
 DARK = {"good": 77, "news": 185, "aside": 80, "bad": 210, "mind": 213}
 LIGHT = {"good": 22, "news": 94, "aside": 24, "bad": 124, "mind": 90}
-#: where nobody says what is behind it: on black as on white
-EITHER = {"good": 29, "news": 98, "aside": 63, "bad": 131, "mind": 163}
+#: where nobody says what is behind it, a word brings that along: white on what can be read on white
+WHITE = 231
 
+#: what a line begins with where something was skipped although nothing failed
+UNNEEDED = "n/a"
 #: by the word that a line begins with
-WORDS = {"ok": "good", "changed": "news", "skipped": "aside", "failed": "bad", "warning": "mind", "error:": "bad"}
+WORDS = {"ok": "good", "changed": "news", UNNEEDED: "aside", "skipped": "mind", "warning": "mind"} | {
+    "failed": "bad",
+    "error:": "bad",
+}
 #: by the first character of a diff's line
 DIFF = {"+": "good", "-": "bad", "@": "aside"}
 ARROW = "->"
 
 
-def chosen(environment: Mapping[str, str]) -> Mapping[str, int]:
-    """The colours for a terminal's background, of which ``COLORFGBG`` (rxvt, Konsole, iTerm2) has the number last."""
+def chosen(environment: Mapping[str, str]) -> Mapping[str, int] | None:
+    """The colours for a terminal's background; None: nobody says what that is.
+
+    ``COLORFGBG`` (rxvt, Konsole, iTerm2) has its number last.
+    """
     behind = environment.get("COLORFGBG", "").rpartition(";")[2]
     if not behind.isdecimal() or int(behind) > 15:
-        return EITHER
+        return None
     return LIGHT if int(behind) in (7, *range(9, 16)) else DARK
 
 
-def coloured(line: str, colours: Mapping[str, int]) -> tuple[int, int] | None:
-    """The colour of a line and how much of it, from its begin, has that; None: none."""
+def coloured(line: str, colours: Mapping[str, int] | None) -> tuple[str, int] | None:
+    """How a line is coloured, in rich's words, and how much of it, from its begin; None: not at all."""
     word = line.split(" ", 1)[0]
     if word in WORDS:
-        return colours[WORDS[word]], len(word)
+        return _style(WORDS[word], colours), len(word)
     if line[:1] in DIFF and word != ARROW:
-        return colours[DIFF[line[:1]]], len(line)
+        return _style(DIFF[line[:1]], colours), len(line) if colours else 1
     return None
+
+
+def _style(what: str, colours: Mapping[str, int] | None) -> str:
+    return f"color({colours[what]})" if colours else f"color({WHITE}) on color({LIGHT[what]})"

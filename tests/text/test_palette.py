@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from aws_airflow_tasks.text import palette
@@ -13,7 +15,6 @@ LIGHT = ("ffffff", "fdf6e3", "f6f8fa", "eeeeec", "fafafa")
 CASES = [
     *(("dark", palette.DARK, each) for each in DARK),
     *(("light", palette.LIGHT, each) for each in LIGHT),
-    *(("either", palette.EITHER, each) for each in ("000000", "ffffff")),
 ]
 
 
@@ -43,34 +44,50 @@ def test_every_colour_is_readable_on_what_is_behind_it(name: str, colours: dict[
     assert colours.keys() == {*palette.WORDS.values(), *palette.DIFF.values()}
 
 
+def test_where_nobody_says_what_is_behind_them_words_bring_that_along_and_the_rest_is_the_terminals_own() -> None:
+    for line in (*palette.WORDS, *palette.DIFF):
+        (style, length) = palette.coloured(f"{line} and more", palette.chosen({})) or ("", 0)
+        front, behind = map(int, re.findall(r"color\((\d+)\)", style))
+        assert contrast(rgb(front), rgb(behind)) >= 4.5, (line, style)
+        assert length == len(line)
+
+
+@pytest.mark.parametrize("colours", [palette.DARK, palette.LIGHT, None], ids=["dark", "light", "unknown"])
+def test_what_is_not_needed_has_neither_the_colour_of_what_a_failure_left_out_nor_any_other(
+    colours: dict[str, int] | None,
+) -> None:
+    styles = {word: palette.coloured(word, colours) for word in palette.WORDS}
+    assert [word for word, style in styles.items() if style and style[0] == (styles["n/a"] or ("",))[0]] == ["n/a"]
+
+
 @pytest.mark.parametrize(
     ("said", "colours"),
     [
-        ("", palette.EITHER),
+        ("", None),
         ("15;0", palette.DARK),
         ("0;15", palette.LIGHT),
         ("0;default;7", palette.LIGHT),
         ("12;8", palette.DARK),
-        ("0;default", palette.EITHER),
-        ("15;235", palette.EITHER),
+        ("0;default", None),
+        ("15;235", None),
     ],
 )
-def test_the_terminal_says_what_is_behind_its_text(said: str, colours: dict[str, int]) -> None:
+def test_the_terminal_says_what_is_behind_its_text(said: str, colours: dict[str, int] | None) -> None:
     assert palette.chosen({"COLORFGBG": said} if said else {}) is colours
 
 
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("failed   env      why", (210, 6)),
-        ("error: that", (210, 6)),
-        ("+line of a diff", (77, 15)),
-        ("-", (210, 1)),
-        ("@@ -1 +1 @@", (80, 11)),
+        ("failed   env      why", ("color(210)", 6)),
+        ("error: that", ("color(210)", 6)),
+        ("+line of a diff", ("color(77)", 15)),
+        ("-", ("color(210)", 1)),
+        ("@@ -1 +1 @@", ("color(80)", 11)),
         ("-> invoke start", None),
         ("recap: ok=1", None),
         ("", None),
     ],
 )
-def test_a_status_word_has_a_colour_and_of_a_diff_the_line(line: str, found: tuple[int, int] | None) -> None:
+def test_a_status_word_has_a_colour_and_of_a_diff_the_line(line: str, found: tuple[str, int] | None) -> None:
     assert palette.coloured(line, palette.DARK) == found

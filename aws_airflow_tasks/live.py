@@ -1,9 +1,13 @@
-"""The line at the foot of a terminal that says what goes on: for how long, at which step, and what is waited for."""
+"""What goes on meanwhile, for how long, at which step, and what is waited for.
+
+On a terminal that is a line at its foot, drawn anew; elsewhere, such as in the log of a CI job, now and then a line.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 from aws_airflow_tasks.core import Stopwatch
@@ -12,6 +16,8 @@ from aws_airflow_tasks.text.printable import printable
 
 #: seconds: a step that is over sooner has no such line; between two drawings
 DELAY, EVERY = 0.4, 0.1
+#: seconds, where nothing is drawn anew: what is over sooner is not told; for which nothing is told at the most
+LASTS, SILENCE = 2.0, 10.0
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 #: to the line's begin, and what stands there gone (ECMA-48: CR, EL)
 ERASE = "\r\x1b[K"
@@ -60,8 +66,7 @@ class Live:
 
     def says(self, text: str, *, also: bool = False) -> bool:
         """Have the line say what goes on, or ``also`` what that waits for; False: there is no line to say it."""
-        before = self._said.partition("; ")[0]
-        self._said = f"{before}; {text}" if also and before else text
+        self._said = _joined(self._said, text) if also else text
         return not self._resting
 
     def _draw_until(self, over: threading.Event, step: str) -> None:
@@ -74,6 +79,72 @@ class Live:
                     )
                     self._drawn = True
             number, pause = number + 1, EVERY
+
+
+class Lines:
+    """The same where a line cannot be drawn anew: one of what lasts, and again of what goes on lasting.
+
+    Args:
+        tell: prints a text, and never raises.
+        now: seconds of a clock.
+    """
+
+    def __init__(self, tell: Callable[[str], object], now: Callable[[], float] = time.monotonic) -> None:
+        self._tell, self._now = tell, now
+        self._stream = threading.RLock()
+        self._step = self._said = self._told = ""
+        self._since = self._last = 0.0
+
+    @contextlib.contextmanager
+    def during(self, step: str) -> Iterator[None]:
+        """Tell what lasts while the body of a step runs."""
+        over = threading.Event()
+        self._step, self._said, self._told, self._last = step, "", "", self._now()
+        threading.Thread(target=self._tell_until, args=(over,), daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+            with self._stream:
+                self._step = ""
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """What the body prints, or asks, breaks the silence."""
+        with self._stream:
+            yield
+            self._last = self._now()
+
+    def rest(self) -> None:
+        """Leave what follows of the step to somebody else."""
+        with self._stream:
+            self._step = ""
+
+    def says(self, text: str, *, also: bool = False) -> bool:
+        """What goes on, or ``also`` what that has waited for a while; False: it is of no step, and to be printed."""
+        with self._stream:
+            self._said = _joined(self._said, text) if also else text
+            self._since = self._now() - (LASTS if also else 0)
+            return bool(self._step)
+
+    def tell_due(self) -> None:
+        """Tell what lasts and has not been told, or after a silence what goes on."""
+        with self._stream:
+            now = self._now()
+            lasting = self._said != self._told and now - self._since >= LASTS
+            if self._step and (lasting or now - self._last >= SILENCE):
+                self._told, self._last = self._said, now
+                self._tell(self._said or f"still at {self._step}")
+
+    def _tell_until(self, over: threading.Event) -> None:
+        while not over.wait(LASTS / 4):
+            self.tell_due()
+
+
+def _joined(said: str, text: str) -> str:
+    """What goes on, and what that waits for."""
+    before = said.partition("; ")[0]
+    return f"{before}; {text}" if before else text
 
 
 def line(frame: str, seconds: float, step: str, said: str, layout: Layout) -> str:

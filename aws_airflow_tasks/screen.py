@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from typing import TextIO
 
 from aws_airflow_tasks.core import Stopwatch
-from aws_airflow_tasks.live import Live
+from aws_airflow_tasks.live import Lines, Live
 from aws_airflow_tasks.text import palette
 from aws_airflow_tasks.text.layout import Layout, laid
 from aws_airflow_tasks.text.printable import printable
@@ -36,7 +36,9 @@ class Screen:
         self.json = json
         self._names = max(map(len, names), default=0)
         self._home = os.environ.get("HOME", "").rstrip("/")  # a sandbox has another
-        self._live = Live(_put, lambda: self.layout) if animated(sys.stderr) and animated(self._prose) else None
+        self._clock = Stopwatch()
+        drawn = animated(sys.stderr) and animated(self._prose)
+        self._live = Live(_put, lambda: self.layout) if drawn else Lines(self.passing)
 
     @property
     def layout(self) -> Layout:
@@ -63,23 +65,26 @@ class Screen:
         """Print prose that begins behind ``head``, and goes on under where it begins."""
         self._print("\n".join(laid(head, text, self.layout)), self._prose)
 
+    def passing(self, text: str) -> None:
+        """Print what goes on, with the time that has passed."""
+        self.progress(f"   {self._clock.seconds:5.1f}s  ", text)
+
     def progress(self, head: str, text: str) -> None:
         """Print what goes on meanwhile, beside everything else."""
         layout = self.layout._replace(width=columns(sys.stderr))
         self._print("\n".join(laid(head, text, layout)), sys.stderr)
 
     def during(self, step: str) -> AbstractContextManager[None]:
-        """While the body of a step runs, say so at the foot of the terminal."""
-        return self._live.during(step) if self._live else contextlib.nullcontext()
+        """While the body of a step runs, say so at the foot of the terminal, or elsewhere now and then."""
+        return self._live.during(step)
 
     def says(self, text: str, *, also: bool) -> bool:
-        """Say in that line what goes on, or also what that waits for; False: there is none, and it is to be printed."""
-        return self._live is not None and self._live.says(text, also=also)
+        """Say so what goes on, or also what that waits for; False: there is no step, and it is to be printed."""
+        return self._live.says(text, also=also)
 
     def lend(self) -> None:
         """Leave the terminal to another program until the next step."""
-        if self._live:
-            self._live.rest()
+        self._live.rest()
 
     @property
     def answers(self) -> bool:
@@ -112,7 +117,7 @@ class Screen:
         return None
 
     def _aside(self) -> AbstractContextManager[None]:
-        return self._live.aside() if self._live else contextlib.nullcontext()
+        return self._live.aside()
 
     def _print(self, text: str, stream: TextIO | None, *, plain: bool = False) -> None:
         with self._aside():
@@ -127,20 +132,19 @@ class Silent(Screen):
 
 
 class Progress(logging.Handler):
-    """What the lower rooms log: what is waited for, in the live line where there is one; under ``--echo`` commands."""
+    """What the lower rooms log: what is waited for, while a step runs; under ``--echo`` commands."""
 
-    def __init__(self, screen: Screen, clock: Stopwatch) -> None:
+    def __init__(self, screen: Screen) -> None:
         super().__init__()
         self.screen = screen
-        self.clock = clock
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show one record, which is printed with the elapsed time unless the live line says it."""
+        """Show one record, which is printed with the elapsed time unless it is said otherwise."""
         text, lively = record.getMessage(), logging.INFO <= record.levelno < logging.ERROR
         if waits.lends(record):
             self.screen.lend()
         elif not (lively and self.screen.says(text, also=record.levelno == logging.WARNING)):
-            self.screen.progress(f"   {self.clock.seconds:5.1f}s  ", text)
+            self.screen.passing(text)
 
 
 #: what a person sets a variable to, to say no

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_airflow_tasks import live
-from aws_airflow_tasks.core import Stopwatch
-from aws_airflow_tasks.live import ERASE, Live, line
+from aws_airflow_tasks.live import ERASE, Lines, Live, line
 from aws_airflow_tasks.screen import Progress, Screen
 from aws_airflow_tasks.text.layout import Layout, cells
 from aws_airflow_tasks.world import waits
@@ -139,6 +138,80 @@ def test_its_columns_are_those_of_the_steps_own_line() -> None:
     )
 
 
+class Clock:
+    """A log to which lines are told when they are due, and its clock, which goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.told: list[tuple[float, str]] = []
+        self.lines = Lines(self.tell, lambda: self.now)
+
+    def tell(self, text: str) -> None:
+        with self.lines.aside():  # as the screen does that prints it
+            self.told.append((self.now - 100, text))
+
+    def pass_(self, seconds: float) -> None:
+        for _ in range(round(seconds * 2)):
+            self.now += 0.5
+            self.lines.tell_due()
+
+
+def test_where_no_line_can_be_drawn_anew_what_is_over_soon_is_not_told_and_what_lasts_is_once() -> None:
+    log = Clock()
+    with log.lines.during("start"):
+        log.pass_(1)
+        for text in ("starting Airflow", "making the database", "waiting for scheduler"):
+            assert log.lines.says(text)
+            log.pass_(1.5 if text != "waiting for scheduler" else 8)
+    log.pass_(60)
+    assert log.told == [(6.0, "waiting for scheduler")]
+
+
+def test_what_goes_on_lasting_is_told_again_and_nothing_is_silent_for_longer_than_that() -> None:
+    log = Clock()
+    with log.lines.during("secrets"):
+        log.pass_(15)
+        log.lines.says("1 of 9 written")
+        log.pass_(7)
+        with log.lines.aside():
+            pass  # a check's own line breaks the silence too
+        log.pass_(11)
+    assert log.told == [
+        (10.0, "still at secrets"),
+        (17.0, "1 of 9 written"),
+        (32.0, "1 of 9 written"),
+    ]
+
+
+def test_what_has_been_waited_for_already_is_told_at_once_with_what_waits_for_it() -> None:
+    log = Clock()
+    with log.lines.during("start"):
+        log.lines.says("triggered the DAG")
+        log.lines.says("waiting for the API", also=True)
+        log.pass_(3)
+    assert log.told == [(0.5, "triggered the DAG; waiting for the API")]
+
+
+def test_of_no_step_and_once_the_streams_are_lent_nothing_is_told_but_printed_by_who_says_it() -> None:
+    log = Clock()
+    assert not log.lines.says("waiting for another run")
+    with log.lines.during("logs"):
+        assert log.lines.says("waiting")
+        log.lines.rest()
+        assert not log.lines.says("waiting")
+        log.pass_(60)
+    assert log.told == []
+
+
+def test_the_lines_of_a_step_that_lasts_come_while_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LASTS", 0.02)
+    shown = Terminal()
+    one = Lines(shown)
+    with one.during("start"):
+        one.says("starting Airflow")
+        assert shown.await_(lambda text: True) == "starting Airflow"
+
+
 LOOKED_AT: dict[str, tuple[dict[str, str], bool]] = {
     "a terminal": ({}, True),
     "a dumb terminal": ({"TERM": "dumb"}, False),
@@ -164,7 +237,7 @@ def test_progress_is_in_the_live_line_or_printed_at_once_where_there_is_none(
     monkeypatch.setattr(sys, "stderr", terminal)
     if not piped:
         monkeypatch.setattr(sys, "stdout", terminal)
-    progress = Progress(Screen(), Stopwatch())
+    progress = Progress(Screen())
     for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
         progress.emit(record(level, logging.getLevelName(level)))
     always, sometimes = ["DEBUG it", "ERROR it"], ["INFO it", "WARNING it"]
@@ -181,7 +254,7 @@ def test_a_program_that_is_handed_the_terminal_is_not_drawn_over_and_says_nothin
     printed: list[str] = []
     screen = Screen()
     monkeypatch.setattr(screen, "progress", lambda head, text: printed.append(text))
-    log, handler = logging.getLogger("aws_airflow_tasks"), Progress(screen, Stopwatch())
+    log, handler = logging.getLogger("aws_airflow_tasks"), Progress(screen)
     monkeypatch.setattr(log, "level", logging.INFO)
     log.addHandler(handler)
     try:

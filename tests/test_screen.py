@@ -18,7 +18,6 @@ from typing import TextIO
 import pytest
 
 from aws_airflow_tasks import screen
-from aws_airflow_tasks.core import Stopwatch
 from aws_airflow_tasks.text.layout import MARGIN
 
 SCRIPT = Path(sys.executable).with_name("aws-airflow")
@@ -76,7 +75,7 @@ def test_what_goes_on_meanwhile_breaks_at_words(log: str, terminal: TextIO, monk
     monkeypatch.setattr(screen, "write", lambda text, stream, **_: said.append(text))
     monkeypatch.setenv("TERM", "dumb")
     record = logging.LogRecord("x", getattr(logging, log.upper()), "", 0, "waiting for " + "scheduler " * 6, (), None)
-    screen.Progress(screen.Screen(), Stopwatch()).emit(record)
+    screen.Progress(screen.Screen()).emit(record)
     first, *rest = said[0].splitlines()
     assert first == "     0.0s  waiting for scheduler"
     assert rest == [" " * 11 + "scheduler scheduler scheduler", " " * 11 + "scheduler scheduler"]

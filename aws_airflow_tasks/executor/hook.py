@@ -132,7 +132,7 @@ class Executor(invoke.executor.Executor):
         for each in (log, *(logging.getLogger().handlers if debug else ())):
             each.addFilter(CLEANING)
         if not debug:
-            log.addHandler(Progress(play.screen, play.clock))
+            log.addHandler(Progress(play.screen))
             log.setLevel(logging.DEBUG if echo else logging.INFO)
             log.propagate = False
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from aws_airflow_tasks import sandbox
+from aws_airflow_tasks import live, sandbox
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.runtimes import dockerfile, venv
@@ -134,13 +134,14 @@ def test_what_a_command_line_and_the_lock_wait_for_is_said_where_there_is_no_ter
     program("astro", "sleep 600")
     (tmp_path / "project").mkdir()
     script = (
-        "from aws_airflow_tasks.world import waits; from aws_airflow_tasks.steps import init\n"
-        "from aws_airflow_tasks.program import main; waits.AFTER = init._PATIENCE = 0.3\n"
+        "from aws_airflow_tasks import live; from aws_airflow_tasks.world import waits\n"
+        "from aws_airflow_tasks.steps import init; from aws_airflow_tasks.program import main\n"
+        "waits.AFTER = live.LASTS = 0.05; init._PATIENCE = 2\n"
         "main(['aws-airflow', 'init', '--json'])"
     )
     argv = [sys.executable, "-c", script]
     done = subprocess.run(argv, cwd=tmp_path / "project", capture_output=True, text=True, timeout=120)
-    assert "waiting for `astro dev init --force` (at most 0.3 s)" in done.stderr
+    assert "waiting for `astro dev init --force` (at most 2 s)" in done.stderr
     assert done.stdout.startswith("{"), done
     state = tmp_path / "states" / "project"
     holding = (
@@ -311,6 +312,7 @@ def test_a_silent_endpoint_costs_the_first_question_only(
     """Whoever asks it later in the same command line; the next command line asks anew."""
     monkeypatch.setattr(sessions, "ANSWER", 0.3)
     monkeypatch.setattr(waits, "AFTER", 0.05)
+    monkeypatch.setattr(live, "LASTS", 0.05)
     monkeypatch.setenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL", server.url)
     done = run("creds", "env", "secrets")
     attempts = len(server.connections)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text import members
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.hints import note
@@ -219,7 +220,11 @@ def _refused(answer: requests.Response, login: Login) -> TaskError:
         theirs = note(f"give Airflow's user {login.user} the password that Astro gave it, admin")
         hint = _anew() if login.password_file else theirs
         return TaskError(f"Airflow's API at {login.url} refuses the user {login.user}", hint=hint)
-    said = " ".join(cleaned(answer.text).split())[:300]
+    try:
+        found = members.words(answer.json())
+    except (ValueError, RecursionError):
+        found = answer.text
+    said = " ".join(cleaned(found).split())[:300]
     message = (
         f"Airflow's API answered {answer.status_code} to {answer.request.method} {answer.request.path_url}: {said}"
     )
@@ -319,7 +324,7 @@ def _event(line: Any) -> str:
     if not isinstance(line, dict):
         return str(line)
     raised = [error for error in line.get("error_detail") or () if isinstance(error, dict)]
-    errors = [f"{error.get('exc_type')}: {error.get('exc_value')}" for error in reversed(raised)]
+    errors = [f"{error.get('exc_type')}: {members.told(str(error.get('exc_value')))}" for error in reversed(raised)]
     return "\n".join([str(line.get("event")), *errors])
 
 

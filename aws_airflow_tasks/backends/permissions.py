@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from aws_airflow_tasks.backends import Backend
+from aws_airflow_tasks.backends import ALL, Backend
 
+#: what a row has for a list of every other backend's entries, which may be denied: then it is not known
+ELSEWHERE = "list elsewhere"
 #: by task what it does to entries
 Rows = Mapping[str, tuple[str, ...]]
 #: to the check variable and connection
@@ -27,7 +29,7 @@ OWN: Rows = {
     "secrets.list": ("list",),
     "secrets.get": ("batch", "get"),
     "secrets.history": ("history",),
-    "secrets.lint": ("list", "batch", "get"),
+    "secrets.lint": ("list", "batch", "get", ELSEWHERE),
     "secrets.put": ("batch", "get", "describe", "create", "replace", "restore"),
     "secrets.delete": ("batch", "get", "describe", "delete"),
     "secrets.sync": ("list", "batch", "get", "describe", "create", "replace", "delete", "restore"),
@@ -49,7 +51,9 @@ FOR_ALL = frozenset({"secretsmanager:BatchGetSecretValue", "secretsmanager:ListS
 def actions(backend: Backend, rows: Rows) -> tuple[str, ...]:
     """The IAM actions that tasks take themselves, sorted, each once."""
     words = {word for row in rows.values() for word in row}
-    return tuple(sorted({action for word in words for action in backend.ACTIONS[word]}))
+    others = [each.ACTIONS["list"] for each in ALL.values() if each is not backend] if ELSEWHERE in words else []
+    own = [backend.ACTIONS[word] for word in words - {ELSEWHERE}]
+    return tuple(sorted({action for some in (*own, *others) for action in some}))
 
 
 def policy(

@@ -106,7 +106,7 @@ def secrets_policy(play: Play) -> None:
 def secrets_lint(play: Play) -> None:
     """Read all entries as Airflow would.
 
-    What it could not read or would not find, what .env has too, and what your DAGs name and nobody has.
+    What it could not read or find, what .env or the other backend has too, and what DAGs name and nobody has.
     """
     from aws_airflow_tasks.steps.lint import Lint
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aws_airflow_tasks.backends.many import Listed, Value
-from aws_airflow_tasks.core import Check, TaskError
+from aws_airflow_tasks import backends
+from aws_airflow_tasks.backends.many import Listed, Many, Value
+from aws_airflow_tasks.core import Check, TaskError, sh
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.sources import Unfit, connections, dags
@@ -17,10 +19,13 @@ from aws_airflow_tasks.sources.dags import Use
 from aws_airflow_tasks.sources.reading import ENVIRONMENT
 from aws_airflow_tasks.sources.wanted import Kind
 from aws_airflow_tasks.steps.entries import KINDS, Entries, Shown
-from aws_airflow_tasks.world import files
+from aws_airflow_tasks.text.calling import PREFIX, command, under
+from aws_airflow_tasks.world import aws, endpoints, files
 
 #: how many names a finding has
 MOST = 10
+#: how many entries of a kind are looked at in a backend that Airflow does not ask: ten pages there, or twenty
+MOST_ELSEWHERE = 1_000
 
 Key = tuple[Kind, str]
 
@@ -65,6 +70,9 @@ class Lint:
         beside = _dotenv(site)
         twice = [f"{kind} {key} (.env line {beside[kind, key]})" for kind, key in sorted(there & beside.keys())]
         yield _finding("dotenv", "warning", twice, "in .env too, where Airflow looks only for what the backend has not")
+        for other in backends.MANY.values():
+            if other is not entries.backend:
+                yield from _elsewhere(site, entries, other, there)
         yield from _used(site, there, beside)
 
     def _readable(self, entries: Entries, listed: Mapping[Key, Listed]) -> Iterator[Check]:
@@ -137,6 +145,41 @@ def _dotenv(site: Site) -> dict[Key, int]:
         for start, kind in ENVIRONMENT.items():
             if name.startswith(start):
                 found[kind, name.removeprefix(start).lower()] = dotenv.line(data, name)
+    return found
+
+
+def _elsewhere(site: Site, entries: Entries, other: Many, there: set[Key]) -> Iterator[Check]:
+    """What another backend has under Airflow's prefixes: Airflow asks the one that is set, and no other."""
+    ours, name = entries.backend.NAME, other.NAME
+    try:
+        found = _kept(site, other)
+    except TaskError as error:
+        for check in ("twice", "elsewhere"):
+            yield Check(check, "skipped", f"what {name} has is not known: {error.message}")
+        return
+    twice, alone = ([f"{kind} {key}" for kind, key in sorted(some)] for some in (found & there, found - there))
+    look = sh(f"{PREFIX}BACKEND={{}} ", name) + command("secrets.list")
+    words = f"in {name} too, where Airflow does not look: it reads what {ours} has"
+    yield _finding("twice", "warning", twice, words, f"{look}   # and secrets.delete, likewise, takes one of them")
+    words = f"in {name} alone, where Airflow does not look: it finds none of them"
+    yield _finding("elsewhere", "warning", alone, words, under({"backend": name}, "setup"))
+
+
+def _kept(site: Site, other: Many) -> set[Key]:
+    """The keys of another backend; an account of its own does not wait long for what nothing depends on.
+
+    An endpoint that is set for our backend's service alone is an AWS of its own, which has no other backend.
+    """
+    account, single = aws.connect(site.settings, site.account.identity), backends.ALL[other.NAME]
+    services = [each.read("x").service for each in (site.backend, single) if each]
+    if len({bool(endpoints.of(account.credentials.endpoints, service)) for service in services}) > 1:
+        return set()
+    found = set[Key]()
+    for kind in KINDS:
+        chosen = getattr(site.settings, f"{kind}s_prefix")
+        prefix = single.name(chosen, "")
+        listed = islice(other.listed(account, prefix), MOST_ELSEWHERE) if chosen else ()
+        found |= {(kind, each.name.removeprefix(prefix)) for each in listed if not each.pending_deletion}
     return found
 
 

@@ -120,7 +120,6 @@ def apply(
         except Overtaken as error:
             there = not isinstance(error, Replaced) and _is_there(entries, write)
             return write, None if there else error
-        # (entries, write) else error
         except TaskError as error:
             return write, error
         return write, None

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
+import pytest
+
+from aws_airflow_tasks.steps import lint
 from tests.project import airflow, astro_project, embedded, run
 from tests.steps.test_sync import CANARY, C, Run, V, aws, project, proxy
 from tests.typed import hold
 from tests.world.proxy import Proxy, denying
+from tests.world.server import Embedded
 
 __all__ = ["airflow", "astro_project", "aws", "embedded", "project", "proxy", "run"]
+
+
+@pytest.fixture
+def ssm(embedded: Embedded, astro_project: Path) -> Iterator[Any]:
+    client = boto3.Session().client("ssm", endpoint_url=embedded.url)
+    yield client
+    for page in list(client.get_paginator("describe_parameters").paginate()):
+        for each in page["Parameters"]:
+            client.delete_parameter(Name=each["Name"])
 
 
 def found(run: Run, *flags: str) -> dict[str, tuple[str, str]]:
@@ -109,3 +124,67 @@ def test_what_may_not_be_read_is_said_with_the_policy(project: Path, aws: Any, p
     done = run("secrets.lint")
     assert done.code == 4
     assert '"Action": "secretsmanager:GetSecretValue"' in done.out
+
+
+def test_what_the_other_backend_has_too_or_alone_is_a_warning_that_says_what_airflow_reads(
+    project: Path, aws: Any, ssm: Any, proxy: Proxy, run: Run
+) -> None:
+    for name in ("both", "here"):
+        aws.create_secret(Name=f"{V}{name}", SecretString="x")
+    for name in (f"/{V}both", f"/{V}there", f"/{C}both", "/others/airflow/variables/here"):
+        ssm.put_parameter(Name=name, Value=CANARY, Type="SecureString")
+    done = run("secrets.lint", "--json")
+    assert done.code == 0
+    checks = found(run)
+    assert checks["twice"] == (
+        "warning",
+        "variable both: in parameter-store too, where Airflow does not look: it reads what secrets-manager has",
+    )
+    assert checks["elsewhere"][0] == "warning"
+    assert checks["elsewhere"][1].startswith("connection both; variable there: in parameter-store alone, ")
+    hints = {each["check"]: each["hint"] for each in done.document["checks"]}
+    assert hints["twice"].startswith("INVOKE_AWS_AIRFLOW_BACKEND=parameter-store invoke secrets.list")
+    assert hints["elsewhere"].startswith("export INVOKE_AWS_AIRFLOW_BACKEND=parameter-store && invoke setup")
+    for hint in (hints["twice"], hints["elsewhere"]):
+        hold(hint)
+    assert {operation for operation in proxy.calls if "Parameter" in operation} == {"DescribeParameters"}
+
+
+def test_after_a_switch_to_parameter_store_what_secrets_manager_has_is_named_but_for_what_is_being_deleted(
+    project: Path, aws: Any, ssm: Any, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_BACKEND", "parameter-store")
+    ssm.put_parameter(Name=f"/{V}both", Value="x", Type="SecureString")
+    for name in ("both", "left", "gone"):
+        aws.create_secret(Name=f"{V}{name}", SecretString="x")
+    aws.delete_secret(SecretId=f"{V}gone")
+    checks = found(run)
+    assert checks["twice"][1].startswith("variable both: in secrets-manager too, ")
+    assert checks["elsewhere"][1].startswith("variable left: in secrets-manager alone, ")
+
+
+def test_what_the_other_backend_has_is_asked_with_few_calls_and_may_be_denied(
+    project: Path, ssm: Any, proxy: Proxy, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lint, "MOST_ELSEWHERE", 20)
+    for number in range(60):
+        ssm.put_parameter(Name=f"/{V}k{number:02}", Value="x", Type="String")
+    assert "; and 10 more: " in found(run)["elsewhere"][1]
+    assert proxy.calls["DescribeParameters"] <= 3  # two pages of ten, as moto has them, and one of no connections
+    proxy.rules.append(denying("DescribeParameters", service="ssm"))
+    assert run("secrets.lint").code == 0
+    for check in ("twice", "elsewhere"):
+        status, detail = found(run)[check]
+        assert status == "skipped"
+        assert "what parameter-store has is not known: " in detail
+        assert "ssm:DescribeParameters" in detail
+
+
+def test_an_endpoint_of_one_service_alone_is_not_taken_for_an_aws_with_the_other_backend(
+    project: Path, aws: Any, proxy: Proxy, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", proxy.url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", proxy.url)
+    aws.create_secret(Name=f"{V}a", SecretString="x")
+    assert found(run)["elsewhere"] == ("ok", "none")

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from aws_airflow_tasks.text.from_json import from_json
 
@@ -36,10 +36,15 @@ TYPE = "a conn_type is stored as Airflow reads it: - as _, postgresql as postgre
 ENCODED = (
     "a part with / ? # [ ] @ : or % in it is to be percent-encoded there: / is %2F, ? %3F, # %23, @ %40, : %3A, % %25"
 )
+REPAIRED = "Airflow could not read its URI: what stands before the only @ is stored as login and password"
 
 
 class Unfit(ValueError):  # noqa: N818
     """Airflow could not read it, or not as it is meant; the message is a clause without values."""
+
+
+class Unread(Unfit):
+    """A URI at which Airflow would raise, so that it means nothing to it as it stands there."""
 
 
 def stored(fields: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
@@ -117,13 +122,14 @@ def from_uri(uri: str) -> dict[str, Any]:
     """The fields that Airflow reads from a connection's URI.
 
     Raises:
-        Unfit: it would raise, or read something else than is meant, as a part of it is not percent-encoded.
+        Unfit: it would read something else than is meant, as a part of it is not percent-encoded.
+        Unread: it would raise, for the same reason.
     """
     scheme, parts = _split(uri)
     try:
         port = parts.port
     except ValueError:
-        raise Unfit(f"its host and port cannot be told apart; {ENCODED}") from None
+        raise Unread(f"its host and port cannot be told apart; {ENCODED}") from None
     names = [part.partition("=")[0] for part in parts.query.split("&")]
     cut = "@" not in parts.netloc and ("@" in parts.path or any("@" in name for name in names))
     if parts.fragment or uri.endswith("#") or cut:
@@ -143,6 +149,20 @@ def from_uri(uri: str) -> dict[str, Any]:
     return fields
 
 
+def repaired(uri: str) -> str:
+    """A URI at which Airflow would raise, with login and password percent-encoded; empty: it may be meant otherwise.
+
+    All before its only ``@`` is theirs, but for a query's value in which that may stand. What has a ``%`` may have been
+    encoded in part, and what Airflow does read is not guessed at.
+    """
+    kind, _, rest = uri.partition("://")
+    before, at, after = rest.partition("@")
+    if not at or "@" in after or "://" in rest or "%" in before or "=" in before.partition("?")[2]:
+        return ""
+    login, colon, password = before.partition(":")
+    return f"{kind}://{quote(login, safe='')}{colon}{quote(password, safe='')}@{after}"
+
+
 def _split(uri: str) -> tuple[str, SplitResult]:
     """The type, and the rest of a URI in its parts; the host may have a protocol of its own, which is its scheme."""
     scheme, marks, rest = uri.partition("://")
@@ -155,7 +175,7 @@ def _split(uri: str) -> tuple[str, SplitResult]:
     try:
         return scheme, urlsplit(rest if inner else f"//{rest}")
     except ValueError:
-        raise Unfit(f"it is no URI; {ENCODED}") from None
+        raise Unread(f"it is no URI; {ENCODED}") from None
 
 
 def _host(parts: SplitResult) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from aws_airflow_tasks.patch.dotenv import line as dotenv_line
 from aws_airflow_tasks.patch.dotenv import read as dotenv_read
 from aws_airflow_tasks.sources import connections, documents
-from aws_airflow_tasks.sources.connections import Unfit
+from aws_airflow_tasks.sources.connections import Unfit, Unread
 from aws_airflow_tasks.sources.documents import Member
 from aws_airflow_tasks.sources.wanted import Fault, Kind, Source, Wanted
 from aws_airflow_tasks.text.from_json import from_json
@@ -70,16 +71,18 @@ class _Reading:
         self.faults: list[Fault] = []
         self.notes: Counter[str] = Counter()
 
+    def place(self, line: int) -> str:
+        return f"{self.name} line {line}" if line else self.name
+
     def fault(self, line: int, words: str) -> None:
-        self.faults.append(Fault(f"{self.name} line {line}" if line else self.name, words))
+        self.faults.append(Fault(self.place(line), words))
 
     def want(self, kind: Kind, key: str, line: int, text: Callable[[], str], *, lossy: bool = False) -> None:
         """An entry, unless its text cannot be made or the file has it twice with two values."""
-        place = f"{self.name} line {line}" if line else self.name
         try:
-            self.wanted.append(Wanted(kind, key, text(), place, lossy))
+            self.wanted.append(Wanted(kind, key, text(), self.place(line), lossy))
         except Unfit as unfit:
-            self.faults.append(Fault(place, f"{kind} {key}: {unfit}"))
+            self.fault(line, f"{kind} {key}: {unfit}")
 
     def connection(self, key: str, line: int, fields: Callable[[], Mapping[str, Any]]) -> None:
         def text() -> str:
@@ -94,13 +97,24 @@ class _Reading:
 
         def fields() -> Mapping[str, Any]:
             if not value.lstrip().startswith("{"):
-                return connections.from_uri(value)
+                return self.uri(key, line, value)
             try:
                 return dict(from_json(value))
             except ValueError:
                 raise Unfit("it is no JSON") from None
 
         self.connection(key, line, fields)
+
+    def uri(self, key: str, line: int, value: str) -> Mapping[str, Any]:
+        """As Airflow reads it; or, where it would raise and one thing alone can be meant, that."""
+        try:
+            return connections.from_uri(value)
+        except Unread:
+            if not (encoded := connections.repaired(value)):
+                raise
+        fields = connections.from_uri(encoded)
+        self.notes[f"{self.place(line)}: connection {key}: {connections.REPAIRED}"] += 1
+        return fields
 
     def dotenv(self, data: bytes) -> None:
         """Lines of Airflow's own variables; all others are somebody else's."""
@@ -173,7 +187,8 @@ class _Reading:
             else:
                 self.want("variable", key, member.line, value.variable)
         for key, member, fields in self.named(sections.get("connections"), "conn_id"):
-            self.connection(key, member.line, lambda fields=fields: _astro_fields(fields))  # type: ignore[misc]
+            uri = partial(self.uri, key, member.line)
+            self.connection(key, member.line, partial(_astro_fields, fields, uri))
         if pools := [key for key, _, _ in self.named(sections.get("pools"), "pool_name")]:
             self.notes[f"pools are skipped, no backend has them: {', '.join(pools)}"] += 1
 
@@ -203,7 +218,7 @@ def _field(value: Member) -> Any:
     return value.plain() if value.members is not None or value.items is not None else value.text()
 
 
-def _astro_fields(fields: Mapping[str, Member]) -> Mapping[str, Any]:
+def _astro_fields(fields: Mapping[str, Member], of_uri: Callable[[str], Mapping[str, Any]]) -> Mapping[str, Any]:
     """``conn_host`` … of the Astro CLI, which takes ``conn_uri`` where there is nothing but that."""
     named = {
         "conn_type" if name == "conn_type" else name.removeprefix("conn_"): value for name, value in fields.items()
@@ -212,4 +227,4 @@ def _astro_fields(fields: Mapping[str, Member]) -> Mapping[str, Any]:
     uri = found.pop("uri", None)
     if uri and any(value not in (None, "") for value in found.values()):
         raise Unfit("it has both conn_uri and other fields")
-    return connections.from_uri(uri) if uri else {name: value for name, value in found.items() if value != ""}
+    return of_uri(uri) if uri else {name: value for name, value in found.items() if value != ""}

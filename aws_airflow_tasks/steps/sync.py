@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -12,7 +13,7 @@ from aws_airflow_tasks.backends import limits
 from aws_airflow_tasks.backends.many import Value
 from aws_airflow_tasks.core import Change, Plan, TaskError, sh
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.sources import Fault, Source, Wanted, merged, read
+from aws_airflow_tasks.sources import Fault, Source, Wanted, connections, merged, read
 from aws_airflow_tasks.steps import syncing
 from aws_airflow_tasks.steps.entries import KINDS, OWNER, Entries, Shown
 from aws_airflow_tasks.steps.syncing import Write
@@ -26,6 +27,15 @@ Status = Literal["ok", "create", "differs", "pending", "failed"]
 MOST = 10
 #: so many writes of one secret in an hour leave few of the versions that AWS keeps (100 a day)
 OFTEN = 20
+#: asks for a part of a URI, hidden, and prints it as it is to stand there
+ENCODE = (
+    sh(
+        "{} -c {}",
+        sys.executable,
+        "print(__import__('urllib.parse').parse.quote(__import__('getpass').getpass(), safe=''))",
+    )
+    + "   # encodes a part of a URI"
+)
 
 
 class Found(NamedTuple):
@@ -216,7 +226,9 @@ def _named(entries: Entries, source: Source, again: str) -> dict[str, Wanted]:
         raise TaskError(why, hint=f"{note('fewer of them, then:')}\n{again}")
     if faults:
         more = f"; and {len(faults) - MOST} more" if len(faults) > MOST else ""
-        raise TaskError("; ".join(map(str, faults[:MOST])) + more, hint=f"{note('mend what is named, then:')}\n{again}")
+        encode = [ENCODE] if any(connections.ENCODED in fault.words for fault in faults) else []
+        hint = "\n".join([note("mend what is named, then:"), *encode, again])
+        raise TaskError("; ".join(map(str, faults[:MOST])) + more, hint=hint)
     return names
 
 

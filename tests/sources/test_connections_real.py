@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -94,3 +95,35 @@ def test_a_uri_is_read_as_airflow_reads_it_or_refused(ask: Ask, uri: str) -> Non
         for read in found["read"]:
             read["extra"] = {name: str(value) for name, value in read["extra"].items()}
     assert [comparable(read) for read in found["read"]] == [comparable(meant)] * 2
+
+
+RAW = st.text(alphabet="aB1/:?#[]&+ ü.-_", max_size=8)
+
+
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
+@given(
+    login=RAW.filter(lambda text: ":" not in text),
+    password=RAW,
+    rest=st.sampled_from(["h", "h:8/s?a=b", "/s", "[::1]"]),
+)
+def test_a_uri_is_repaired_only_where_airflow_raises_and_to_what_airflow_reads_of_the_encoded_one(
+    ask: Ask, login: str, password: str, rest: str
+) -> None:
+    raw = f"http://{login}:{password}@{rest}"
+    encoded = f"http://{quote(login, safe='')}:{quote(password, safe='')}@{rest}"
+    if not (repaired := _repaired(raw)):
+        return
+    assert isinstance(ask(uri=raw)["meant"], str)
+    stored, _ = connections.stored(connections.from_uri(repaired))
+    found = ask(uri=encoded, stored=stored)
+    assert [comparable(read) for read in found["read"]] == [comparable(found["meant"])] * 2
+
+
+def _repaired(raw: str) -> str:
+    try:
+        connections.from_uri(raw)
+    except connections.Unread:
+        return connections.repaired(raw)
+    except Unfit:
+        pass
+    return ""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aws_airflow_tasks.sources import Source, Wanted, connections, merged, read
@@ -192,12 +192,15 @@ SECRET = "S3CRETS3CRET"
         ("x.yaml", "airflow:\n  variables:\n  - {variable_name: n, variable_value: 0123}\n", "variable n: not every"),
         ("x.yaml", "airflow:\n  variables:\n  - variable_name: n\n", "x.yaml line 3: variable n has no value"),
         ("x.yaml", "airflow:\n  variables:\n  - variable_name: [n]\n", "x.yaml line 3: variable_name: a field is"),
-        ("x.env", "a=http://u:%s/x@h\n", "x.env line 1: connection a: its host and port cannot be told apart"),
+        ("x.env", "a=http://u:%s%2F/x@h\n", "x.env line 1: connection a: its host and port cannot be told apart"),
+        ("x.env", "a=http://u:%s/x\n", "x.env line 1: connection a: its host and port cannot be told apart"),
+        ("x.env", "a=http://u:%s/x@h@i\n", "x.env line 1: connection a: its host and port cannot be told apart"),
+        ("x.env", "a=http://h:%s/x?mail=me@x\n", "x.env line 1: connection a: its host and port cannot be told apart"),
         ("x.env", "a=http://u:12/%s@h\n", "connection a: Airflow would cut it off"),
         ("x.env", "a=http://u:12?%s@h\n", "connection a: Airflow would cut it off"),
         ("x.env", "a=http://u:12#%s@h\n", "connection a: Airflow would cut it off"),
         ("x.env", "a=http://u:12?a=1&%s@h?b=1\n", "connection a: Airflow would cut it off"),
-        ("x.env", "a=http://u:[%s@h\n", "connection a: it is no URI"),
+        ("x.env", "a=http://u:[%40%s@h\n", "connection a: it is no URI"),
         ("x.env", "a=http://http://h\n", "connection a: it has :// more than once"),
         ("x.env", "a=%s\n", "x.env line 1: it is of no form that is known"),
         (".env", "AIRFLOW_CONN_A={%s\n", ".env line 1: connection a: it is no JSON"),
@@ -210,6 +213,39 @@ def test_what_cannot_be_used_is_named_by_its_place_and_never_by_its_value(name: 
     assert len(found.faults) == 1
     assert fault in str(found.faults[0])
     assert SECRET not in repr(found)
+
+
+PLAIN = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="%@=\"'{"), max_size=8)
+
+
+@given(login=PLAIN.filter(lambda text: ":" not in text), password=PLAIN, rest=st.sampled_from(["h", "h:8/s?a=b"]))
+def test_a_uri_at_which_airflow_raises_means_login_and_password_before_its_only_at_sign(
+    login: str, password: str, rest: str
+) -> None:
+    uri = f"http://{login}:{password}@{rest}"
+    assume("://" not in f"{login}:{password}")
+    found = read("x.env", f"a={uri}".encode())
+    note = f"x.env line 1: connection a: {connections.REPAIRED}"
+    if note in found.notes:
+        with pytest.raises(connections.Unread):
+            connections.from_uri(uri)
+        made = fields(found)["a"]
+        assert [made.get(name, "") for name in ("login", "password", "host")] == [login, password, "h"]
+
+
+@pytest.mark.parametrize("password", ["p/w", "p#w", "p?w", "p[w", "p:/w"])
+def test_a_password_that_is_not_encoded_is_stored_as_it_is_meant_where_airflow_could_not_read_it(password: str) -> None:
+    uri = f"postgres://me:{password}@h:5432/db"
+    one = f"airflow:\n  connections:\n  - conn_id: a\n    conn_uri: '{uri}'\n"
+    for name, text in (("x.env", f"a={uri}\n"), ("airflow_settings.yaml", one)):
+        assert fields(read(name, text.encode()))["a"] == {
+            "conn_type": "postgres",
+            "host": "h",
+            "login": "me",
+            "password": password,
+            "schema": "db",
+            "port": 5432,
+        }
 
 
 def test_files_are_one_wish_and_a_clash_names_both_places() -> None:

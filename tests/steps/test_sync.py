@@ -14,6 +14,7 @@ import pytest
 from aws_airflow_tasks.steps.entries import OWNER
 from aws_airflow_tasks.world import cli
 from tests.project import Done, airflow, astro_project, embedded, run
+from tests.typed import hold
 from tests.world.proxy import Body, Proxy, Refusal, before, denying
 from tests.world.server import REAL_SPAWN, Embedded
 
@@ -179,6 +180,24 @@ def test_a_file_that_cannot_be_used_keeps_everything_from_being_written(project:
     ).out.replace("\n", " ")
     assert "variable b: its value is empty" in run("secrets.sync", "w.json").out
     assert held(aws) == {}
+
+
+def test_a_uri_that_is_not_encoded_is_repaired_and_named_or_refused_with_what_encodes_it(
+    project: Path, aws: Any, run: Run
+) -> None:
+    (project / "c.env").write_text(f"a=http://u:{CANARY}/x@h\n")
+    done = run("secrets.sync", "c.env")
+    assert done.code == 0
+    assert CANARY not in done.out + done.err
+    assert "c.env line 1: connection a: Airflow could not read its URI" in " ".join(done.out.split())
+    assert json.loads(held(aws)[f"{C}a"])["password"] == f"{CANARY}/x"
+    (project / "c.env").write_text(f"b=http://u:12/{CANARY}@h\n")
+    error = run("secrets.sync", "c.env", "--json").document["steps"][-1]["error"]
+    assert "/ is %2F" in error["message"]
+    hold(error["hint"])
+    encode = error["hint"].splitlines()[1]
+    typed = subprocess.run(["sh", "-c", encode], input="p/w\n", capture_output=True, text=True, start_new_session=True)
+    assert typed.stdout == "p%2Fw\n"
 
 
 def test_a_file_that_git_tracks_is_refused_unless_yes(

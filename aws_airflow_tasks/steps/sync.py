@@ -120,7 +120,7 @@ class Sync:
             after="".join(f"  {write.said}\n" for write in writes),
             apply=apply,
             receipt=receipt,
-            reason=", ".join(parts) + _estimate(len(writes), rate),
+            reason=", ".join(parts) + (f" ({long})" if (long := syncing.estimate(len(writes), rate)) else ""),
             ask=f"Delete {counted(deleted, entries.backend.ENTRY)}, ours and not wanted?" if deleted else "",
         )
 
@@ -233,7 +233,7 @@ def _named(entries: Entries, source: Source, again: str) -> dict[str, Wanted]:
 
 
 def _judged(entries: Entries, names: Mapping[str, Wanted]) -> Iterator[Found]:
-    for name, value in entries.values(names):
+    for name, value in pace.counted(entries.values(names), len(names), lambda: "read"):
         wanted = names[name]
         if value is None:
             yield Found(wanted, name, "create")
@@ -259,7 +259,7 @@ def _decided(entries: Entries, found: Sequence[Found], again: str) -> tuple[list
         except TaskError as error:
             return each, error
 
-    for each, answer in pace.gathered(ours, unlike):
+    for each, answer in pace.counted(pace.gathered(ours, unlike), len(unlike), lambda: "looked at"):
         if isinstance(answer, TaskError):
             failed[each.name] = answer
         elif answer or (entries.settings.override and each.status == "differs"):
@@ -297,14 +297,6 @@ def _some(names: Iterable[str]) -> str:
     known = list(names)
     more = f" and {len(known) - MOST} more" if len(known) > MOST else ""
     return ", ".join(known[:MOST]) + more
-
-
-def _estimate(writes: int, rate: float) -> str:
-    seconds = writes / rate
-    if seconds < 5:
-        return ""
-    long = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
-    return f" (about {long} at AWS's {rate:.0f} writes a second)"
 
 
 def _often(site: Site, writes: Sequence[Write]) -> list[str]:

@@ -21,7 +21,8 @@ from aws_airflow_tasks.world.endpoints import EVERYTHING
 from aws_airflow_tasks.world.journal import Action, Journal, Line
 
 log = logging.getLogger("aws_airflow_tasks")
-TOLD = 2.0
+#: seconds of writes that are no news
+SHORT = 5.0
 
 
 class Write(NamedTuple):
@@ -124,15 +125,22 @@ def apply(
             return write, error
         return write, None
 
-    told = time.monotonic()
-    for count, (write, error) in enumerate(pace.gathered(make, writes), 1):
+    def said() -> str:
+        return "written" + (f", {len(failed)} failed" if failed else "")
+
+    if long := estimate(len(writes), rate):
+        log.info("%s to write, %s", len(writes), long)
+    for write, error in pace.counted(pace.gathered(make, writes), len(writes), said):
         done(write, error)
         if error:
             failed[write.name] = error
-        if time.monotonic() - told >= TOLD:
-            told = time.monotonic()
-            log.info("%s of %s written%s", count, len(writes), f", {len(failed)} failed" if failed else "")
     return failed
+
+
+def estimate(writes: int, rate: float) -> str:
+    """How long the writes will take, at ``rate`` a second; empty: a moment."""
+    seconds = writes / (pace.SHARE * rate)
+    return f"{pace.about(seconds)} at AWS's {rate:.0f} writes a second" if seconds >= SHORT else ""
 
 
 def _made(entries: Entries, book: Journal, turn: pace.Pace, write: Write) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 import boto3
 import pytest
 
+from aws_airflow_tasks.steps import syncing
 from aws_airflow_tasks.steps.entries import OWNER
-from aws_airflow_tasks.world import cli
+from aws_airflow_tasks.world import cli, pace
 from tests.project import Done, airflow, astro_project, embedded, run
 from tests.typed import hold
 from tests.world.proxy import Body, Proxy, Refusal, before, denying
@@ -92,6 +94,24 @@ def test_entries_are_made_changed_and_left_as_the_files_say_and_the_second_run_c
     assert third.document["steps"][-1]["reason"] == "1 updated, 2 as wanted"
     assert held(aws)[f"{V}a"] == f"{CANARY}2"
     assert CANARY not in "".join(part.out + part.err for part in (done, again, third))
+
+
+def test_writes_that_take_long_are_estimated_first_and_counted_as_they_are_made(
+    project: Path, aws: Any, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LASTS", "EVERY"):
+        monkeypatch.setattr(pace, name, 0)
+    monkeypatch.setattr(syncing, "SHORT", 0)
+    heard: list[str] = []
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", lambda record: heard.append(record.getMessage()))
+    monkeypatch.setattr(syncing.log, "handlers", [handler])
+    written(project, a=CANARY, b="2", c="3")
+    run("secrets.sync", "v.json")
+    said = [line for line in heard if "writ" in line]
+    assert said[0] == "3 to write, about 1 s at AWS's 45 writes a second"
+    assert [line.partition(",")[0] for line in said[1:]] == ["1 of 3 written", "2 of 3 written"]
+    assert CANARY not in "".join(heard)
 
 
 def test_check_says_what_would_change_and_changes_nothing(project: Path, aws: Any, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks.world.pace import SHARE, Pace, gathered
+from aws_airflow_tasks.world.pace import SHARE, Pace, about, counted, gathered
 
 
 class Clock:
@@ -76,3 +77,31 @@ def test_an_error_ends_the_work_and_what_was_not_begun_is_left() -> None:
 def test_several_are_at_work_at_once() -> None:
     both = threading.Barrier(2, timeout=60)
     assert list(gathered(lambda _: both.wait() >= 0, range(4), workers=2)) == [True] * 4
+
+
+def coming(total: int, clock: Clock) -> Iterator[int]:
+    for number in range(total):
+        clock.sleep(0.5)
+        yield number
+
+
+@pytest.mark.parametrize(
+    ("total", "first", "lines"),
+    [(6, [], 0), (100, ["6 of 100 done, about 47 s left", "8 of 100 done, about 46 s left"], 47)],
+)
+def test_what_lasts_is_counted_aloud_every_second_with_what_is_left_and_what_is_over_soon_is_not(
+    caplog: pytest.LogCaptureFixture, total: int, first: list[str], lines: int
+) -> None:
+    caplog.set_level(logging.INFO, logger="aws_airflow_tasks")
+    clock = Clock()
+    found = counted(coming(total, clock), total, lambda: "done", lambda: clock.now)
+    assert list(found) == list(range(total))
+    assert caplog.messages[:2] == first
+    assert len(caplog.messages) == lines
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.2, "about 1 s"), (89, "about 89 s"), (95, "about 2 min"), (3583, "about 60 min")]
+)
+def test_a_duration_is_said_as_a_person_would(seconds: float, said: str) -> None:
+    assert about(seconds) == said

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import NOT_NEEDED, Change, Check, Result, Status, Stopwatch, TaskError
+from aws_airflow_tasks.steps.layers import unproved
 from aws_airflow_tasks.text.layout import MARGIN, Layout, laid, shortened, wrapped
 from aws_airflow_tasks.text.palette import UNNEEDED
 from aws_airflow_tasks.text.printable import printable
@@ -195,7 +196,7 @@ def document(
             "seconds": round(seconds, 3),
             "recap": counts(results, checks),
             "steps": [_step(result) for result in results],
-            "checks": [_check(found) for found in checks],
+            "checks": [_check(found) for found in checks or unproved(results)],
             "error": _error(error),
             "next": [command for note in notes for command in note.commands],
             **extra,

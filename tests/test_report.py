@@ -123,6 +123,19 @@ def test_the_recap_of_a_person_and_of_a_program_count_every_step_check_and_warni
     assert said == {word: str(count) for word, count in found.items() if count or word != "warnings"}
 
 
+def test_the_document_of_a_proof_that_had_no_turn_names_the_layer_and_counts_the_step_alone() -> None:
+    failed = Result("creds", "failed", error=TaskError("no keys", hint="aws configure"))
+    results = [failed, Result("verify", "skipped", reason="creds failed")]
+    document = schema.held(
+        report.document(
+            "verify", check=False, code=1, seconds=0, results=results, checks=[], error=None, notes=[], extra={}
+        )
+    )
+    first = document["checks"][0]
+    assert (first["check"], first["status"], first["detail"]) == ("host-identity", "failed", "no keys")
+    assert document["recap"]["failed"] == 1
+
+
 def test_a_failed_proof_never_ends_in_nothing_failed() -> None:
     proof = [Check("dag-run", "failed"), Check("backend", "ok"), Check("provider", "warning")]
     assert report.recap_line([], proof, 3.21) == "recap: ok=1 changed=0 skipped=0 failed=1 warnings=1 in 3.2s"

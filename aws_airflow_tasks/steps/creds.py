@@ -16,6 +16,7 @@ from aws_airflow_tasks.core import Change, Plan, TaskError, sh
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import LOGIN, Site
 from aws_airflow_tasks.steps import choosing, init, staging
+from aws_airflow_tasks.steps.layers import UNCHECKED
 from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import cli, delivery, identity, sessions
 from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable
@@ -126,7 +127,7 @@ def _unchecked(site: Site, error: Unreachable) -> Plan:
         _telling(staging.changes(site), "not checked", _origins(site)) if stages else (),
         target=f"profile {site.credentials.profile}",
         reason=f"not checked; {_origins(site, named=True)}",
-        warnings=(f"{error.message}; steps that need only files go on{unknown}", *_warnings(site)),
+        warnings=(f"{error.message}; {UNCHECKED}{unknown}", *_warnings(site)),
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from aws_airflow_tasks.core import Check
+from aws_airflow_tasks.core import Check, Result
+from aws_airflow_tasks.world.causes import Unreachable
 
 #: each layer of ``verify``, in its order -> the layers without which it can only fail, or would say nothing
 NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -22,6 +23,16 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "dag-run": ("backend",),
 }
 LAYERS = tuple(NEEDS)
+#: what `creds` warns of where nothing tells who we are
+UNCHECKED = "steps that need only files go on"
+#: by step before the proof the layer that proves what the step ensures
+OF_STEPS: Mapping[str, str] = {
+    "creds": "host-identity",
+    "secrets": "raw-secret",
+    "provider": "provider",
+    "start": "runtime-healthy",
+    **dict.fromkeys(("init", "mount", "env", "dag"), "files-converged"),
+}
 
 
 def cause(layer: str, failed: Collection[str]) -> str:
@@ -58,3 +69,19 @@ def _skipped(layers: Iterable[str], failed: Collection[str], told: set[str]) -> 
         if layer not in told and (why := cause(layer, failed)):
             told.add(layer)
             yield Check(layer, "skipped", f"{why} failed")
+
+
+def unproved(results: Sequence[Result]) -> list[Check]:
+    """What the proof would have said first that had no turn, since a step before it failed; none where it had one.
+
+    Args:
+        results: those of a command line's steps.
+    """
+    left_out = any(each.step == "verify" and each.status == "skipped" for each in results)
+    failed = next((each for each in results if each.error and each.step in OF_STEPS), None)
+    if not (left_out and failed and failed.error):
+        return []
+    unknown = any(UNCHECKED in said for each in results for said in each.warnings)
+    silent = isinstance(failed.error, Unreachable)  # `creds` only warns then, as a step that needs AWS will fail
+    layer = OF_STEPS["creds" if silent and unknown else failed.step]
+    return list(ended([Check(layer, "failed", failed.error.message, failed.error.hint)]))

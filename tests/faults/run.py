@@ -18,16 +18,6 @@ from tests.faults.typing_hints import is_note, type_in
 
 #: a mended fault may show a second one that was behind it
 TIMES = 2
-#: by step before the proof the layer that proves what it does
-STEPS = {
-    "creds": "host-identity",
-    "secrets": "raw-secret",
-    "provider": "provider",
-    "start": "runtime-healthy",
-    **dict.fromkeys(("init", "mount", "env", "dag"), "files-converged"),
-}
-#: what `creds` warns of where nothing tells who we are; a later step fails then
-UNCHECKED = "steps that need only files go on"
 
 
 class Seen(NamedTuple):
@@ -91,16 +81,13 @@ def _mended(bed: Bed, command: str, code: int) -> str:
 
 
 def first(document: Mapping[str, Any]) -> tuple[str, str, str]:
-    """What failed first: its layer, cause and command; a step before the proof stands for the layer that needs it."""
+    """What failed first: its layer, cause and command."""
     for check in document.get("checks", ()):
         if check["status"] == "failed":
             return check["check"], check["detail"], check.get("hint") or ""
-    steps = document.get("steps", ())
-    unchecked = any(UNCHECKED in said for step in steps for said in step["warnings"])
-    for step in steps:
+    for step in document.get("steps", ()):
         if step.get("error"):
-            name = "creds" if unchecked else step["step"]
-            return STEPS.get(name, name), step["error"]["message"], step["error"].get("hint") or ""
+            return step["step"], step["error"]["message"], step["error"].get("hint") or ""
     error = document.get("error") or {}
     return "", error.get("message", ""), error.get("hint", "")
 

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks.core import Check
-from aws_airflow_tasks.steps.layers import LAYERS, NEEDS, cause, ended
+from aws_airflow_tasks import menu
+from aws_airflow_tasks.core import Check, Result, TaskError
+from aws_airflow_tasks.steps.layers import LAYERS, NEEDS, OF_STEPS, UNCHECKED, cause, ended, unproved
+from aws_airflow_tasks.tasks import ordered
+from aws_airflow_tasks.world.causes import Unreachable
 
 SERVICES = ("scheduler", "triggerer")
 SEEN_INSIDE = LAYERS[LAYERS.index("mount") : LAYERS.index("backend")]
@@ -89,3 +92,34 @@ def test_every_layer_is_told_in_its_order_and_a_failure_never_under_one_that_it_
 def test_a_layer_needs_only_what_stands_before_it() -> None:
     for layer, needs in NEEDS.items():
         assert all(LAYERS.index(each) < LAYERS.index(layer) for each in needs), layer
+
+
+def before_the_proof(step: str, error: TaskError | None = None, *warnings: str) -> list[Result]:
+    """The results of a command line whose proof had no turn, as a step failed."""
+    known = Result("creds", "ok", warnings=warnings)
+    failed = Result(step, "failed", error=error or TaskError("why", hint="a command"))
+    return [known, failed, Result("verify", "skipped", reason=f"{step} failed")]
+
+
+@pytest.mark.parametrize("step", OF_STEPS)
+def test_a_step_that_fails_before_the_proof_is_told_as_the_layer_that_proves_it(step: str) -> None:
+    first, *others = unproved(before_the_proof(step))
+    assert first == Check(OF_STEPS[step], "failed", "why", "a command")
+    assert {check.detail for check in others} <= {f"{OF_STEPS[step]} failed"}
+
+
+def test_every_step_before_the_proof_has_its_layer() -> None:
+    assert {task.name for task in ordered(menu.verify.pre)} == OF_STEPS.keys()
+
+
+def test_where_nothing_tells_who_we_are_the_step_that_fails_of_it_is_no_other_layer() -> None:
+    warned = f"AWS cannot be reached: no answer from https://sts; {UNCHECKED}"
+    silent, denied = Unreachable("AWS has trouble of its own"), TaskError("not allowed")
+    assert unproved(before_the_proof("secrets", silent, warned))[0].check == "host-identity"
+    assert unproved(before_the_proof("secrets", denied, warned))[0].check == "raw-secret"
+    assert unproved(before_the_proof("secrets", silent))[0].check == "raw-secret", "it is known who we are"
+
+
+def test_a_proof_that_was_left_out_as_asked_or_that_nobody_wanted_says_nothing() -> None:
+    assert unproved([Result("verify", "skipped", reason="check mode")]) == []
+    assert unproved(before_the_proof("creds")[:-1]) == []

@@ -208,7 +208,7 @@ def _not_found(site: Site, answers: Mapping[str, Any], whose: str, kind: str, na
     if "error" in answer:
         told = diagnosis.met(site, SCHEDULER, answer["error"], entry=_entry(site, kind))
     detail = f"{whose}{answers['backend'] or 'no backend'} on {kind} {name}: {told.message}"
-    return Check("backend", "failed", detail, told.hint or command("env secrets"), SCHEDULER)
+    return Check("backend", "failed", detail, told.hint or command("env start", "--override"), SCHEDULER)
 
 
 def _entry(site: Site, kind: str) -> str:

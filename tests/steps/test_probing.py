@@ -263,6 +263,7 @@ def test_a_name_that_multi_team_mode_refuses_is_told_as_the_reason(
     assert found.status == "failed"
     assert found.detail.startswith(said or "SecretsManagerBackend on variable ours--check: it found none")
     assert ("CHECK_VARIABLE=another_name" in found.hint) == multi_team
+    assert multi_team or found.hint == "invoke env start --override", "`env secrets` has just found nothing to do"
 
 
 def test_a_probe_that_cannot_run_is_an_error_with_its_last_line(expected: Expected) -> None:

@@ -140,8 +140,11 @@ class Delete:
         if typed is None and entries.settings.yes:
             return
         if typed != self._key:
+            override = " --override" if entries.settings.override else ""
             said = "that is another name" if typed is not None else "there is no terminal to type its name on"
-            raise TaskError(f"{said}: {entries.backend.ENTRY} {write.name} stays", hint=f"{self._again} --yes")
+            raise TaskError(
+                f"{said}: {entries.backend.ENTRY} {write.name} stays", hint=f"{self._again}{override} --yes"
+            )
 
     def _told(self, status: str) -> None:
         self.entries = [Shown(self._key, self._kind, status).document]

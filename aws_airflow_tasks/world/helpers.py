@@ -60,7 +60,8 @@ class Helper(NamedTuple):
 
     def failed(self, why: str, hint: str = "") -> TaskError:
         """The error that it ``why``; without another hint it is to be run by hand, where it can show and ask."""
-        return TaskError(f"{self} {why}", hint=hint or self.typed or by_hand(self.profile))
+        shown = f"{by_hand(self.profile)}   # it shows why; unless that has mended it, then: {edit_config()}"
+        return TaskError(f"{self} {why}", hint=hint or self.typed or shown)
 
 
 def of(profile: str, command: str, split: Callable[[str], list[str]]) -> Helper:

@@ -73,6 +73,8 @@ def _one(bed: Bed, words: list[str], answers: str) -> Done | None:
     if words[:1] == ["export"]:
         bed.variables |= dict(word.split("=", 1) for word in words[1:])
         return Done(0, "", "")
+    if "secrets.delete" in words:  # what a person is asked at a terminal, to type the entry's name, is agreed to
+        words = [*words, "--yes"]
     words = [re.sub(r"\$\{EDITOR:-vi\}", "true", os.path.expandvars(word)) for word in words]
     return bed.run(words, variables, answers) if words else None
 

@@ -139,7 +139,14 @@ def test_a_deletion_can_be_taken_back_by_undo(project: Path, aws: Any, run: Run)
 
 @pytest.mark.parametrize(
     ("answer", "flags", "gone"),
-    [("x", (), True), ("y", (), False), (None, (), False), (None, ("--yes",), True), ("y", ("--yes",), False)],
+    [
+        ("x", (), True),
+        ("y", (), False),
+        (None, (), False),
+        (None, ("--override",), False),
+        (None, ("--yes",), True),
+        ("y", ("--yes",), False),
+    ],
 )
 def test_a_deletion_for_good_takes_the_typed_name_or_yes_where_nobody_can_type(
     project: Path,
@@ -155,7 +162,8 @@ def test_a_deletion_for_good_takes_the_typed_name_or_yes_where_nobody_can_type(
     done = run("secrets.delete", "x", "--now", *flags)
     assert (done.code == 0) == gone
     assert (held(aws) == {}) == gone
-    assert gone or "secrets.delete x --now --yes" in done.out
+    kept = " --override" if "--override" in flags else ""
+    assert gone or f"secrets.delete x --now{kept} --yes" in done.out, "without it somebody else's entry would stay"
 
 
 def test_check_mode_of_a_single_entry_changes_nothing(project: Path, aws: Any, run: Run) -> None:

@@ -237,7 +237,7 @@ def _dag_run(site: Site, expected: Expected, run: DagRun, lines: Sequence[str]) 
             detail = f"{run.run_id} succeeded, but its log cannot be read: {telling(chr(10).join(lines), UNREADABLE)}"
             return Check("dag-run", "failed", detail, f"{command('stop')} && {command('start')}")
         detail = f"{run.run_id} succeeded, but printed another value than the backend has"
-        return Check("dag-run", "failed", detail, command("dag", "--diff"))
+        return Check("dag-run", "failed", detail, dag_runs.anew())
     if expected.key:
         return Check("dag-run", "ok", f"printed what tells the value of variable {site.settings.check_variable}")
     return Check("dag-run", "ok", f"printed: variable {site.settings.check_variable} = {expected.variable}")

@@ -83,6 +83,11 @@ def _await_end(api: Api, dag_id: str, run_id: str) -> str:
     return state
 
 
+def anew() -> str:
+    """What puts the example DAG as it ships in the place of one that was edited, which `dag` alone keeps."""
+    return f"{command('dag', '--override')}   # `{command('undo')}` gives yours back"
+
+
 def _schedules_not(api: Api) -> bool:
     return any(each.startswith("scheduler") for each in api.down())
 
@@ -113,4 +118,4 @@ def _raise_unimported(api: Api, dag_id: str) -> None:
         errors = api.import_errors()
     for error in errors:
         if error.file.endswith(f"{dag_id}.py"):
-            raise TaskError(f"{error.file} cannot be imported: {error.cause}", hint=command("dag", "--diff"))
+            raise TaskError(f"{error.file} cannot be imported: {error.cause}", hint=anew())

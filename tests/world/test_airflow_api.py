@@ -280,8 +280,11 @@ def test_a_dag_that_cannot_be_imported_is_said_with_the_last_line_of_the_traceba
     error = {"filename": "dags/d.py", "stack_trace": "Traceback:\n  File x\nModuleNotFoundError: No module named 'y'\n"}
     other = {"filename": "dags/other.py", "stack_trace": "SyntaxError"}
     server.answers[f"GET {prefix(major)}/importErrors"] = (200, {"import_errors": [other, error]})
-    with pytest.raises(TaskError, match=r"dags/d\.py cannot be imported: ModuleNotFoundError: No module named 'y'"):
+    with pytest.raises(
+        TaskError, match=r"dags/d\.py cannot be imported: ModuleNotFoundError: No module named 'y'"
+    ) as caught:
         dag_runs.run(connected(server, major), "d")
+    assert caught.value.hint.startswith("invoke dag --override   #"), "`dag` alone keeps what was edited"
 
 
 HEALTHY = {

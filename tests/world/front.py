@@ -47,7 +47,7 @@ class Front:
 
 
 @contextlib.contextmanager
-def front(url: str, port: int = 0) -> Iterator[Front]:
+def front(url: str, port: int = 0, host: str = "127.0.0.1") -> Iterator[Front]:
     """A front of the AWS at ``url``; at a port of its own choice, or that one."""
     state = Front()
 
@@ -88,5 +88,5 @@ def front(url: str, port: int = 0) -> Iterator[Front]:
         def log_message(self, *_: object) -> None:
             """Keep the test's output its own."""
 
-    with serving(Handler, port) as state.url:
+    with serving(Handler, port, host) as state.url:
         yield state

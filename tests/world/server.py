@@ -80,13 +80,13 @@ def stand_in() -> Iterator[StandIn]:
 
 
 @contextlib.contextmanager
-def serving(handler: type[http.server.BaseHTTPRequestHandler], port: int = 0) -> Iterator[str]:
-    """An HTTP server on 127.0.0.1 in a thread of its own; its URL."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+def serving(handler: type[http.server.BaseHTTPRequestHandler], port: int = 0, host: str = "127.0.0.1") -> Iterator[str]:
+    """An HTTP server at an address of this host in a thread of its own; its URL."""
+    server = http.server.ThreadingHTTPServer((host, port), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://{host}:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

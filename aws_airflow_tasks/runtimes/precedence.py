@@ -100,7 +100,7 @@ def neutral(name: str, ours: Ours) -> str | None:
     if argument := re.fullmatch(f"{BACKEND}_KWARG__(.+)", name):
         value = {"role_arn": "", **_mapping(ours.lines.get(KWARGS, ""))}.get(argument[1].lower())
         return None if value is None else str(value)
-    if name == "AWS_DEFAULT_PROFILE":
+    if name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         return ours.lines.get("AWS_PROFILE", "default")
     return "false" if name in (_IGNORE, "AWS_EC2_METADATA_DISABLED") else ""
 
@@ -123,6 +123,11 @@ def _no_metadata(name: str, there: Variables, ours: Ours) -> bool:
 
 def _another_profile(name: str, there: Variables, ours: Ours) -> bool:
     return there[name] not in ours.profiles
+
+
+def _no_such_profile(name: str, there: Variables, ours: Ours) -> bool:
+    """Whether what needs no name of a profile has one; a line of ours would be judged as such."""
+    return name not in ours.lines and _another_profile(name, there, ours)
 
 
 def _another_endpoint(name: str, there: Variables, ours: Ours) -> bool:
@@ -203,6 +208,7 @@ _PREFIXES = {"connections_prefix": "airflow/connections", "variables_prefix": "a
 
 ROWS: tuple[Row, ...] = (
     Row("AWS_ACCESS_KEY_ID", "botocore takes keys in the environment before any profile", _set),
+    Row("AWS_PROFILE", "botocore looks for this profile, which is not among those that Airflow has", _no_such_profile),
     Row("AWS_DEFAULT_PROFILE", "botocore takes this profile before AWS_PROFILE", _another_profile),
     Row(
         "AWS_WEB_IDENTITY_TOKEN_FILE",

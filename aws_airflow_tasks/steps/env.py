@@ -40,7 +40,8 @@ def plan(site: Site) -> Plan:
     """
     lines, known, data = wanted(site), site.delivered, site.read(ENV)
     there, beneath, kept = _read(site.runtime, data), places.beneath(site), ours(site, lines)
-    found = precedence.find({name: each.value for name, each in beneath.items()} | there, kept)
+    judged = {name: value for name, value in there.items() if name != PROFILE or lines[PROFILE]}  # or taken out
+    found = precedence.find({name: each.value for name, each in beneath.items()} | judged, kept)
     conflicts = [each for each in found if each.weight == "conflict"]
     lines |= _over(site, kept, [each for each in conflicts if each.name in beneath], beneath, there)
     unwelcome = {each.name: each.means for each in conflicts if each.name not in beneath}
@@ -199,8 +200,10 @@ def objection(site: Site, key: str, current: str, wanted_value: str | None) -> s
     Of the backend's arguments the person may have others, and further ones, that come to the same; where the profile
     needs no line, one that names what the copy has.
     """
+    if key == PROFILE and current in _profiles(site):
+        return ""
     if key == PROFILE and wanted_value is None:
-        return "" if current in _profiles(site) else dotenv.instead(key, current, None)
+        return dotenv.instead(key, current, None)
     if key != KWARGS or wanted_value is None or not current:
         return dotenv.difference(key, current, wanted_value)
     said = _against(site, current, wanted_value)

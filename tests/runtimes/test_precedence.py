@@ -157,6 +157,16 @@ def test_botocore_resolves_something_else_just_where_the_table_says_so(ours: Our
     assert [(each, bool(find({**ours.lines, **each}, ours))) for each, _ in truth] == truth
 
 
+def test_what_needs_no_name_of_a_profile_is_led_astray_by_one_that_is_not_there(ours: Ours, tmp_path: Path) -> None:
+    ours = without_profile(ours)
+    named = [{"AWS_PROFILE": name} for name in ("nobody", "", "default")]
+    environments = [environment(ours, each, tmp_path) for each in ({}, *named)]
+    reference, *answers = asked(sys.executable, BOTOCORE, environments)
+    told = [[each.name for each in find({**ours.lines, **name}, ours)] for name in named]
+    assert [bool(names) for names in told] == [answer != reference for answer in answers] == [True, True, False]
+    assert neutral("AWS_PROFILE", ours) == "default"
+
+
 def test_without_what_the_table_finds_or_with_a_neutral_value_botocore_resolves_what_is_ours(
     ours: Ours, tmp_path: Path
 ) -> None:
@@ -405,6 +415,7 @@ def test_a_token_is_no_matter_where_the_profile_itself_assumes_a_role(ours: Ours
 def test_every_row_is_tried(ours: Ours) -> None:
     tried = [find({**ours.lines, **each}, ours) for each in (*AWS, *AIRFLOWS)]
     tried += [find({**ours.lines, **each}, with_endpoint(ours)) for each in AWS]
+    tried += [find({**ours.lines, "AWS_PROFILE": "nobody"}, without_profile(ours))]
     told = {(finding.means, finding.weight) for findings in tried for finding in findings}
     metadata = {row for row in ROWS if "metadata" in row.means}
     session_factory = {row for row in ROWS if row.name == precedence.SESSION_FACTORY}

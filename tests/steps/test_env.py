@@ -96,6 +96,7 @@ BENEATH = {
         "AWS_DEFAULT_PROFILE",
         "default",
     ),
+    "a profile that the copy has not": ("Dockerfile", "ENV AWS_PROFILE=staging\n", 2, "AWS_PROFILE", "default"),
     "airflow.cfg": (
         "airflow.cfg",
         "[workers]\n# mine\nsecrets_backend = a.B\n",
@@ -138,6 +139,16 @@ def test_what_an_image_sets_and_env_wins_over_is_no_conflict(in_docker: Path, ru
         file.write("ENV AWS_DEFAULT_REGION=us-east-2 AWS_DEFAULT_PROFILE=staging AWS_REGION=us-east-2\n")
     (in_docker / ".env").write_text("AWS_DEFAULT_PROFILE=default\n")
     assert run("env").code == 0
+
+
+def test_a_line_that_names_the_profile_itself_does_as_well_over_another_one_of_the_image(
+    in_docker: Path, run: Run
+) -> None:
+    with (in_docker / "Dockerfile").open("a") as file:
+        file.write("ENV AWS_PROFILE=staging\n")
+    (in_docker / ".env").write_text("AWS_PROFILE=default\n")
+    assert run("env").code == 0
+    assert "AWS_PROFILE=default\n" in (in_docker / ".env").read_text()
 
 
 def test_an_airflow_on_this_host_has_nothing_of_the_image(

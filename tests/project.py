@@ -71,6 +71,9 @@ class StandInAirflow:
     def await_healthy(self, environment: Mapping[str, str], *, wait: int) -> None:
         raise AssertionError("it is healthy")
 
+    def ailing(self) -> tuple[Any, ...]:
+        return ()
+
     def stop(self) -> None:
         self.environment = None
 

@@ -22,6 +22,8 @@ SERVICES = {
     3: ("scheduler", "dag-processor", "api-server", "triggerer"),
 }
 WEB = {2: "webserver", 3: "api-server"}
+#: the service of Airflow's database
+DATABASE = "postgres"
 #: of any version
 ALL = tuple(dict.fromkeys(name for names in SERVICES.values() for name in names))
 #: where the CLI keeps a configuration, in a project and in the home directory (astro-cli ``config/config.go``)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from aws_airflow_tasks.core import TaskError, digest, sh
-from aws_airflow_tasks.runtimes import astro, dockerfile, image
+from aws_airflow_tasks.runtimes import astro, dockerfile, image, watching
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES, WEB
-from aws_airflow_tasks.runtimes.protocol import Service
+from aws_airflow_tasks.runtimes.protocol import Ailing, Service
 from aws_airflow_tasks.runtimes.watching import RESTARTS, Watch
 from aws_airflow_tasks.text import calling
 from aws_airflow_tasks.text.from_json import from_json
@@ -95,7 +95,8 @@ class Docker:
     def running(self) -> tuple[Service, ...]:
         """The containers of Airflow's services that run, those of another version too, as Airflow says they are."""
         with containers.engine() as client:
-            found = [each for each in self._airflow(client) if each.status in ("running", "restarting")]
+            here = [each for each in self._airflow(client) if containers.connected(each)]
+        found = [each for each in here if each.status in ("running", "restarting")]
         health = self._health(found)
         order = {name: number for number, name in enumerate(ALL)}
         return tuple(self._service(each, health) for each in sorted(found, key=lambda c: order[containers.service(c)]))
@@ -106,6 +107,7 @@ class Docker:
         Raises:
             TaskError: it did not come up.
         """
+        watching.unstick(self.project)
         command, watch = self._command(restart, wait), Watch(self.project, environment)
         words = [command[0], *self._mode(), *command[1:]]
         log.info("astro dev %s", " ".join(words))
@@ -128,6 +130,12 @@ class Docker:
             TaskError: not in time, or one ended.
         """
         self._wait(Watch(self.project, environment), wait)
+
+    def ailing(self) -> tuple[Ailing, ...]:
+        """What its containers tell, and that of its database."""
+        crashing = {each.name for each in self.running() if each.crashes}
+        with containers.engine() as client:
+            return watching.ailing(containers.of_project(client, self.project), self.services(), crashing)
 
     def stop(self) -> None:
         """``astro dev stop``, where anything runs."""
@@ -253,7 +261,7 @@ class Docker:
         web = WEB[self.major()]
         ports = (
             (web, 8080, astro.setting(self.project, web, "port") or "8080"),
-            ("postgres", 5432, astro.setting(self.project, "postgres", "port") or "5432"),
+            (astro.DATABASE, 5432, astro.setting(self.project, astro.DATABASE, "port") or "5432"),
         )
         return all(self._published(found.get(name), inner) in (None, int(port)) for name, inner, port in ports)
 

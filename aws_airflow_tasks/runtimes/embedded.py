@@ -13,7 +13,7 @@ from typing import Literal
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.runtimes import airflow_config, dockerfile, venv
 from aws_airflow_tasks.runtimes.airflow_config import Place
-from aws_airflow_tasks.runtimes.protocol import Service
+from aws_airflow_tasks.runtimes.protocol import Ailing, Service
 from aws_airflow_tasks.runtimes.said import death
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.redaction import redact_output
@@ -170,6 +170,10 @@ class Embedded:
             if not processes.wait_until(deadline):
                 sick = next(name for name, healthy in found.items() if not healthy)
                 raise self._failure(sick, f"was not healthy within {wait} seconds", environment)
+
+    def ailing(self) -> tuple[Ailing, ...]:
+        """Nothing tells: what of it has ended is not there."""
+        return ()
 
     def stop(self) -> None:
         """Stop every process of this Airflow, those that a killed run has left included."""

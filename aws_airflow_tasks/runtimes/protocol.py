@@ -31,6 +31,20 @@ class Service(NamedTuple):
     crashes: bool = False
 
 
+class Ailing(NamedTuple):
+    """A part of Airflow, its database included, that no waiting makes well.
+
+    Attributes:
+        name: the service's, as Compose has it.
+        how: what is wrong with it, in a clause.
+        by_itself: whether it ended by itself, so that its log may tell why.
+    """
+
+    name: str
+    how: str
+    by_itself: bool = False
+
+
 class Runtime(Protocol):
     """One project's Airflow.
 
@@ -86,6 +100,9 @@ class Runtime(Protocol):
         Raises:
             TaskError: it does not become so; the message names the service, the hint the log.
         """
+
+    def ailing(self) -> tuple[Ailing, ...]:
+        """What no waiting makes well, the database first; empty where nothing tells, or nothing was ever started."""
 
     def stop(self) -> None:
         """Stop Airflow, if it runs."""

@@ -14,7 +14,7 @@ _ANOTHER = r'\.? Current value: "(?!airflow\.providers\.amazon\.|\*)'
 #: causes that are mended otherwise where Airflow runs in no container
 CORRUPT, FULL = "Airflow's database is corrupt", "the disk is full"
 #: the layers without which Airflow does not come up
-_FATAL = ("provider", "runtime-healthy")
+FATAL = ("provider", "runtime-healthy")
 
 
 class Symptom(NamedTuple):
@@ -29,7 +29,7 @@ class Symptom(NamedTuple):
 
 def death(log: str) -> Symptom | None:
     """Why an Airflow did not come up, by the end of its log; None: that tells nothing that is known."""
-    return next((row for row in table() if row.layer in _FATAL and re.search(row.seen, log)), None)
+    return next((row for row in table() if row.layer in FATAL and re.search(row.seen, log)), None)
 
 
 def table() -> tuple[Symptom, ...]:

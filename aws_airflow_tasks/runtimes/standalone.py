@@ -16,7 +16,7 @@ from typing import Literal
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.runtimes import astro, dockerfile, image
 from aws_airflow_tasks.runtimes.astro import ALL, SERVICES
-from aws_airflow_tasks.runtimes.protocol import Service
+from aws_airflow_tasks.runtimes.protocol import Ailing, Service
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.world import airflow_api, cli, files, processes
@@ -135,6 +135,10 @@ class Standalone:
                 waiting = sick
             if not processes.wait_until(deadline, PAUSE):
                 raise self._failure(f"was not healthy within {wait} seconds ({sick})", environment)
+
+    def ailing(self) -> tuple[Ailing, ...]:
+        """Nothing tells: what of it has ended is not there."""
+        return ()
 
     def stop(self) -> None:
         """`astro dev stop`, where it runs.

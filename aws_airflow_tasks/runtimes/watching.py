@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.runtimes import astro
+from aws_airflow_tasks.runtimes.protocol import Ailing
 from aws_airflow_tasks.world import containers
 
 if TYPE_CHECKING:
@@ -18,6 +19,59 @@ log = logging.getLogger("aws_airflow_tasks")
 
 #: so often a container may end before that is a crash: Airflow 2's services wait for their database that way
 RESTARTS = 5
+
+#: the exit code of a process that was killed
+KILLED = 128 + 9
+
+
+def ailing(found: Sequence[Container], services: Sequence[str], crashing: Collection[str]) -> tuple[Ailing, ...]:
+    """What no waiting makes well, the database first; nothing where there is no container at all.
+
+    Args:
+        found: the project's containers.
+        services: those that Airflow has.
+        crashing: those of them that end again and again.
+    """
+    by_name = {containers.service(each): each for each in found}
+    names = (astro.DATABASE, *services) if found else ()
+    told = (Ailing(name, *_ailment(by_name.get(name), crashes=name in crashing)) for name in names)
+    return tuple(each for each in told if each.how)
+
+
+def _ailment(container: Container | None, *, crashes: bool) -> tuple[str, bool]:
+    """Why waiting for a container is in vain, empty: nothing says that it is; and whether it ended by itself."""
+    if container is None:
+        return "it has no container", False
+    if container.attrs["State"].get("Paused"):
+        return "its container is paused", False
+    if crashes:
+        return "its container ends again and again", True
+    if container.status in ("exited", "dead"):
+        return _end(container)
+    if container.status == "created":
+        return "its container was never started", False
+    return "" if containers.connected(container) else "its container is in no network", False
+
+
+def _end(container: Container) -> tuple[str, bool]:
+    if container.attrs["State"].get("OOMKilled"):
+        return "its container was killed, as it took more memory than there is", False
+    code = containers.exit_code(container)
+    return (
+        ("its container was killed", False) if code == KILLED else (f"its container ended with exit code {code}", True)
+    )
+
+
+def unstick(project: Path) -> None:
+    """Make a project's containers ones that Compose can start: it does not go on with what is paused, connects nothing
+    anew, and leaves what ends again and again with what made it end.
+    """
+    with containers.engine() as client:
+        for container in containers.of_project(client, project):
+            if container.status == "paused":
+                container.unpause()
+            elif not containers.connected(container) or containers.restarts(container) >= RESTARTS:
+                container.remove(force=True)
 
 
 class Watch:

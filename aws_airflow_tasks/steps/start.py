@@ -49,7 +49,7 @@ def plan(site: Site) -> Plan:
         return Plan(keeper.changes(site), target=AIRFLOW, reason=f"{len(running)} services healthy")
     well = tuple(service._replace(healthy=True) for service in seen)
     crashes = any(service.crashes for service in running)
-    slow = not crashes and not _differences(runtime, well, effective, wanted, stale)
+    slow = not crashes and not _differences(runtime, well, effective, wanted, stale) and not runtime.ailing()
     change = Change(
         target=AIRFLOW,
         action="wait" if slow else "restart" if running else "start",

@@ -11,14 +11,13 @@ import re
 from collections.abc import Sequence
 
 from aws_airflow_tasks.core import TaskError, sh
-from aws_airflow_tasks.runtimes.said import CORRUPT, FULL, Symptom, table
+from aws_airflow_tasks.runtimes.protocol import Ailing
+from aws_airflow_tasks.runtimes.said import CORRUPT, FATAL, FULL, Symptom, table
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import symptoms
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import cli
 
-#: the layer of all that keeps Airflow from running, whatever it is to run
-LAYER = "runtime-healthy"
 #: lines at the end of each log that are looked at: what was long ago is no cause of now
 LAST = 200
 #: seconds that a log may take to be shown
@@ -35,13 +34,24 @@ def told(site: Site, error: TaskError, services: Sequence[str] = ()) -> TaskErro
     """
     if (known := by_its_words(site, error)) is not error:
         return known
+    ailing = _ailing(site)
+    by_itself = all(each.by_itself for each in ailing)
     rows = _rows()
-    for name in services or site.runtime.services():
+    for name in (services or site.runtime.services()) if by_itself else ():
         for line in reversed(_log(site, name)):
             if row := _of(rows, line):
                 said = symptoms.hidden(line.strip())[-300:]
                 return TaskError(f"{error.message}: {row.cause} ({name}: {said})", hint=_mending(site, row))
-    return error
+    if not ailing:
+        return error
+    return TaskError(f"{error.message}: {'; '.join(f'{each.name}: {each.how}' for each in ailing)}", hint=error.hint)
+
+
+def _ailing(site: Site) -> Sequence[Ailing]:
+    """What the runtime itself tells; nothing where it is not to be asked."""
+    with contextlib.suppress(TaskError):
+        return site.runtime.ailing()
+    return ()
 
 
 def by_its_words(site: Site, error: TaskError) -> TaskError:
@@ -54,7 +64,7 @@ def by_its_words(site: Site, error: TaskError) -> TaskError:
 
 
 def _rows() -> list[Symptom]:
-    return [row for row in table() if row.layer == LAYER]
+    return [row for row in table() if row.layer in FATAL]
 
 
 def _of(rows: Sequence[Symptom], said: str) -> Symptom | None:

@@ -226,6 +226,11 @@ def healthy(container: Container) -> bool:
     return bool(found.get("Running")) and not found.get("Restarting") and status in ("healthy", "none", "")
 
 
+def connected(container: Container) -> bool:
+    """Whether a container is in a network, of which Compose and the Astro CLI make one for each project."""
+    return bool(container.attrs.get("NetworkSettings", {}).get("Networks", True))
+
+
 def exit_code(container: Container) -> int:
     """The code that a container ended with; 0 while it runs, when it ended well, and when it is being removed."""
     found = container.attrs["State"]

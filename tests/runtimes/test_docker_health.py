@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from aws_airflow_tasks.runtimes import docker
+from aws_airflow_tasks.runtimes import docker, watching
 from aws_airflow_tasks.runtimes.docker import Docker
-from aws_airflow_tasks.runtimes.protocol import Service
+from aws_airflow_tasks.runtimes.protocol import Ailing, Service
 from aws_airflow_tasks.world import cli, containers
 
 
@@ -62,3 +62,44 @@ def test_a_container_that_the_engine_starts_again_and_again_crashes(count: int, 
         "labels": {containers.SERVICE: "scheduler"},
     })()  # fmt: skip
     assert Docker(tmp_path, "/aws", tmp_path)._service(container, (3, {})).crashes is crashes
+
+
+def box(name: str, status: str = "running", networks: Any = None, **state: Any) -> Any:
+    """A container as the engine describes it."""
+    attrs = {"State": {"Status": status, **state}, "NetworkSettings": {"Networks": networks or {"airflow": {}}}}
+    if networks == {}:
+        attrs["NetworkSettings"] = {"Networks": {}}
+    labels = {containers.SERVICE: name}
+    return type("Container", (), {"attrs": attrs, "labels": labels, "status": status})()
+
+
+@pytest.mark.parametrize(
+    ("found", "how", "by_itself"),
+    [
+        (box("scheduler", "paused", Paused=True), "its container is paused", False),
+        (box("scheduler", "exited", ExitCode=137), "its container was killed", False),
+        (
+            box("scheduler", "exited", ExitCode=137, OOMKilled=True),
+            "its container was killed, as it took more memory than there is",
+            False,
+        ),
+        (box("scheduler", "exited", ExitCode=3), "its container ended with exit code 3", True),
+        (box("scheduler", "created"), "its container was never started", False),
+        (box("scheduler", networks={}), "its container is in no network", False),
+        (None, "it has no container", False),
+    ],
+)
+def test_why_waiting_for_a_container_is_in_vain_is_told_of_services_and_their_database(
+    found: Any, how: str, by_itself: bool
+) -> None:
+    others = [box("triggerer"), box("postgres"), box("db-migration", "exited", ExitCode=0)]
+    here = [*others, found] if found else others
+    assert watching.ailing(here, ["scheduler", "triggerer"], ()) == (Ailing("scheduler", how, by_itself),)
+    stopped = [box("postgres", "exited", ExitCode=0), box("scheduler"), box("triggerer")]
+    database, crashing = watching.ailing(stopped, ["scheduler", "triggerer"], ["triggerer"])
+    assert database == Ailing("postgres", "its container ended with exit code 0", by_itself=True)
+    assert crashing == Ailing("triggerer", "its container ends again and again", by_itself=True)
+
+
+def test_of_a_project_without_containers_nothing_ails() -> None:
+    assert watching.ailing([], ["scheduler"], ()) == ()

@@ -12,7 +12,7 @@ import pytest
 
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Pending, TaskError
-from aws_airflow_tasks.runtimes.protocol import Service
+from aws_airflow_tasks.runtimes.protocol import Ailing, Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import start
@@ -81,6 +81,9 @@ class Airflow:
     def service(self, name: str, environment: Mapping[str, str]) -> Service:
         identity, mounts = f"{name} {len(self.starts)}", {TARGET: ("/staged", True)}
         return Service(name, True, {**environment, **self.stronger, "HOME": "/"}, identity, mounts)
+
+    def ailing(self) -> tuple[Any, ...]:
+        return ()
 
     def stop(self) -> None:
         self.stops += 1
@@ -236,6 +239,16 @@ def test_a_service_that_ends_again_and_again_is_not_waited_for_but_started_anew(
     changed(airflow, "scheduler", healthy=False, crashes=True)
     change = only(settings, state)
     assert (change.action, change.reason) == ("restart", "scheduler: it ends again and again")
+
+
+def test_what_no_waiting_mends_is_not_waited_for(
+    airflow: Airflow, settings: Settings, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(settings, state).apply()
+    changed(airflow, "scheduler", healthy=False)
+    monkeypatch.setattr(Airflow, "ailing", lambda self: (Ailing("postgres", "its container is paused"),))
+    change = only(settings, state)
+    assert (change.action, change.reason) == ("restart", "scheduler: not healthy")
 
 
 def test_services_that_differ_alike_share_a_clause(airflow: Airflow, settings: Settings, state: Path) -> None:

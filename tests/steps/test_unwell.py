@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.runtimes.protocol import Ailing
 from aws_airflow_tasks.steps import unwell
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli
@@ -41,7 +42,7 @@ def site(shown: dict[str, str], logs: dict[str, str], database: Path | None) -> 
         assert not follow
         return ["show", *services]
 
-    runtime = SimpleNamespace(services=lambda: tuple(logs), logs=show, database=lambda: database)
+    runtime = SimpleNamespace(services=lambda: tuple(logs), logs=show, database=lambda: database, ailing=tuple)
     return SimpleNamespace(runtime=runtime, project=Path.cwd())
 
 
@@ -98,6 +99,33 @@ def test_an_error_that_quotes_the_line_itself_needs_no_log(shown: dict[str, str]
     assert told.message == f"Airflow's database is locked: {error.message}"
     assert told.hint == "invoke stop && invoke start"
     assert unwell.by_its_words(site(shown, {}, None), ERROR) is ERROR
+
+
+def test_what_its_container_tells_needs_no_log_and_what_ended_by_itself_is_told_by_that_first(
+    shown: dict[str, str],
+) -> None:
+    found = site(shown, {"scheduler": "database is locked", "triggerer": "INFO"}, None)
+    found.runtime.ailing = lambda: (
+        Ailing("postgres", "its container is paused"),
+        Ailing("scheduler", "it ended", True),
+    )
+    assert (
+        unwell.told(found, ERROR).message == f"{ERROR.message}: postgres: its container is paused; scheduler: it ended"
+    )
+    found.runtime.ailing = lambda: (Ailing("scheduler", "its container ended with exit code 1", by_itself=True),)
+    assert "Airflow's database is locked" in unwell.told(found, ERROR).message
+    told = unwell.told(found, ERROR, ["triggerer"])
+    assert (told.message, told.hint) == (
+        f"{ERROR.message}: scheduler: its container ended with exit code 1",
+        ERROR.hint,
+    )
+
+
+def test_a_backend_that_cannot_be_loaded_is_told_where_services_are_not_well(shown: dict[str, str]) -> None:
+    line = "ModuleNotFoundError: No module named 'airflow.providers.amazon'"
+    told = unwell.told(site(shown, {"scheduler": line}, None), ERROR)
+    assert "the package apache-airflow-providers-amazon is not installed" in told.message
+    assert told.hint == "invoke provider start"
 
 
 def test_a_password_in_the_line_is_not_repeated(shown: dict[str, str]) -> None:

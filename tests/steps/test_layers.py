@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks import menu
 from aws_airflow_tasks.core import Check, Result, TaskError
+from aws_airflow_tasks.menu.project import verify
 from aws_airflow_tasks.steps.layers import LAYERS, NEEDS, OF_STEPS, UNCHECKED, cause, ended, unproved
 from aws_airflow_tasks.tasks import ordered
 from aws_airflow_tasks.world.causes import Unreachable
@@ -109,7 +109,7 @@ def test_a_step_that_fails_before_the_proof_is_told_as_the_layer_that_proves_it(
 
 
 def test_every_step_before_the_proof_has_its_layer() -> None:
-    assert {task.name for task in ordered(menu.verify.pre)} == OF_STEPS.keys()
+    assert {task.name for task in ordered(verify.pre)} == OF_STEPS.keys()
 
 
 def test_where_nothing_tells_who_we_are_the_step_that_fails_of_it_is_no_other_layer() -> None:

@@ -57,6 +57,9 @@ class Runtime:
     def running(self) -> tuple[Service, ...]:
         return ()
 
+    def ailing(self) -> tuple[Any, ...]:
+        return ()
+
     def logs(self, services: list[str], *, follow: bool) -> list[str]:
         raise TaskError("they have written nothing")
 

@@ -6,10 +6,11 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -23,6 +24,8 @@ settings.register_profile("ci", max_examples=2_000, derandomize=True, **_COMMON)
 settings.register_profile("soak", max_examples=100_000, **_COMMON)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
+#: each session has a loader of its own, which parses botocore's models anew: half the time of the tests that ask AWS
+botocore.session.create_loader = cache(botocore.session.create_loader)
 #: the person's own cache directory, where Airflow's virtual environments are shared; taken before HOME is moved
 USER_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 #: variables that would lead a test into the person's own world

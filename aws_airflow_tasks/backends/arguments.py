@@ -17,7 +17,7 @@ from aws_airflow_tasks.backends.protocol import Backend
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.cleaning import HIDDEN
 from aws_airflow_tasks.text.from_json import from_json
-from aws_airflow_tasks.text.redaction import SECRET_TEXT
+from aws_airflow_tasks.text.redaction import SUSPECT
 
 #: the provider's default prefixes
 PREFIXES = {"variable": "airflow/variables", "connection": "airflow/connections"}
@@ -150,4 +150,4 @@ def _identity(have: Mapping[str, Any], profiles: Collection[str]) -> Iterator[Ob
 
 def _shown(value: Any) -> str:
     text = json.dumps(value)
-    return HIDDEN if SECRET_TEXT.search(text) else text
+    return HIDDEN if re.search(SUSPECT, text) else text

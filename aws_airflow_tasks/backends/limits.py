@@ -72,13 +72,17 @@ def _unlike(pattern: str) -> Callable[[str], bool]:
     return lambda text: not re.fullmatch(pattern, text)
 
 
+def _having(pattern: str) -> Callable[[str], bool]:
+    return lambda text: bool(re.search(pattern, text))
+
+
 #: as JSON can write it, and no UTF-8 has it
-_HALF = Limit("value", re.compile("[\ud800-\udfff]").search, "has half of a surrogate pair, which is no character")
+_HALF = Limit("value", _having("[\ud800-\udfff]"), "has half of a surrogate pair, which is no character")
 LIMITS: dict[str, tuple[Limit, ...]] = {
     "secrets-manager": (
         Limit("name", _unlike(r"[A-Za-z0-9/_+=.@-]+"), "has other characters than A-Z, a-z, 0-9 and /_+=.@-"),
         Limit("name", _longer(512), "is longer than 512 characters"),
-        Limit("name", re.compile(r"aws/", re.IGNORECASE).match, "begins with aws/"),
+        Limit("name", _having(r"(?i)\Aaws/"), "begins with aws/"),
         Limit("value", lambda text: not text, "is empty"),
         _HALF,
         Limit("value", _larger(65_536), "is larger than 65,536 bytes"),
@@ -86,12 +90,12 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
     "parameter-store": (
         Limit("name", _unlike(r"[A-Za-z0-9/_.-]+"), "has other characters than A-Z, a-z, 0-9 and /_.-"),
         Limit("name", _unlike(r"(/[^/]+)+"), "has nothing between two of its slashes, or behind the last one"),
-        Limit("name", re.compile(r"/?(aws|ssm)", re.IGNORECASE).match, "begins with aws or ssm"),
+        Limit("name", _having(r"(?i)\A/?(aws|ssm)"), "begins with aws or ssm"),
         Limit("name", lambda text: text.count("/") > 15, "has more than 15 levels"),
         Limit("name", _longer(LONGEST_NAME), f"is longer than {LONGEST_NAME} characters"),
         Limit("value", lambda text: not text, "is empty"),
         _HALF,
-        Limit("value", re.compile(r"\{\{.*\}\}", re.DOTALL).search, "has {{…}}, which means another parameter there"),
+        Limit("value", _having(r"(?s)\{\{.*\}\}"), "has {{…}}, which means another parameter there"),
         Limit(
             "value",
             _larger(4096),

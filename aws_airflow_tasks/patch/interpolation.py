@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-_NAME = re.compile("[_a-zA-Z\u017f\u212a][_a-zA-Z0-9\u017f\u212a]*")
-_OPERATOR = re.compile(r":?[-+?]")
-_BRACE = re.compile(r"[{}]")
+_NAME = "[_a-zA-Z\u017f\u212a][_a-zA-Z0-9\u017f\u212a]*"
+_OPERATOR = r":?[-+?]"
+_BRACE = r"[{}]"
 
 #: limits of ours, in place of running out of stack or memory: no process takes a longer value anyway
 _DEEPEST = 50
@@ -55,15 +55,15 @@ def _reference(text: str, dollar: int, lookup: _Lookup, rejected: _Rejected, dep
         return "$", dollar + 2
     if after == "{":
         return _braced(text, dollar, lookup, rejected, depth)
-    name = _NAME.match(text, dollar + 1)
+    name = re.compile(_NAME).match(text, dollar + 1)
     return (lookup(name.group()) or "", name.end()) if name else ("$", dollar + 1)
 
 
 def _braced(text: str, dollar: int, lookup: _Lookup, rejected: _Rejected, depth: int) -> tuple[str, int]:
-    name = _NAME.match(text, dollar + 2)
+    name = re.compile(_NAME).match(text, dollar + 2)
     if name and text[name.end() : name.end() + 1] == "}":
         return lookup(name.group()) or "", name.end() + 1
-    operator = name and _OPERATOR.match(text, name.end())
+    operator = name and re.compile(_OPERATOR).match(text, name.end())
     if operator and depth >= _DEEPEST:
         return rejected("${...} nested too deeply"), _past(text, dollar)
     last = text.rfind("}", operator.end(), _line_end(text, dollar)) if operator else -1
@@ -93,7 +93,7 @@ def _first_closing(text: str, dollar: int, last: int) -> int:
 def _past(text: str, dollar: int) -> int:
     """Where what is no reference ends: with its braces, else with the text."""
     depth = 0
-    for brace in _BRACE.finditer(text, dollar):
+    for brace in re.compile(_BRACE).finditer(text, dollar):
         depth += 1 if brace.group() == "{" else -1
         if not depth:
             return brace.end()

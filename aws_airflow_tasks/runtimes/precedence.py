@@ -90,9 +90,13 @@ def find(there: Variables, ours: Ours, rows: Iterable[Row] | None = None) -> lis
         if row.since[: len(ours.airflow)] > ours.airflow:
             continue
         for name in there:
-            if name not in found and re.fullmatch(row.name, name) and row.beats(name, there, ours):
+            if name not in found and _fits(name, row) and row.beats(name, there, ours):
                 found[name] = Finding(name, row.means, row.weight)
     return list(found.values())
+
+
+def _fits(name: str, row: Row) -> bool:
+    return name == row.name if row.name.isidentifier() else bool(re.fullmatch(row.name, name))
 
 
 def neutral(name: str, ours: Ours) -> str | None:

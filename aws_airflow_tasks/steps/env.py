@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
@@ -18,7 +19,7 @@ from aws_airflow_tasks.steps import files, places
 from aws_airflow_tasks.steps.places import Placed
 from aws_airflow_tasks.text.calling import command, flag, under
 from aws_airflow_tasks.text.hints import no_region, note
-from aws_airflow_tasks.text.redaction import SECRET_TEXT
+from aws_airflow_tasks.text.redaction import SUSPECT
 from aws_airflow_tasks.world import delivery, receipts
 from aws_airflow_tasks.world.endpoints import EVERYTHING, is_loopback
 from aws_airflow_tasks.world.profiles import Credentials
@@ -229,7 +230,7 @@ def _agreeing(site: Site, patch: Patch, lines: Mapping[str, str | None]) -> str:
         if key == KWARGS and BACKEND in patch.keys:
             continue  # another class, whose arguments they are
         for setting, value in _settings(site, key, values.get(key), lines.get(key) or ""):
-            fit = bool(setting) and is_allowed(setting, value) and not SECRET_TEXT.search(value)
+            fit = bool(setting) and is_allowed(setting, value) and not re.search(SUSPECT, value)
             if not fit or chosen.setdefault(setting, value) != value:
                 return ""
     flags = [flag(key, chosen[key]) for key in chosen if key in FLAGS]

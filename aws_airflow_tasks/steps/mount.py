@@ -26,7 +26,7 @@ from aws_airflow_tasks.world.receipts import FileRecord, Kept
 UNREAD = ("docker-compose.override.yaml", "compose.override.yml", "compose.override.yaml")
 
 
-_VARIABLE = re.compile(rb"\b(AWS|AIRFLOW)_\w+[\"']?[ ]*[=:]")
+_VARIABLE = rb"\b(AWS|AIRFLOW)_\w+[\"']?[ ]*[=:]"
 
 
 def plan(site: Site) -> Plan:
@@ -193,7 +193,7 @@ def _replaced(site: Site, splices: Sequence[Trace]) -> str:
     old = [
         t.old
         for t in splices
-        if (target in t.old or _VARIABLE.search(t.old)) and not any(name in t.old for name in names)
+        if (target in t.old or re.search(_VARIABLE, t.old)) and not any(name in t.old for name in names)
     ]
     return "\n".join(dict.fromkeys(text.decode(errors="replace").strip() for text in old))
 

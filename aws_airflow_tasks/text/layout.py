@@ -10,8 +10,8 @@ from unicodedata import combining, east_asian_width
 LEAST = 24
 MARGIN = 3
 #: what stands before a space; a parenthesis of up to 20 characters is not broken
-_WORD = re.compile(r"((?:\([^()]{1,18}\)|[^ ])*) ")
-_ARN = re.compile(r"\barn:aws[\w-]*:[\w-]+:[\w-]*:\d*:[^\s,;()'\"`]+")
+_WORD = r"((?:\([^()]{1,18}\)|[^ ])*) "
+_ARN = r"\barn:aws[\w-]*:[\w-]+:[\w-]*:\d*:[^\s,;()'\"`]+"
 
 
 class Layout(NamedTuple):
@@ -59,7 +59,7 @@ def wrapped(line: str, first: int, rest: int, most: int = 0) -> list[str]:
         most: columns of a line that is one word, where that may have more.
     """
     lines = [""]
-    for word in _WORD.findall(f"{line} "):
+    for word in re.findall(_WORD, f"{line} "):
         longer = f"{lines[-1]} {word}" if lines[-1] else word
         room = first if len(lines) == 1 else rest
         elsewhere = lines[-1] or (len(lines) == 1 and room < cells(word) <= max(rest, most))
@@ -74,7 +74,7 @@ def shortened(text: str, home: str, most: int) -> str:
     """The text with ``~`` for the home directory, and ARNs of more than ``most`` characters without their middle."""
     if home:
         text = re.sub(rf"(?<![\w/.~'\"-]){re.escape(home)}(?![\w.-])", "~", text)
-    return _ARN.sub(lambda found: _without_middle(found[0], most), text)
+    return re.sub(_ARN, lambda found: _without_middle(found[0], most), text)
 
 
 def _without_middle(arn: str, most: int) -> str:

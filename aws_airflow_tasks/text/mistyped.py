@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from aws_airflow_tasks.core import UsageError
 
 #: what invoke's parser says (``invoke.parser.parser``)
-_UNKNOWN = re.compile(r"No idea what (['\"].*['\"]) is!", re.DOTALL)
-_NO_VALUE = re.compile(r"Flag <Argument: ([\w-]+).*> needed value.*")
-_TOO_FEW = re.compile(r"'(.*)' did not receive required positional arguments: '(.*)'")
+_UNKNOWN = r"(?s)No idea what (['\"].*['\"]) is!"
+_NO_VALUE = r"Flag <Argument: ([\w-]+).*> needed value.*"
+_TOO_FEW = r"'(.*)' did not receive required positional arguments: '(.*)'"
 
 
 def explained(
@@ -29,9 +29,9 @@ def explained(
         program: what is typed before them, quoted.
     """
     help = " ".join([program, shlex.join(["--help", *([within] if within else [])])])
-    if not (found := _UNKNOWN.fullmatch(said)):
-        told = _NO_VALUE.sub(r"--\1 needs a value", said.rstrip("!"))
-        return UsageError(_TOO_FEW.sub(r"\1 needs \2", told), hint=help)
+    if not (found := re.fullmatch(_UNKNOWN, said)):
+        told = re.sub(_NO_VALUE, r"--\1 needs a value", said.rstrip("!"))
+        return UsageError(re.sub(_TOO_FEW, r"\1 needs \2", told), hint=help)
     word = str(ast.literal_eval(found[1]))
     place = next((place for place, each in enumerate(words) if each.partition("=")[0] == word), None)
     behind = [name for name, joined, value in (each.partition("=") for each in words) if joined and value == word]

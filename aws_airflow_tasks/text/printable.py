@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 #: control characters but for tab and the ends of lines, and those that turn the direction of what follows them
-_OBEYED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|\r(?!\n|\Z)")
+_OBEYED = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|\r(?!\n|\Z)"
 
 
 def printable(text: str) -> str:
     """The text with every character that a terminal obeys written as an escape, such as ``\\x1b``."""
-    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    if all(line.isprintable() for line in text.split("\n")):
+        return text  # as nearly all is
+    return re.sub(_OBEYED, lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def uncoloured(text: str) -> str:

@@ -24,9 +24,9 @@ PLAIN_KEYS = frozenset(
         "AIRFLOW__SECRETS__BACKEND_KWARGS",
     }
 )
-_SECRET_NAME = re.compile(r"secret|token|passw|pwd|private|credential|access_?key|api_?key|auth|signature", re.I)
+_SUSPECT_NAME = r"(?i)secret|token|passw|pwd|private|credential|access_?key|api_?key|auth|signature"
 #: what looks like a secret wherever it stands
-SECRET_TEXT = re.compile(
+SUSPECT = (
     r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}"  # AWS's access key ids
     r"|://[^/\s@]+@"  # a URL with user and password
     r"|-----BEGIN"
@@ -44,12 +44,12 @@ def shown_value(key: str, value: str) -> str | None:
         return None
     if value.lstrip(" \"'").startswith(("{", "[")):
         value = _shown_json(value)
-    return None if SECRET_TEXT.search(value) else value
+    return None if re.search(SUSPECT, value) else value
 
 
 def shown_name(name: str) -> str:
     """A variable's name as it may be shown: what is none may be a line of a secret that a reader takes for one."""
-    return name if re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) and not SECRET_TEXT.search(name) else HIDDEN
+    return name if re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) and not re.search(SUSPECT, name) else HIDDEN
 
 
 def redact_output(text: str, environment: Mapping[str, str], *secrets: str) -> str:
@@ -75,15 +75,15 @@ def _shown_json(value: str) -> str:
         parsed = from_json(value)
         hidden = _without_secrets(parsed)
     except ValueError:
-        return HIDDEN if _SECRET_NAME.search(value) else value
+        return HIDDEN if re.search(_SUSPECT_NAME, value) else value
     return value if hidden == parsed else json.dumps(hidden)
 
 
 def _without_secrets(value: Any, name: str = "") -> Any:
-    if _SECRET_NAME.search(name):
+    if re.search(_SUSPECT_NAME, name):
         return HIDDEN
     if isinstance(value, dict):
         return {member: _without_secrets(inner, member) for member, inner in value.items()}
     if isinstance(value, list):
         return [_without_secrets(inner) for inner in value]
-    return HIDDEN if isinstance(value, str) and SECRET_TEXT.search(value) else value
+    return HIDDEN if isinstance(value, str) and re.search(SUSPECT, value) else value

@@ -33,7 +33,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 }
 
 #: how a page begins, such as a network's login: it would pass for an answer with nothing in it
-_PAGE = re.compile(rb"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
+_PAGE = rb"(?i)\s*<(!doctype\s+html|html)\b"
 
 
 def strict(parser: Any, no_answer: type[Exception]) -> Any:
@@ -47,7 +47,7 @@ def strict(parser: Any, no_answer: type[Exception]) -> Any:
             raise
         except Exception as error:  # whatever a parser stumbles over; its text may be the body
             raise no_answer(type(error).__name__) from None
-        if response["status_code"] < 300 and _PAGE.match(response["body"]):
+        if response["status_code"] < 300 and re.match(_PAGE, response["body"]):
             raise no_answer("a page of HTML")
         if response["status_code"] < 300 and (lacks := lacking(shape.name if shape else "", found)):
             raise no_answer(f"it has no {lacks}")

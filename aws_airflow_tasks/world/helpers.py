@@ -23,7 +23,7 @@ from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.text.cleaning import HIDDEN
 from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.hints import by_hand, edit_config, note
-from aws_airflow_tasks.text.redaction import SECRET_TEXT, redact_output
+from aws_airflow_tasks.text.redaction import SUSPECT, redact_output
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, waits
 
@@ -260,4 +260,4 @@ def _said(err: str, out: str) -> str:
     """What it said on standard error, in a clause, without what it may have given and what looks like a secret."""
     secrets = re.findall(r"[^\s\"',:{}]{12,}", out)
     line = telling(redact_output(err, {}, *secrets)) if err.strip() else ""
-    return f": {SECRET_TEXT.sub(HIDDEN, line)}" if line else ""
+    return f": {re.sub(SUSPECT, HIDDEN, line)}" if line else ""

@@ -36,7 +36,7 @@ _CLOSING = {
     '"': re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL),
     "'": re.compile(r"'([^'\\]*(?:\\.[^'\\]*)*)'", re.DOTALL),
 }
-_ESCAPE = re.compile(r'\\(?:[abcfnrtv$"\\]|0[0-9]{0,3})')
+_ESCAPE = r'\\(?:[abcfnrtv$"\\]|0[0-9]{0,3})'
 _CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", '"': '"', "\\": "\\"}
 
 
@@ -239,7 +239,7 @@ def _assignment(
 
 def _unescape(text: str) -> str:
     r"""The text of a double-quoted value with its escapes resolved; ``\$`` becomes ``$$``, for :func:`interpolate`."""
-    return _ESCAPE.sub(lambda match: _unescaped(match.group()), text)
+    return re.sub(_ESCAPE, lambda match: _unescaped(match.group()), text)
 
 
 def _unescaped(escape: str) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 from aws_airflow_tasks.patch.dotenv.readers import BOM, Statement, statements
 from aws_airflow_tasks.text.cleaning import HIDDEN
-from aws_airflow_tasks.text.redaction import SECRET_TEXT, shown_value
+from aws_airflow_tasks.text.redaction import SUSPECT, shown_value
 
-_COMMENTED_VALUE = re.compile(r"[^=]*=|#+[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*:(?!//)")
+_COMMENTED_VALUE = r"[^=]*=|#+[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*:(?!//)"
 
 #: gives a secret text of a key its mark
 _Mark = Callable[[str, str], str]
@@ -54,7 +54,7 @@ def _assignment(body: str, statement: Statement, end: int, mark: _Mark) -> str:
     """The statement with the rest of its last line."""
     name = body[statement.start : statement.value_start]
     value, rest = body[statement.value_start : statement.value_end], body[statement.value_end : end]
-    if statement.error or not re.search("[=:]", name) or SECRET_TEXT.search(name):
+    if statement.error or not re.search("[=:]", name) or re.search(SUSPECT, name):
         return _line_by_line(body[statement.start : end], lambda line: mark("", line))
     shown = shown_value(statement.key, value) if not rest.strip() or rest.lstrip().startswith("#") else None
     if shown is None:
@@ -76,7 +76,7 @@ def _line_by_line(text: str, hide: Callable[[str], str]) -> str:
 def _comment(line: str, mark: _Mark) -> str:
     if not line.startswith("#"):
         return mark("", line)
-    if found := _COMMENTED_VALUE.match(line):
+    if found := re.match(_COMMENTED_VALUE, line):
         name, value = line[: found.end()], line[found.end() :]
         return name + (mark(name, value) if value.strip() else value)
-    return "# " + mark("", line) if SECRET_TEXT.search(line) else line
+    return "# " + mark("", line) if re.search(SUSPECT, line) else line

@@ -200,7 +200,11 @@ class Draft:
         """Add lines below the line of ``at`` and below the comments there that stand deeper than ``column``."""
         text, ending = self.document.text, self._line_ending(at)
         end = at if at == len(text) else text.find("\n", at)
-        while 0 <= end < len(text) and (comment := _COMMENT_LINE.match(text, end + 1)) and len(comment[1]) > column:
+        while (
+            0 <= end < len(text)
+            and (comment := re.compile(_COMMENT_LINE).match(text, end + 1))
+            and len(comment[1]) > column
+        ):
             end = text.find("\n", end + 1)
         if end < 0 or end == len(text):
             joined = ending.join(lines)
@@ -223,7 +227,7 @@ class Draft:
         """Take out a null that is written out, with the space on one side of it."""
         text, start, end = self.document.text, null.end - len(null.value), null.end
         line = self._line_start(start)
-        if comment := _BLANKS_AND_COMMENT.match(text, end):
+        if comment := re.compile(_BLANKS_AND_COMMENT).match(text, end):
             end = comment.start(1)
         else:
             start = line + len(text[line:start].rstrip(" \t"))
@@ -240,7 +244,7 @@ class Draft:
             return
         last, end = node.children[-1 if node.kind == "seq" else -2], node.children[-1].end
         line = self._line_start(last.start)
-        comma = _COMMA.match(text, end, node.end - 1)
+        comma = re.compile(_COMMA).match(text, end, node.end - 1)
         own_line = not text[line : last.start].strip() and "\n" in text[end : node.end - 1]
         if not own_line or (comma and "\n" in comma[0]):
             self.cuts.append((end, end, "".join(f", {item}" for item in items)))
@@ -288,7 +292,7 @@ class Draft:
         text = self.document.text
         stop = text.find("\n", end)
         stop = len(text) if stop < 0 else stop
-        rest = _AFTER_LEAF.fullmatch(text, end, stop)
+        rest = re.compile(_AFTER_LEAF).fullmatch(text, end, stop)
         if not rest:
             raise Refused(line, "what is to be taken out shares a line with something else")
         if rest[1]:
@@ -300,10 +304,10 @@ class Draft:
 
 #: what a document that holds nothing but ``---`` says
 EMPTY: Signature = ("scalar", "", "", "", True)
-_COMMENT_LINE = re.compile(r"( *)#")
-_BLANKS_AND_COMMENT = re.compile(r"[ \t]+(#)")
-_COMMA = re.compile(r"(?:\s|(?<=\s)#[^\n]*)*,")
-_AFTER_LEAF = re.compile(r"[ \t]*:?[ \t]*(?:(?<=[ \t])(#[^\n]*)|\r?)")
+_COMMENT_LINE = r"( *)#"
+_BLANKS_AND_COMMENT = r"[ \t]+(#)"
+_COMMA = r"(?:\s|(?<=\s)#[^\n]*)*,"
+_AFTER_LEAF = r"[ \t]*:?[ \t]*(?:(?<=[ \t])(#[^\n]*)|\r?)"
 
 
 def _leaves(node: Node) -> Iterator[Node]:

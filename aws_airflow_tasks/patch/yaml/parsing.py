@@ -37,14 +37,16 @@ def parse(text: str) -> Document:
 
 def _breaks_only_in_quotes(text: str, quoted: list[tuple[int, int]]) -> None:
     """Refuse what YAML 1.1 takes for the end of a line and YAML 1.2 does not, such as NEL: readers differ on it."""
-    at = 0 if _OLD_BREAKS.search(text) else len(text)
+    if not any(old in text for old in _OLD_BREAKS):
+        return
+    at, outside = 0, re.compile(f"[{_OLD_BREAKS}]")
     for start, end in [*quoted, (len(text), len(text))]:
-        if found := _OLD_BREAKS.search(text, at, start):
+        if found := outside.search(text, at, start):
             raise Refused(text.count("\n", 0, found.start()) + 1, f"a character {found[0]!a} outside quotes")
         at = max(at, end)
 
 
-_OLD_BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
+_OLD_BREAKS = "\x85\u2028\u2029\ufeff"
 
 
 def events(text: str) -> Iterator[Any]:

@@ -30,13 +30,13 @@ def quoted(value: str | bool | Verbatim, *, flow: bool) -> tuple[str, bool]:
         return value.text, bool(value.signature[-1])
     if isinstance(value, bool):
         return str(value).lower(), True
-    if not flow and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+    if not flow and re.fullmatch(_PLAIN, value) and value.lower() not in _WORDS:
         return value, True
     return json.dumps(value, ensure_ascii=False), False
 
 
 #: what cannot be taken for a number, a date, a null or an indicator
-_PLAIN = re.compile(r"(?:~/|\.{0,2}/|[A-Za-z_])(?:[\w./~+=@%$-]|[:,](?=[\w./~]))*", re.ASCII)
+_PLAIN = r"(?a)(?:~/|\.{0,2}/|[A-Za-z_])(?:[\w./~+=@%$-]|[:,](?=[\w./~]))*"
 _WORDS = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import plistlib
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -175,6 +176,24 @@ def test_systemd_reads_back_what_was_meant_whatever_a_directory_is_called(
     assert 'AWS_CONFIG_FILE=/home/per son/100% "mine" \\ $HOME/config' in read
     (told,) = [word for word in read if word.startswith(f"{world.SETTINGS}=")]
     assert world.read(told.partition("=")[2]) == settings
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_the_real_systemd_finds_nothing_to_say_of_its_files_whatever_a_directory_is_called(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / 'my $dir, 100% "mine"'
+    there.mkdir()
+    monkeypatch.chdir(there)
+    monkeypatch.setenv("AWS_PROFILE", '$mine %h "b" \\ c')
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(timers, "is_launchd", lambda: False)
+    found = timers.units(replace(settings, project=there), state.make(there))
+    for path, text in found.items():
+        timers.write(path, text)
+    argv = ["systemd-analyze", "verify", "--user", *map(str, found)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 def test_launchd_reads_back_what_was_meant(

@@ -127,7 +127,7 @@ def test_the_audit_looks_at_every_lock_and_fails_where_one_does(tmp_path: Path, 
     script = renew.OWN.with_name(".ci") / "audit"
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run([script], env={"PATH": path}, capture_output=True, text=True)
-    assert done.returncode == ends, done.stderr
+    assert (done.returncode, "could not say" in done.stderr) == (ends, bool(ends)), done.stderr
     lines = asked.read_text().splitlines()
     locks = [renew.OWN, *(venv.lock_file(major) for major in renew.INPUTS)]
     assert sorted(Path(line.split()[-1]).name for line in lines) == sorted(path.name for path in locks)

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.hints import install, note
 from aws_airflow_tasks.text.telling import telling
-from aws_airflow_tasks.world import waits
+from aws_airflow_tasks.world import threads, waits
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -80,9 +81,12 @@ _ENGINE, _SILENT = "the Docker engine", "timed out"
 def _client(timeout: float) -> DockerClient:
     import docker
 
+    asking = partial(docker.from_env, timeout=int(timeout), environment=_environment())
     try:
         with waits.told(f"{_ENGINE} (at most {timeout:g} s)"):
-            return docker.from_env(timeout=int(timeout), environment=_environment())
+            return threads.within(2 * timeout, asking)  # its own timeout begins anew with every byte
+    except threads.Late:
+        raise cause(_SILENT) from None
     except OSError as error:
         raise cause(str(error)) from error
 

@@ -396,11 +396,13 @@ def test_an_aws_command_line_that_hangs_is_started_once(
     assert [pid for pid in started if processes.lives(pid)] == []
 
 
-def test_an_engine_that_does_not_answer_is_asked_once(server: Silent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.port}")
+@pytest.mark.parametrize("begins", [b"", *TRICKLING.values()], ids=["silent", *TRICKLING])
+def test_an_engine_that_does_not_answer_is_asked_once(begins: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     said = set()
-    for _ in range(2):
-        with pytest.raises(TaskError, match="does not answer in time") as caught, containers.engine(1):
-            pytest.fail("it has answered")
-        said.add((caught.value.message, caught.value.hint))
-    assert (len(said), len(server.connections)) == (1, 1)
+    with silent(begins) as server:
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.port}")
+        for _ in range(2):
+            with pytest.raises(TaskError, match="does not answer in time") as caught, containers.engine(1):
+                pytest.fail("it has answered")
+            said.add((caught.value.message, caught.value.hint))
+        assert (len(said), len(server.connections), server.was_waited_for) == (1, 1, False)

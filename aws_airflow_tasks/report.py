@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import NOT_NEEDED, Change, Check, Result, Status, Stopwatch, TaskError
 from aws_airflow_tasks.steps.layers import unproved
-from aws_airflow_tasks.text.layout import MARGIN, Layout, laid, shortened, wrapped
+from aws_airflow_tasks.text.layout import MARGIN, Layout, brief, laid, shortened, wrapped
 from aws_airflow_tasks.text.palette import UNNEEDED
 from aws_airflow_tasks.text.printable import printable
 
@@ -140,7 +140,8 @@ def hint_lines(hint: str, layout: Layout = WHOLE) -> list[str]:
 def _row(status: str, name: str, text: str, layout: Layout) -> list[str]:
     if status == "skipped" and NOT_NEEDED in text:
         status, text = UNNEEDED, text.replace(NOT_NEEDED, "", 1)
-    return laid(f"{status:<8} {printable(name):<{layout.names}} ", printable(text), layout)
+    head, text = f"{status:<8} {printable(name):<{layout.names}} ", printable(text)
+    return laid(head, brief(head, text, layout) if status in ("ok", "changed") else text, layout)
 
 
 def diff_lines(change: Change, layout: Layout = WHOLE) -> str:

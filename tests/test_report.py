@@ -14,6 +14,8 @@ from aws_airflow_tasks.core import NOT_NEEDED, Change, Check, CheckStatus, Resul
 from aws_airflow_tasks.text.layout import Layout
 from tests import schema
 
+ROLE = "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_AdministratorAccess_0123456789abcdef/me@example.com"
+
 
 def test_services_that_say_the_same_are_counted_and_others_are_named() -> None:
     names = ("scheduler", "triggerer", "api-server")
@@ -80,10 +82,27 @@ def test_a_check_has_the_seconds_for_which_it_alone_was_waited_for(monkeypatch: 
     assert [check["seconds"] for check in schema.held(document)["checks"]] == [2.5, 0, 7]
 
 
+@pytest.mark.parametrize(
+    ("profile", "reason"),
+    [
+        ("default", "arn:aws:iam::123456789012:user/airflow-sandbox in eu-west-1; live: Airflow runs on this host"),
+        ("default", f"{ROLE} in us-east-1, identity checked 4 min ago; keys until 18:30"),
+        ("dev", f"{ROLE} in eu-west-1; keys until 18:30; profile from AWS_PROFILE"),
+        ("dev", f"{ROLE} in eu-west-1; exported; profile from ~/.invoke.yaml; region from AWS_REGION"),
+    ],
+)
+def test_who_one_is_and_until_when_takes_two_lines_of_80_columns_at_the_most(profile: str, reason: str) -> None:
+    done = Result("creds", "ok", f"profile {profile}", reason)
+    lines = report.result_lines(done, Layout(width=80)).split("\n")
+    assert len(lines) <= 2, lines
+    assert all(len(line) <= 80 for line in lines)
+    assert report.result_lines(done) == f"ok       creds    profile {profile}: {reason}"
+
+
 def test_how_many_services_said_it_is_not_broken_between_the_number_and_the_word() -> None:
     arn = "arn:aws:iam::123456789012:user/airflow-sandbox"
-    found = [Check("identity-in-service", "ok", arn, service=name) for name in "abcd"]
-    head, indent = f"ok       {'identity-in-service':<21}", " " * 30
+    found = [Check("identity-in-service", "failed", arn, service=name) for name in "abcd"]
+    head, indent = f"failed   {'identity-in-service':<21}", " " * 30
     assert report.check_lines(found, Layout(width=80)).split("\n") == [head + arn, f"{indent}(4 services)"]
 
 

@@ -18,7 +18,7 @@ from aws_airflow_tasks.site import LOGIN, Site
 from aws_airflow_tasks.steps import choosing, init, staging
 from aws_airflow_tasks.steps.layers import UNCHECKED
 from aws_airflow_tasks.text.hints import no_region
-from aws_airflow_tasks.world import cli, delivery, identity, sessions
+from aws_airflow_tasks.world import cli, delivery, identity, profiles, sessions
 from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable
 from aws_airflow_tasks.world.identity import Known
 from aws_airflow_tasks.world.staging import AT_HAND
@@ -56,40 +56,51 @@ def plan(site: Site, *, sso: bool = False, ask: Callable[[str], str | None] = la
             needed.hint = "".join(sh(f"{name}={{}} ", url) for name, url in options.items()) + needed.hint
             raise needed from None
         return Plan((_login(needed, site),))
-    checked = identity.age(time.time() - known.checked)
-    who, origins = f"{known.identity.arn} in {known.credentials.region or 'no region'}", _origins(site)
+    who = f"{known.identity.arn} in {known.credentials.region or 'no region'}"
     return Plan(
-        _telling(_changes(site, known), who, origins),
+        _telling(_changes(site, known), who, site),
         target=f"profile {known.credentials.profile}",
-        reason=f"{who}, identity checked {checked}; {site.way.reason}{staging.lasting(site)}; "
-        f"{_origins(site, named=True)}",
+        reason="; ".join([f"{who}{_checked(known)}", _way(site), *_origins(site, named=True)]),
         warnings=_warnings(site),
     )
 
 
-def _telling(changes: tuple[Change, ...], who: str, origins: str) -> tuple[Change, ...]:
+def _checked(known: Known) -> str:
+    """When AWS said so, where that was not just now."""
+    ago = identity.age(time.time() - known.checked)
+    return f", identity checked {ago}" if ago else ""
+
+
+def _way(site: Site) -> str:
+    """The way that credentials take, and until when; of an export the reason too where somebody asks how things are."""
+    asked, lasting = site.settings.check or site.settings.fresh, staging.lasting(site)
+    if asked or site.way.name == "live":
+        return f"{site.way.reason}{lasting}"
+    return lasting.removeprefix("; ") or "exported"
+
+
+def _telling(changes: tuple[Change, ...], who: str, site: Site) -> tuple[Change, ...]:
     """The changes, of which the first says what the line of an unchanged step would: who we are, by whose word."""
     return tuple(
-        change._replace(reason="; ".join([who, change.reason, origins]) if not number else change.reason)
+        change._replace(reason="; ".join([who, change.reason, *_origins(site)]) if not number else change.reason)
         for number, change in enumerate(changes)
     )
 
 
-def _origins(site: Site, *, named: bool = False) -> str:
-    """Where profile and region come from, and what else says otherwise, in clauses.
+def _origins(site: Site, *, named: bool = False) -> list[str]:
+    """Where profile and region come from, and what else says otherwise, in clauses; not that a region is the profile's.
 
     Args:
         site: the project.
-        named: whether the line that this is part of names the profile already.
+        named: whether the line that this is part of names the profile already, which goes without saying then.
     """
     by, name = _whence(site), "" if named else f" {site.credentials.profile}"
-    unasked = "the default" if named else f"profile{name}"
-    said = [f"profile{name} from {by}" if by else f"{unasked}, as nothing names one"]
-    if site.credentials.region:
+    said = [f"profile{name} from {by}"] if by else [] if named else [f"profile{name}, as nothing names one"]
+    if site.credentials.region and site.credentials.region_origin != profiles.ITS_OWN:
         said.append(f"region from {site.credentials.region_origin}")
     if site.settings.runtime == "auto" and site.runtime.name == "standalone":
         said.append("Airflow on this host, not in containers (dev.mode: standalone in .astro/config.yaml)")
-    return "; ".join(said)
+    return said
 
 
 def _whence(site: Site) -> str:
@@ -124,9 +135,9 @@ def _unchecked(site: Site, error: Unreachable) -> Plan:
     stages = site.credentials.kind in AT_HAND and not site.settings.account
     unknown = "" if stages or site.way.name == "live" else ", and nothing is staged"
     return Plan(
-        _telling(staging.changes(site), "not checked", _origins(site)) if stages else (),
+        _telling(staging.changes(site), "not checked", site) if stages else (),
         target=f"profile {site.credentials.profile}",
-        reason=f"not checked; {_origins(site, named=True)}",
+        reason="; ".join(["not checked", *_origins(site, named=True)]),
         warnings=(f"{error.message}; {UNCHECKED}{unknown}", *_warnings(site)),
     )
 
@@ -174,7 +185,7 @@ def _login(needed: LoginNeeded, site: Site) -> Change:
         before=None,
         after="a working identity\n",
         apply=lambda: _log_in(needed, site.settings),
-        reason=f"{needed.message}: {shlex.join(needed.command)}; {_origins(site)}",
+        reason="; ".join([f"{needed.message}: {shlex.join(needed.command)}", *_origins(site)]),
     )
 
 
@@ -182,7 +193,7 @@ def _log_in(needed: LoginNeeded, settings: Settings) -> None:
     """Log in, say who we are then, and stage what could not be before."""
     _run(needed, settings)
     after = Site(settings)
-    log.info("logged in as %s; %s", after.identity.identity.arn, _origins(after))
+    log.info("logged in as %s", "; ".join([after.identity.identity.arn, *_origins(after)]))
     for change in _changes(after, after.identity):
         change.apply()
 

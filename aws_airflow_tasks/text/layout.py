@@ -9,8 +9,11 @@ from unicodedata import combining, east_asian_width
 #: columns that text has at the least; where its own column leaves fewer, it goes on at the margin's
 LEAST = 24
 MARGIN = 3
+#: columns of an identity at the least
+IDENTITY = 34
 #: what stands before a space; a parenthesis of up to 20 characters is not broken
 _WORD = r"((?:\([^()]{1,18}\)|[^ ])*) "
+_IDENTITY = r"\barn:aws[\w-]*:(?:iam|sts)::(\d+:[^\s,;()'\"`]+)"
 _ARN = r"\barn:aws[\w-]*:[\w-]+:[\w-]*:\d*:[^\s,;()'\"`]+"
 
 
@@ -45,6 +48,17 @@ def laid(head: str, text: str, layout: Layout) -> list[str]:
         lines += wrapped(line, rest if lines else first, rest, layout.width - margin)
     outdented = (" " * (indent if cells(line) <= rest else margin) + line for line in lines[1:])
     return [line.rstrip() for line in (head + lines[0], *outdented)]
+
+
+def brief(head: str, text: str, layout: Layout) -> str:
+    """The text with identities as ``ACCOUNT:user/NAME`` where it does not fit into one line behind ``head``.
+
+    Not for a text of which somebody may have to copy the ARN, such as an error.
+    """
+    if not layout.width or cells(head + text) <= layout.width:
+        return text
+    most = max(IDENTITY, (layout.width - cells(head)) * 11 // 20)
+    return re.sub(_IDENTITY, lambda found: _without_middle(found[1], most), text)
 
 
 def wrapped(line: str, first: int, rest: int, most: int = 0) -> list[str]:

@@ -173,5 +173,5 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def age(seconds: float) -> str:
-    """Such as ``just now`` or ``2 min ago``."""
-    return "just now" if seconds < 60 else f"{int(seconds // 60)} min ago"
+    """Such as ``2 min ago``; empty: just now."""
+    return "" if seconds < 60 else f"{int(seconds // 60)} min ago"

@@ -21,6 +21,9 @@ from aws_airflow_tasks.world.sessions import locations, profile_name, shared
 if TYPE_CHECKING:
     from botocore.session import Session
 
+#: where a region is from that the profile names
+ITS_OWN = "the profile"
+
 
 class Credentials(NamedTuple):
     """What the configuration says of the profile in use; no secret, and no network was asked.
@@ -132,7 +135,7 @@ def _with_settings(
 def _region(settings: Settings, values: Values, environ: Mapping[str, str]) -> tuple[str, str]:
     ways = (
         (settings.region, "the settings"),
-        (str(values.get("region", "")), "the profile"),
+        (str(values.get("region", "")), ITS_OWN),
         (environ.get("AWS_DEFAULT_REGION", ""), "AWS_DEFAULT_REGION"),
         (environ.get("AWS_REGION", ""), "AWS_REGION"),
     )

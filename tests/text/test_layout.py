@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks.text.layout import LEAST, MARGIN, Layout, cells, laid, wrapped
+from aws_airflow_tasks.text.layout import LEAST, MARGIN, Layout, brief, cells, laid, wrapped
 
 WORDS = st.lists(st.text(st.sampled_from("abcxyzé漢́/:"), min_size=1, max_size=12), max_size=30)
 HEAD = "changed  env      "
@@ -93,6 +93,23 @@ def test_a_short_parenthesis_is_not_broken_and_no_word_is_lost(pieces: list[str]
     assert sum(line.count("(4 services)") for line in lines) == text.count("(4 services)")
     assert sum(line.count("(at most 30 s)") for line in lines) == text.count("(at most 30 s)")
     assert all(cells(line) <= width for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        (f"profile dev: {ROLE} in eu-west-1", 80, "profile dev: 123456789012:ass.../me@example.com in eu-west-1"),
+        ("arn:aws:iam::123456789012:user/sandbox (4 services)", 60, "123456789012:user/sandbox (4 services)"),
+        ("arn:aws:iam::123456789012:user/sandbox", 80, "arn:aws:iam::123456789012:user/sandbox"),
+        (f"{ROLE} in eu-west-1", 200, f"{ROLE} in eu-west-1"),
+        (f"{ROLE} in eu-west-1", None, f"{ROLE} in eu-west-1"),
+        (f"of arn:aws:s3:::{'b' * 60}", 60, f"of arn:aws:s3:::{'b' * 60}"),
+    ],
+)
+def test_of_an_identity_the_account_and_the_name_are_shown_where_the_line_has_no_room(
+    text: str, width: int | None, shown: str
+) -> None:
+    assert brief(HEAD, text, Layout(width=width)) == shown
 
 
 def test_a_long_path_stands_whole_on_a_line_of_its_own_at_the_margin() -> None:

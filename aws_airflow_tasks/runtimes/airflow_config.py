@@ -69,7 +69,7 @@ class Place:
     @property
     def password_file(self) -> Path:
         """The file that holds the password of the user ``admin``; Airflow 3 reads it itself."""
-        return self.home / "passwords.json"
+        return self.state / "passwords.json"  # not deeper: a person copies the path from a terminal
 
 
 def keys(state: Path) -> Keys:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import webbrowser
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from aws_airflow_tasks.core import Pending, Plan, TaskError
@@ -52,5 +54,12 @@ def _document(login: Login) -> dict[str, Any]:
 
 
 def _how(login: Login) -> str:
-    where = f"in {login.password_file}" if login.password_file else "admin, as Astro has it"
+    where = f"in {_near(login.password_file)}" if login.password_file else "admin, as Astro has it"
     return f"user {login.user}, password {where}"
+
+
+def _near(path: str) -> str:
+    """A file's path as it can be pasted here: the shorter one where it lies below."""
+    with contextlib.suppress(ValueError, OSError):
+        return str(Path(path).relative_to(Path.cwd()))
+    return path

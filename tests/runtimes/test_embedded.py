@@ -144,7 +144,7 @@ def test_secrets_are_in_no_argument_and_in_no_file_that_others_can_read(airflow:
     argv.append((airflow.place.home / "argv.txt").read_text())
     assert not [words for words in argv for secret in secrets if secret in words]
     assert airflow.state.stat().st_mode & 0o777 == 0o700
-    for name in ("keys.json", "airflow-3/airflow.cfg", "airflow-3/passwords.json"):
+    for name in ("keys.json", "airflow-3/airflow.cfg", "passwords.json"):
         assert (airflow.state / name).stat().st_mode & 0o777 == 0o600
 
 

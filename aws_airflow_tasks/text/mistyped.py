@@ -33,6 +33,8 @@ def explained(
         told = re.sub(_NO_VALUE, r"--\1 needs a value", said.rstrip("!"))
         return UsageError(re.sub(_TOO_FEW, r"\1 needs \2", told), hint=help)
     word = str(ast.literal_eval(found[1]))
+    if flag := _given_twice(word, words, tasks):
+        return UsageError(f"{flag} is given twice", hint=help)
     place = next((place for place, each in enumerate(words) if each.partition("=")[0] == word), None)
     behind = [name for name, joined, value in (each.partition("=") for each in words) if joined and value == word]
     if place is None and behind and behind[0] in tasks.get(within, ()):
@@ -44,6 +46,18 @@ def explained(
     else:
         cause, better = _no_task_yet(word, words, place, tasks)
     return UsageError(cause, hint=" ".join([program, shlex.join(better)]) if better else help)
+
+
+def _given_twice(word: str, words: Sequence[str], tasks: Collection[str]) -> str:
+    """The flag of which the word is a second value, where one is all that it takes; empty: it is none's."""
+    given = set[str]()
+    for each, after in zip(words, [*words[1:], "--"], strict=True):
+        name, joined, value = each.partition("=")
+        if name.startswith("--") and (joined or not (after.startswith("-") or after in tasks)):
+            if name in given and word == (value if joined else after):
+                return name
+            given.add(name)
+    return ""
 
 
 def misnamed(cause: str, given: str, wrong: str, known: Collection[str], again: str, help: str) -> UsageError:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from aws_airflow_tasks import sandbox
-from aws_airflow_tasks.core import Check, Plan
+from aws_airflow_tasks.core import Check, Plan, sh
 from aws_airflow_tasks.runtimes import venv
 from aws_airflow_tasks.runtimes.venv import Further
 from aws_airflow_tasks.settings import Settings
@@ -249,6 +249,43 @@ def test_files_that_the_requirements_name_come_along_and_count(mine: Path) -> No
     assert {"requirements/base.txt", "requirements/held.txt"} < found.found.files.keys()
     (mine / "requirements" / "held.txt").write_text("pandas<2\n")
     assert copying.read(mine, 3).asks != found.asks
+
+
+PATHS = (
+    "-e ./pkg",
+    "-e pkg",
+    "--editable=../pkg",
+    "-e .",
+    "./pkg",
+    "../a.whl",
+    "/srv/a.whl",
+    "a @ file:///srv/a",
+    "file:a",
+)
+OTHERS = (
+    "pandas",
+    "-e git+https://x.example/a.git",
+    "--editable=git+git@x.example:a.git",
+    "a @ https://x.example/a.whl",
+)
+
+
+@pytest.mark.parametrize("line", PATHS)
+def test_a_requirement_that_is_a_path_is_refused_with_its_line_before_anything_is_made(
+    line: str, astro_project: Path, mine: Path, run: Run, seen: list[Any]
+) -> None:
+    (mine / "requirements.txt").write_text("-r more.txt\n")
+    (mine / "more.txt").write_text(f"# ours\n{line}\n")
+    done = run("sandbox", "--from", str(mine))
+    assert (done.code, seen, (astro_project / ".sandbox").exists()) == (2, [], False)
+    assert f"more.txt, line 2 ({line}) asks for a path of this machine" in done.out
+    assert sh("less +2 {}", mine / "more.txt") in done.out
+
+
+@pytest.mark.parametrize("line", OTHERS)
+def test_any_other_requirement_is_left_to_the_installer(line: str, mine: Path) -> None:
+    (mine / "requirements.txt").write_text(f"{line}\n-r requirements/x.txt\n--index-url https://x.example/a\n")
+    assert copying.read(mine, 3).asks.startswith(line)
 
 
 def test_requirements_that_name_each_other_come_to_an_end(mine: Path) -> None:

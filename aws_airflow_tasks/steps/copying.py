@@ -22,6 +22,7 @@ from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import dag
 from aws_airflow_tasks.steps.places import OVERRIDE
 from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.world import copies, files
 from aws_airflow_tasks.world.copies import Found
 
@@ -31,6 +32,11 @@ FOLDERS = ("dags", "plugins", "include")
 UNUSED = (OVERRIDE, ".env", "Dockerfile", "packages.txt", "airflow_settings.yaml", dag.DAG)
 #: in a requirements file: another file that it names
 _NAMED = re.compile(r"(?m)^\s*(?:-[rc]|--requirement|--constraint)[ \t=]*([^\s#]+)")
+#: a line of it that asks for what lies on this machine: a path, a file's URL, an editable of no repository
+_PATH = re.compile(
+    r"\s*(?:(?:\.{1,2}|~)?/|\.{1,2}\s*$|(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?file:"
+    r"|(?:-e|--editable)[ \t=]*+(?!\w+\+|https?:|ssh:)\S)"
+)
 
 
 class Source(NamedTuple):
@@ -87,11 +93,12 @@ def read(path: Path, major: int | None) -> Source:
         major: Airflow's major version that was asked for; None: the one that its Dockerfile tells.
 
     Raises:
-        UsageError: there is no DAG in it, or it is too large.
+        UsageError: there is no DAG in it, it is too large, or its requirements are of this machine.
         TaskError: something in it cannot be read.
     """
     text = _text(path, NAME)
     names = [*FOLDERS, NAME, *_followed(path, text)]
+    _refuse_paths(path, names[len(FOLDERS) :])
     found = copies.look(path, names, without=[dag.DAG])
     if not any(name.startswith("dags/") and name.endswith((".py", ".zip")) for name in found.files):
         left = "".join(f"; left out: {each}" for each in found.left[:3])
@@ -127,6 +134,18 @@ def _followed(path: Path, text: str) -> list[str]:
                 found[name] = _text(path, name)
                 waiting.append(name)
     return [*found][1:]
+
+
+def _refuse_paths(path: Path, names: Sequence[str]) -> None:
+    """Raise UsageError where a requirements file asks for a path: what lies there does not come along."""
+    lines = ((name, *each) for name in names for each in enumerate(_text(path, name).splitlines(), 1))
+    for name, number, line in lines:
+        if _PATH.match(line):
+            better = note("put that code below include or plugins, which come along, or name a package:")
+            raise UsageError(
+                f"{name}, line {number} ({line.strip()}) asks for a path of this machine: the sandbox installs none",
+                hint=f"{better}\n{sh(f'less +{number} {{}}', path / name)}",
+            )
 
 
 def plan(site: Site, source: Source) -> Plan:

@@ -52,8 +52,7 @@ def plan(site: Site, *, sso: bool = False, ask: Callable[[str], str | None] = la
                 raise choosing.unnamed(there) from None
             return Plan((_choice(there, ask, site),))
         if silent:
-            options = _of_sts(needed.command, site)
-            needed.hint = "".join(sh(f"{name}={{}} ", url) for name, url in options.items()) + needed.hint
+            needed.hint = _typed(needed, site)
             raise needed from None
         return Plan((_login(needed, site),))
     who = f"{known.identity.arn} in {known.credentials.region or 'no region'}"
@@ -63,6 +62,16 @@ def plan(site: Site, *, sso: bool = False, ask: Callable[[str], str | None] = la
         reason="; ".join([f"{who}{_checked(known)}", _way(site), *_origins(site, named=True)]),
         warnings=_warnings(site),
     )
+
+
+def _typed(needed: LoginNeeded, site: Site) -> str:
+    """What a person types to log in, after what installs it where it is missing."""
+    line = "".join(sh(f"{name}={{}} ", url) for name, url in _of_sts(needed.command, site).items()) + needed.hint
+    try:
+        cli.find(needed.command[0])
+    except TaskError as missing:
+        return f"{missing.hint}\n{line}"
+    return line
 
 
 def _checked(known: Known) -> str:

@@ -106,6 +106,18 @@ def test_nobody_is_asked_to_log_in_when_the_flags_forbid_it(flag: str, settings:
     assert caught.value.hint == "aws configure"
 
 
+def test_without_a_terminal_what_installs_the_command_comes_before_it_where_it_is_missing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(program: str) -> str:
+        raise TaskError(f"`{program}` is not installed", hint="brew install awscli")
+
+    monkeypatch.setattr(cli, "find", missing)
+    with pytest.raises(LoginNeeded, match="profile default has no credentials") as caught:
+        creds.plan(Site(settings))
+    assert caught.value.hint == "brew install awscli\naws configure"
+
+
 def test_without_a_terminal_the_exact_command_is_the_hint(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "terminal", lambda: False)
     (Path.home() / ".aws").mkdir()

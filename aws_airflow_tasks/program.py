@@ -144,7 +144,7 @@ class AwsAirflow(Program):
         for paragraph in (inspect.getdoc(self.collection[name]) or "").split("\n\n"):
             _say("\n".join(laid("  ", paragraph.replace("\n", " "), layout)) + "\n")
         _say("Flags:\n")
-        self.print_columns(context.help_tuples())
+        self.print_columns(list(_flags(context)))
 
     def _refused(self, error: TaskError, words: Sequence[str]) -> int:
         names = " ".join(str(context.name) for context in getattr(self, "tasks", ()))
@@ -199,6 +199,15 @@ def _several(words: Sequence[str], contexts: Mapping[str, Any]) -> Iterator[str]
         elif word in contexts:
             task, known = contexts[word], 0
         yield word
+
+
+def _flags(context: Any) -> Iterator[tuple[str, str]]:
+    """Each flag of a task with what it does; invoke shows no value of one that takes several."""
+    usual = {f"--{each.name}" for each in context.positional_args}  # as the line above has it
+    for flag, said in context.help_tuples():
+        if flag.partition("=")[0] not in usual:
+            several = flag in context.flags and context.flags[flag].kind is list
+            yield f"{flag}=STRING" if several else flag, said
 
 
 def _namespace() -> Collection:

@@ -362,3 +362,15 @@ def test_the_help_of_a_task_is_as_wide_as_the_terminal(width: int, run: Run, mon
     assert said.startswith("Usage: aws-airflow secrets.put KEY [--flags]")
     assert "Docstring" not in said
     assert " ".join(said.split()).count("never from the command line, which everyone on this machine can read") == 1
+
+
+def test_a_tasks_help_shows_of_every_flag_that_takes_a_value_that_it_does_and_says_what_each_is_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for task, taken in (("setup", ("only", "skip", "region")), ("secrets.get", ("only", "project"))):
+        with pytest.raises(SystemExit):
+            program().run(["aws-airflow", "--help", task])
+        shown = capsys.readouterr().out.partition("Flags:")[2].splitlines()
+        flags = [line.split() for line in shown if line.startswith("  -")]
+        assert {f"--{name}=STRING" for name in taken} <= {words[0] for words in flags}
+        assert [words for words in flags if len(words) < 2] == []

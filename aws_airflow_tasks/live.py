@@ -142,8 +142,10 @@ class Lines:
 
 
 def _joined(said: str, text: str) -> str:
-    """What goes on, and what that waits for."""
+    """What goes on, and what that waits for; where that is the command which does it, it says no more to a person."""
     before = said.partition("; ")[0]
+    if before and text.startswith("waiting for `"):
+        return before
     return f"{before}; {text}" if before else text
 
 

@@ -192,6 +192,18 @@ def test_what_has_been_waited_for_already_is_told_at_once_with_what_waits_for_it
     assert log.told == [(0.5, "triggered the DAG; waiting for the API")]
 
 
+@pytest.mark.parametrize(
+    ("said", "told"), [("making the database", "making the database"), ("", "waiting for `python -`")]
+)
+def test_a_command_that_is_waited_for_is_told_where_there_is_no_better_word_for_it(said: str, told: str) -> None:
+    log = Clock()
+    with log.lines.during("start"):
+        log.lines.says(said)
+        log.lines.says("waiting for `python -`", also=True)
+        log.pass_(1)
+    assert log.told == [(0.5, told)]
+
+
 def test_of_no_step_and_once_the_streams_are_lent_nothing_is_told_but_printed_by_who_says_it() -> None:
     log = Clock()
     assert not log.lines.says("waiting for another run")

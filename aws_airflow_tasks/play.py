@@ -19,6 +19,7 @@ from aws_airflow_tasks.core import Change, Check, Interrupted, Pending, Plan, Re
 from aws_airflow_tasks.screen import Screen, Silent
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.tasks import ordered
+from aws_airflow_tasks.text import doing
 from aws_airflow_tasks.text.calling import again, applied, command, current
 from aws_airflow_tasks.turns import Turns
 from aws_airflow_tasks.world import receipts, state, waits
@@ -329,7 +330,7 @@ class Play:
         self._agreed(change.ask, self._ask)
         if change.receipt:
             receipts.record(self.state, change.receipt)
-        with waits.told(f"{change.target} ({change.action})"):
+        with waits.told(doing.awaited(change)):
             change.apply()
 
     def _answerable(self, planned: Plan) -> Plan:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import NOT_NEEDED, Change, Check, Result, Status, Stopwatch, TaskError
 from aws_airflow_tasks.steps.layers import unproved
+from aws_airflow_tasks.text.doing import WOULD
 from aws_airflow_tasks.text.layout import MARGIN, Layout, brief, laid, shortened, wrapped
 from aws_airflow_tasks.text.palette import UNNEEDED
 from aws_airflow_tasks.text.printable import printable
@@ -79,9 +80,10 @@ def result_lines(result: Result, layout: Layout = WHOLE) -> str:
 
 
 def _took(result: Result) -> str:
-    """Seconds from one on; of one thing that was done they end the clause."""
+    """Seconds from one on; of one thing that was done, and not only would be, they end the clause."""
     said = f"{result.seconds:.1f}s"
-    return "" if result.seconds < 1 else f" in {said}" if len(result.done) == 1 and not result.error else f" ({said})"
+    ends = len(result.done) == 1 and not result.error and not result.done[0].startswith(WOULD)
+    return "" if result.seconds < 1 else f" in {said}" if ends else f" ({said})"
 
 
 def timed(found: Iterable[Check]) -> Iterator[Check]:

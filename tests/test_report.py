@@ -83,6 +83,20 @@ def test_a_check_has_the_seconds_for_which_it_alone_was_waited_for(monkeypatch: 
 
 
 @pytest.mark.parametrize(
+    ("done", "ends"),
+    [
+        (("started (was not running)",), "started (was not running) in 2.5s"),
+        (("would start: not running",), "would start: not running (2.5s)"),
+        (("created", "created"), "created (2.5s)"),
+    ],
+)
+def test_how_long_it_took_belongs_to_what_was_done_and_not_to_what_would_be(done: tuple[str, ...], ends: str) -> None:
+    changes = tuple(Change("Airflow", "start", None, "runs\n", apply=lambda: None) for _ in done)
+    said = report.result_lines(Result("start", "changed", changes=changes, done=done, seconds=2.5))
+    assert said.endswith(f"Airflow: {ends}")
+
+
+@pytest.mark.parametrize(
     ("profile", "reason"),
     [
         ("default", "arn:aws:iam::123456789012:user/airflow-sandbox in eu-west-1; live: Airflow runs on this host"),

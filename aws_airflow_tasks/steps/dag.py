@@ -49,29 +49,35 @@ def undo(site: Site) -> list[Target]:
 #: how the DAG shows what it reads, by the setting ``check_entries``: what is not ours by HMACs alone
 _SHOWS = {
     "create": {
-        "says": "The task prints the variable, the\nconnection's host (never its password or whole URI), and",
+        "says": "the variable,\nthe connection's host (no password, no URI), and who AWS says that you are.",
         "needs": "",
         "prints": """\
 def print_secrets() -> None:
     print(f"variable {VARIABLE} = {Variable.get(VARIABLE)}")
-    print(f"connection {CONNECTION} has host = {BaseHook.get_connection(CONNECTION).host}")
+    host = BaseHook.get_connection(CONNECTION).host
+    print(f"connection {CONNECTION} has host = {host}")
     print_identity()
 """,
     },
     "read": {
-        "says": "The task prints what tells the variable\nand the connection's host to those alone who know them, and",
+        "says": "what tells\nvariable and host to those alone who know them, and who AWS says that you are.",
         "needs": "import hmac\n\n",
         "prints": """\
 def print_secrets(dag_run) -> None:
-    key = (dag_run.conf or {}).get("key", "")  # made for this run by who started it
-    print(f"variable {VARIABLE} has HMAC = {mark(key, Variable.get(VARIABLE))}")
-    print(f"connection {CONNECTION} has a host of HMAC = {mark(key, BaseHook.get_connection(CONNECTION).host)}")
+    key = (dag_run.conf or {}).get("key", "")  # of this run alone
+    value = Variable.get(VARIABLE)
+    print(f"variable {VARIABLE} has HMAC = {mark(key, value)}")
+    host = BaseHook.get_connection(CONNECTION).host
+    print(f"connection {CONNECTION} has a host of HMAC = {mark(key, host)}")
     print_identity()
 
 
 def mark(key: str, value: str | None) -> str:
-    \"""What tells a value to who knows it, and the key: the entries are somebody else's, and not ours to print.\"""
-    return hmac.new(key.encode(), (value or "").encode(), "sha256").hexdigest() if key else "none, without a key"
+    \"""What tells a value to who knows it, and the key.\"""
+    if not key:
+        return "none, without a key"
+    known = hmac.new(key.encode(), (value or "").encode(), "sha256")
+    return known.hexdigest()
 """,
     },
 }

@@ -26,6 +26,8 @@ WORDS: dict[Action, tuple[str, str]] = {
     "tag": ("tag", "tagged"),
     "wait": ("wait", "waited"),
 }
+#: what check mode has before the infinitive
+WOULD = "would "
 #: of what runs it is news how it is now
 RUNS: tuple[Action, ...] = ("start", "restart", "wait")
 
@@ -42,9 +44,15 @@ def done(change: Change, *, check: bool, now: str = "") -> str:
     if not infinitive:
         return change.reason
     if check:
-        return f"would {infinitive}" + (f": {change.reason}" if change.reason else "")
+        return f"{WOULD}{infinitive}" + (f": {change.reason}" if change.reason else "")
     since = f", {now}" if now and change.action in RUNS else ""
     return participle + (f" ({change.reason})" if change.reason else "") + since
+
+
+def awaited(change: Change) -> str:
+    """What is waited for while it is made: ``Airflow to be started``."""
+    participle = "" if change.action == "wait" else WORDS[change.action][1]
+    return f"{change.target} to be {participle or 'ready'}"
 
 
 def counted(number: int, noun: str) -> str:

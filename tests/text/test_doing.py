@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from aws_airflow_tasks.core import Action, Change
-from aws_airflow_tasks.text.doing import WORDS, done
+from aws_airflow_tasks.text.doing import WORDS, awaited, done
 
 
 def change(action: Action, reason: str = "") -> Change:
@@ -48,3 +48,10 @@ def test_in_check_mode_it_says_what_would_be_done(action: Action, reason: str, s
 def test_there_are_words_for_every_action() -> None:
     assert sorted(WORDS) == sorted(get_args(Action))
     assert all(len(set(words)) == 2 for action, words in WORDS.items() if action != "sync")
+
+
+@pytest.mark.parametrize(
+    ("action", "said"), [("start", "it to be started"), ("wait", "it to be ready"), ("sync", "it to be ready")]
+)
+def test_while_a_change_is_made_it_says_what_is_waited_for(action: Action, said: str) -> None:
+    assert awaited(change(action)) == said

@@ -100,7 +100,7 @@ def test_how_long_it_took_belongs_to_what_was_done_and_not_to_what_would_be(done
     ("profile", "reason"),
     [
         ("default", "arn:aws:iam::123456789012:user/airflow-sandbox in eu-west-1; live: Airflow runs on this host"),
-        ("default", f"{ROLE} in us-east-1, identity checked 4 min ago; keys until 18:30"),
+        ("default", f"{ROLE} in us-east-1; identity checked 4 min ago; keys until 18:30"),
         ("dev", f"{ROLE} in eu-west-1; keys until 18:30; profile from AWS_PROFILE"),
         ("dev", f"{ROLE} in eu-west-1; exported; profile from ~/.invoke.yaml; region from AWS_REGION"),
     ],

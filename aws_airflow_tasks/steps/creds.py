@@ -55,11 +55,11 @@ def plan(site: Site, *, sso: bool = False, ask: Callable[[str], str | None] = la
             needed.hint = _typed(needed, site)
             raise needed from None
         return Plan((_login(needed, site),))
-    who = f"{known.identity.arn} in {known.credentials.region or 'no region'}"
+    who, ago = f"{known.identity.arn} in {known.credentials.region or 'no region'}", _checked(known)
     return Plan(
         _telling(_changes(site, known), who, site),
         target=f"profile {known.credentials.profile}",
-        reason="; ".join([f"{who}{_checked(known)}", _way(site), *_origins(site, named=True)]),
+        reason="; ".join(filter(None, (who, ago, _way(site, lately=bool(ago)), *_origins(site, named=True)))),
         warnings=_warnings(site),
     )
 
@@ -77,14 +77,21 @@ def _typed(needed: LoginNeeded, site: Site) -> str:
 def _checked(known: Known) -> str:
     """When AWS said so, where that was not just now."""
     ago = identity.age(time.time() - known.checked)
-    return f", identity checked {ago}" if ago else ""
+    return f"identity checked {ago}" if ago else ""
 
 
-def _way(site: Site) -> str:
-    """The way that credentials take, and until when; of an export the reason too where somebody asks how things are."""
-    asked, lasting = site.settings.check or site.settings.fresh, staging.lasting(site)
-    if asked or site.way.name == "live":
+def _way(site: Site, *, lately: bool) -> str:
+    """The way that credentials take, until when, and why that one: where somebody asks how things are, or it is short.
+
+    Args:
+        site: the project.
+        lately: whether the same was said when AWS was asked.
+    """
+    lasting = staging.lasting(site)
+    if site.settings.check or site.settings.fresh:
         return f"{site.way.reason}{lasting}"
+    if site.way.name == "live":
+        return "" if lately else site.way.reason
     return lasting.removeprefix("; ") or "exported"
 
 

@@ -114,7 +114,7 @@ class Sync:
 
         run, receipt = syncing.receipt(entries)
         return Listing(
-            target=counted(len(writes), entries.backend.ENTRY),
+            target=f"{entries.backend.ENTRY}s",  # the reason has their number
             action="sync",
             before="",
             after="".join(f"  {write.said}\n" for write in writes),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +85,17 @@ def test_a_working_profile_is_named_with_its_identity_and_region(settings: Setti
     result = run(settings)
     assert (result.status, result.target, result.warnings) == ("ok", "profile default", ())
     assert result.reason == f"{USER} in eu-west-1; live: Airflow runs on this host"
+
+
+def test_an_answer_that_is_remembered_is_told_with_its_age_and_the_way_only_where_it_is_asked_for(
+    settings: Settings, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(settings)
+    now = time.time() + 130
+    monkeypatch.setattr(time, "time", lambda: now)
+    assert run(settings).reason == f"{USER} in eu-west-1; identity checked 2 min ago"
+    asked = run(replace(settings, check=True)).reason
+    assert asked == f"{USER} in eu-west-1; identity checked 2 min ago; live: Airflow runs on this host"
 
 
 def test_nothing_is_written_to_the_persons_files(settings: Settings, keys: Path) -> None:

@@ -271,19 +271,21 @@ def replace(account: Account, name: str, text: str, over: str, token: str) -> st
     with _explained(account, name), _scheduled(account, name):
         ours = client.put_secret_value(SecretId=name, SecretString=text, ClientRequestToken=token)["VersionId"]
     after = _stages(account, name)
+    options = profiles.options(account.credentials, account.settings, "secretsmanager")
+    look = sh("aws secretsmanager list-secret-version-ids --include-deprecated --secret-id {}", name) + options
     if after.get("AWSCURRENT") != ours:
         raise Overtaken(
-            f"secret {name} was given version {after.get('AWSCURRENT')} by somebody else after ours, {ours}",
-            hint=sh("aws secretsmanager list-secret-version-ids --include-deprecated --secret-id {}", name)
-            + profiles.options(account.credentials, account.settings, "secretsmanager"),
+            f"secret {name} was given version {after.get('AWSCURRENT')} by somebody else after ours, {ours}", hint=look
         )
-    if after.get("AWSPREVIOUS") != over:
-        other = after.get("AWSPREVIOUS", "")
+    other = after.get("AWSPREVIOUS", "")
+    if not other:  # as with an emulator to which the same call twice is two writes
+        raise Replaced(f"secret {name}: nobody says which version ours, {ours}, has replaced", hint=look)
+    if other != over:
         move = "aws secretsmanager update-secret-version-stage --version-stage AWSCURRENT --secret-id {} "
         raise Replaced(
             f"secret {name}: somebody wrote version {other} just before ours, {ours}, which has replaced it",
             hint=sh(move + "--move-to-version-id {} --remove-from-version-id {}", name, other, ours)
-            + profiles.options(account.credentials, account.settings, "secretsmanager")
+            + options
             + "   # gives the other value back",
         )
     return ours

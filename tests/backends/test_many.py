@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aws_airflow_tasks.backends import secrets_manager as backend
-from aws_airflow_tasks.backends.many import Overtaken, Value
+from aws_airflow_tasks.backends.many import Overtaken, Replaced, Value
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import aws
@@ -192,6 +192,21 @@ def test_a_value_written_between_look_and_write_is_named_and_can_be_given_back(
     assert ours in raised.value.message
     assert f"--move-to-version-id {theirs} --remove-from-version-id {ours}" in raised.value.hint
     assert backend.value_of(account, name, theirs) == "theirs"
+
+
+def test_where_nobody_says_which_version_was_replaced_no_other_is_named(
+    account: aws.Account, proxy: Proxy, prefix: str
+) -> None:
+    first = backend.make(account, f"{prefix}x", "one", {}, token_hex(16))
+
+    def unlabelled(operation: str, body: Body, answer: Body) -> Body:
+        stages = answer.get("VersionIdsToStages", {})
+        return answer | {"VersionIdsToStages": {id: each for id, each in stages.items() if "AWSPREVIOUS" not in each}}
+
+    proxy.edits.append(unlabelled)
+    with pytest.raises(Replaced, match="nobody says which version ours, ") as raised:
+        backend.replace(account, f"{prefix}x", "ours", first, token_hex(16))
+    assert raised.value.hint.startswith("aws secretsmanager list-secret-version-ids --include-deprecated --secret-id ")
 
 
 def test_an_entry_that_somebody_made_meanwhile_stays(account: aws.Account, prefix: str) -> None:

@@ -1,9 +1,13 @@
-"""AWS for tests: moto's server as the sandbox starts it, and a stand-in that answers whatever a test wants."""
+"""AWS for tests: moto's server as the sandbox starts it, and a stand-in that answers whatever a test wants.
+
+``AWS_AIRFLOW_TESTS_AT=URL`` has another emulator, such as MiniStack, give a second opinion where moto is asked.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import http.server
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +19,8 @@ from aws_airflow_tasks.world import cli, moto
 
 #: taken when this module is imported, before a fixture forbids it
 REAL_SPAWN = cli.spawn
+#: likewise
+OTHER = os.environ.get("AWS_AIRFLOW_TESTS_AT", "")
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,13 @@ class Embedded:
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
     folder = tmp_path_factory.mktemp("moto")
+    if OTHER:
+        (folder / "home" / ".aws").mkdir(parents=True)
+        (folder / "home" / ".aws" / "config").write_text("[default]\nregion = eu-west-1\n")
+        keys = "[default]\naws_access_key_id = test\naws_secret_access_key = test\n"
+        (folder / "home" / ".aws" / "credentials").write_text(keys)
+        yield Embedded(OTHER, folder / "home")
+        return
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cli, "spawn", REAL_SPAWN)
         try:

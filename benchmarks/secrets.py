@@ -1,6 +1,6 @@
 """`secrets.sync` at the sizes that people have: calls, own CPU seconds and peak memory, and the pace of its writes.
 
-    python -m benchmarks.secrets [COUNT ...] [--backend NAME] [--loop COUNT] [--ansible VENV]
+    python -m benchmarks.secrets [COUNT ...] [--backend NAME] [--loop COUNT] [--unrelated COUNT] [--ansible VENV]
 
 An embedded AWS (moto) stands behind a proxy that counts every call, and throttles where that is asked for. COUNT
 entries (default: 1000 5000 10000) of 1 KB are there already, as a file wants them; the command reads each value and
@@ -57,20 +57,24 @@ class World(NamedTuple):
     client: Any
     backend: str
 
-    def make(self, key: str, value: str) -> None:
+    def name(self, key: str) -> str:
+        """An entry's whole name."""
+        return f"{'/' * (self.backend == 'parameter-store')}airflow/variables/{key}"
+
+    def make(self, name: str, value: str) -> None:
         """One entry of ours, without the command."""
         tags = [{"Key": "aws-airflow-owner", "Value": "bench"}]
         if self.backend == "parameter-store":
-            self.client.put_parameter(Name=f"/airflow/variables/{key}", Value=value, Type="SecureString", Tags=tags)
+            self.client.put_parameter(Name=name, Value=value, Type="SecureString", Tags=tags)
         else:
-            self.client.create_secret(Name=f"airflow/variables/{key}", SecretString=value, Tags=tags)
+            self.client.create_secret(Name=name, SecretString=value, Tags=tags)
 
     def get(self, client: Any, key: str) -> None:
         """A read as a script would have it."""
         if self.backend == "parameter-store":
-            client.get_parameter(Name=f"/airflow/variables/{key}", WithDecryption=True)
+            client.get_parameter(Name=self.name(key), WithDecryption=True)
         else:
-            client.get_secret_value(SecretId=f"airflow/variables/{key}")
+            client.get_secret_value(SecretId=self.name(key))
 
     def sync(self, *words: str) -> Cost:
         """One run of `secrets.sync`."""
@@ -97,6 +101,7 @@ def main(words: Sequence[str] | None = None) -> None:
         "--throttled", type=int, default=0, metavar="WRITES", help="how many writes to pace: 10 s of it"
     )
     parser.add_argument("--loop", type=int, default=1_000, metavar="COUNT", help="entries for the loop of single reads")
+    parser.add_argument("--unrelated", type=int, default=0, metavar="COUNT", help="entries of others, beside 1,000")
     parser.add_argument("--ansible", metavar="VENV", help="a virtual environment with PyPI's ansible and boto3")
     asked = parser.parse_args(words)
     with world(asked.backend) as here:
@@ -105,6 +110,8 @@ def main(words: Sequence[str] | None = None) -> None:
             print(row(here, count), flush=True)
         if asked.loop:
             print(loop(here, asked.loop), flush=True)
+        if asked.unrelated:
+            print(unrelated(here, asked.unrelated), flush=True)
         if asked.ansible and asked.backend == "secrets-manager":
             print(ansible(here, Path(asked.ansible).absolute()), flush=True)
         print(throttled(here, asked.throttled or 10 * QUOTA[here.backend][1]), flush=True)
@@ -145,7 +152,7 @@ def filled(here: World, count: int) -> dict[str, str]:
     wanted = {f"key-{number:05d}": token_hex(SIZE // 2) for number in range(len(known), count)} | known
     wanted = dict(sorted(wanted.items())[:count])
     for key in wanted.keys() - known.keys():
-        here.make(key, wanted[key])
+        here.make(here.name(key), wanted[key])
     file.write_text(json.dumps(wanted))
     return wanted
 
@@ -180,6 +187,21 @@ def loop(here: World, count: int) -> str:
         f"{count} entries: a loop of single reads {calls} calls in {single:.1f} s,"
         f" ours {cost.calls} calls in {cost.seconds:.1f} s: {calls / cost.calls:.1f} times fewer calls"
     )
+
+
+def unrelated(here: World, count: int) -> str:
+    """Entries of others, with our very tag: how many requests name one, where one of ours is new and one goes."""
+    wanted = filled(here, 1_000)
+    for number in range(count):
+        here.make(here.name("x").replace("airflow/variables/x", f"others/{number:05d}"), "theirs")
+    here.make(here.name("zz-left"), "x")
+    (here.project / "v.json").write_text(json.dumps(wanted | {"zz-new": "x"}))
+    here.proxy.keeps = True
+    cost = here.sync("--prune", "--yes")
+    named = sum("others/" in json.dumps(body) for _, body in here.proxy.asked)
+    here.proxy.keeps = False
+    counts = [here.proxy.calls[name] for name in ("CreateSecret", "PutParameter", "DeleteSecret", "DeleteParameter")]
+    return f"{count} entries of others: {cost.calls} calls, {sum(counts)} of them writes, {named} about the others"
 
 
 def ansible(here: World, venv: Path) -> str:

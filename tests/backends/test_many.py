@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
@@ -14,7 +15,7 @@ from aws_airflow_tasks.backends.many import Overtaken, Replaced, Value
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import aws
-from tests.world.proxy import Body, Proxy, before, denying
+from tests.world.proxy import Body, Proxy, Refusal, before, denying
 from tests.world.server import Embedded, embedded
 
 __all__ = ["embedded"]
@@ -35,7 +36,7 @@ def account(proxy: Proxy) -> aws.Account:
 
 @pytest.fixture
 def prefix(request: pytest.FixtureRequest) -> str:
-    return f"airflow/variables/{request.node.name}/"
+    return f"airflow/variables/{re.sub('[^a-zA-Z_]', '-', request.node.name)}/"
 
 
 def filled(account: aws.Account, prefix: str, count: int) -> list[str]:
@@ -108,6 +109,28 @@ def test_what_may_not_be_read_is_an_error_of_its_own_and_keeps_no_other_from_bei
     assert isinstance(error, TaskError)
     assert error.message.startswith("not allowed: secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-west-1:*")
     assert '"Action": "secretsmanager:GetSecretValue"' in error.hint
+
+
+@pytest.mark.parametrize("operation", ["RestoreSecret", "ListSecretVersionIds", "TagResource", "ListSecrets"])
+def test_a_denial_of_any_action_names_it_and_prints_the_policy(
+    account: aws.Account, proxy: Proxy, prefix: str, operation: str
+) -> None:
+    (name,) = filled(account, prefix, 1)
+    calls = {
+        "RestoreSecret": lambda: backend.restore(account, name),
+        "ListSecretVersionIds": lambda: backend.versions(account, name),
+        "TagResource": lambda: backend.make(account, f"{name}x", "one", {"team": "x"}, token_hex(16)),
+        "ListSecrets": lambda: list(backend.listed(account, prefix)),
+    }
+
+    def denied(called: str, body: Body) -> Refusal | None:
+        within = called == "CreateSecret" and operation == "TagResource"  # AWS names what is denied of a call
+        return denying(operation)(operation if within else called, body)
+
+    proxy.rules.append(denied)
+    with pytest.raises(TaskError, match=f"not allowed: secretsmanager:{operation} on ") as raised:
+        calls[operation]()
+    assert f'"Action": "secretsmanager:{operation}"' in raised.value.hint
 
 
 def test_a_batch_that_aws_splits_is_read_to_its_end(account: aws.Account, proxy: Proxy, prefix: str) -> None:

@@ -78,7 +78,17 @@ def test_where_one_may_not_be_read_with_the_others_each_is_read_by_itself(
     assert f'"Action": "ssm:GetParameter", "Resource": "{resource}"' in error.hint
 
 
-@pytest.mark.parametrize("operation", ["DescribeParameters", "GetParameterHistory", "PutParameter", "DeleteParameter"])
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "DescribeParameters",
+        "GetParameterHistory",
+        "ListTagsForResource",
+        "AddTagsToResource",
+        "PutParameter",
+        "DeleteParameter",
+    ],
+)
 def test_a_denial_of_any_action_names_it_and_what_a_policy_can_name(
     account: aws.Account, proxy: Proxy, prefix: str, operation: str
 ) -> None:
@@ -86,15 +96,17 @@ def test_a_denial_of_any_action_names_it_and_what_a_policy_can_name(
     calls = {
         "DescribeParameters": lambda: list(backend.listed(account, prefix)),
         "GetParameterHistory": lambda: backend.versions(account, name),
+        "ListTagsForResource": lambda: backend.describe(account, name),
+        "AddTagsToResource": lambda: backend.tag(account, name, {"team": "x"}),
         "PutParameter": lambda: backend.replace(account, name, "two", "1", token_hex(16)),
         "DeleteParameter": lambda: backend.take(account, name, "1"),
     }
     proxy.rules.append(denying(operation, service="ssm"))
     resource = "*" if operation == "DescribeParameters" else f"parameter{name}"
-    with pytest.raises(
-        TaskError, match=re.escape(f"not allowed: ssm:{operation} on arn:aws:ssm:eu-west-1:*:{resource}")
-    ):
+    denied = re.escape(f"not allowed: ssm:{operation} on arn:aws:ssm:eu-west-1:*:{resource}")
+    with pytest.raises(TaskError, match=denied) as raised:
         calls[operation]()
+    assert f'"Action": "ssm:{operation}"' in raised.value.hint
 
 
 def test_a_list_goes_by_names_and_by_a_tag_however_many_pages_it_has(

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 
 from tests.project import airflow, astro_project, embedded, run
 from tests.steps.test_sync import CANARY, Run, V, aws, entries, held, project, proxy, written
+from tests.world.killer import Killer
 from tests.world.proxy import Body, Proxy, Refusal
 
 __all__ = ["airflow", "astro_project", "aws", "embedded", "project", "proxy", "run"]
@@ -35,33 +35,6 @@ def begun(folder: Path, **environment: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-
-
-class Killer:
-    """Kills a process at its n-th call, before AWS has it or before the answer is passed on."""
-
-    def __init__(self, at: int, *, answered: bool) -> None:
-        self.at, self.answered, self.seen, self.thread = at, answered, 0, 0
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def before(self, operation: str, body: Body) -> Refusal | None:
-        self.seen += 1
-        if self.seen == self.at and not self.answered:
-            self.kill()
-            return 500, "InternalServiceError", "killed"
-        if self.seen == self.at:
-            self.thread = threading.get_ident()
-        return None
-
-    def after(self, operation: str, body: Body, answer: Body) -> Body:
-        if self.thread == threading.get_ident():
-            self.kill()
-        return answer
-
-    def kill(self) -> None:
-        if self.process:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL here")

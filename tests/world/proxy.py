@@ -107,6 +107,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     proxy: Proxy
     upstream: Upstream
 
+    def handle_one_request(self) -> None:
+        """Whoever asked may have been killed."""
+        try:
+            super().handle_one_request()
+        except ConnectionError:
+            self.close_connection = True
+
     def do_POST(self) -> None:
         data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]

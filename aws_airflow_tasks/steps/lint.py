@@ -20,7 +20,7 @@ from aws_airflow_tasks.sources.reading import ENVIRONMENT
 from aws_airflow_tasks.sources.wanted import Kind
 from aws_airflow_tasks.steps.entries import KINDS, Entries, Shown
 from aws_airflow_tasks.text.calling import PREFIX, command, under
-from aws_airflow_tasks.world import aws, endpoints, files
+from aws_airflow_tasks.world import aws, endpoints, files, pace
 
 #: how many names a finding has
 MOST = 10
@@ -80,7 +80,7 @@ class Lint:
         by_name = {each.name: key for key, each in listed.items()}
         pending, bad, causes = list[str](), list[str](), list[TaskError]()
         mend, restore = list[str](), list[str]()
-        for name, value in entries.values(by_name):
+        for name, value in pace.counted(entries.values(by_name), len(by_name), lambda: "read"):
             kind, key = by_name[name]
             why = _unreadable(entries, kind, value)
             status = (

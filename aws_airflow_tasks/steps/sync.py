@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.doing import counted
 from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.world import cli, files, journal, pace
+
+log = logging.getLogger("aws_airflow_tasks")
 
 Status = Literal["ok", "create", "differs", "pending", "failed"]
 #: how many problems, or failed entries, a message names
@@ -148,6 +151,7 @@ class Sync:
     def _pruned(self, entries: Entries, names: Mapping[str, Wanted]) -> Iterator[Write]:
         """What a list has of ours and nobody wants, if AWS says the same of each by itself: a list may be late."""
         tag, gone = (OWNER, entries.owner), dict[str, tuple[Any, str]]()
+        log.info("listing what is ours")
         for kind in KINDS:
             prefix = entries.prefix(kind)
             for each in entries.backend.listed(entries.account, prefix, tag):

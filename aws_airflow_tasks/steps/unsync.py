@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from secrets import token_hex
@@ -12,10 +13,12 @@ from aws_airflow_tasks.backends.many import Value
 from aws_airflow_tasks.core import Change, Plan, Target, TaskError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps.entries import OWNER, Entries
-from aws_airflow_tasks.steps.syncing import Synced
+from aws_airflow_tasks.steps.syncing import Synced, estimate
 from aws_airflow_tasks.world import aws, journal, pace, receipts
 from aws_airflow_tasks.world.journal import Journal, Line
 from aws_airflow_tasks.world.receipts import Kept
+
+log = logging.getLogger("aws_airflow_tasks")
 
 
 class Back(NamedTuple):
@@ -136,7 +139,8 @@ def _back(known: Sequence[Line], newest: int, now: str, *, restores: bool) -> Ba
 
 
 def _apply(entries: Entries, todo: Sequence[Back], books: Sequence[Journal]) -> None:
-    turn = pace.Pace(entries.backend.writes(entries.settings))
+    rate = entries.backend.writes(entries.settings)
+    turn = pace.Pace(rate)
 
     def work(back: Back) -> TaskError | None:
         try:
@@ -146,7 +150,10 @@ def _apply(entries: Entries, todo: Sequence[Back], books: Sequence[Journal]) -> 
             return error
         return None
 
-    if errors := [error for error in pace.gathered(work, todo) if error]:
+    if long := estimate(len(todo), rate):
+        log.info("%s to take back, %s", len(todo), long)
+    answers = pace.counted(pace.gathered(work, todo), len(todo), lambda: "taken back")
+    if errors := [error for error in answers if error]:
         more = f"; and {len(errors) - 1} more" if len(errors) > 1 else ""
         raise TaskError(f"{errors[0].message}{more}", hint=errors[0].hint)
 

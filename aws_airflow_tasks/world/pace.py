@@ -81,13 +81,15 @@ def counted(
         now: seconds of a clock.
     """
     begun = now()
-    due = begun + LASTS
+    first = due = begun + LASTS
     for count, item in enumerate(items, 1):
         yield item
         if (at := now()) >= due and count < total:
             due = at + EVERY
             left = about((total - count) * (at - begun) / count)
             log.info("%s of %s %s, %s left", count, total, done(), left)
+    if due > first:  # what was said last is over: something else goes on
+        log.info("all %s %s", total, done())
 
 
 def about(seconds: float) -> str:

@@ -110,7 +110,11 @@ def test_writes_that_take_long_are_estimated_first_and_counted_as_they_are_made(
     run("secrets.sync", "v.json")
     said = [line for line in heard if "writ" in line]
     assert said[0] == "3 to write, about 1 s at AWS's 45 writes a second"
-    assert [line.partition(",")[0] for line in said[1:]] == ["1 of 3 written", "2 of 3 written"]
+    assert [line.partition(",")[0] for line in said[1:]] == ["1 of 3 written", "2 of 3 written", "all 3 written"]
+    heard.clear()
+    run("undo", "--yes")
+    assert "3 to take back, about 1 s at AWS's 45 writes a second" in heard
+    assert "all 3 taken back" in heard
     assert CANARY not in "".join(heard)
 
 

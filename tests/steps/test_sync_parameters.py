@@ -14,6 +14,7 @@ from aws_airflow_tasks.backends import limits
 from aws_airflow_tasks.steps.entries import OWNER
 from tests.project import airflow, astro_project, embedded, run
 from tests.steps.test_sync import CANARY, Run, entries, proxy, written
+from tests.steps.test_sync_killed import begun
 from tests.world.proxy import Proxy
 from tests.world.server import Embedded
 
@@ -180,3 +181,31 @@ def test_entries_are_looked_at_one_by_one_as_in_secrets_manager(project: Path, a
     assert (linted.code, found["status"], "connection bad" in found["detail"]) == (4, "failed", True)
     assert run("secrets.delete", "b", "--now", "--yes").code == 0
     assert held(aws).keys() == {f"{V}a", f"{C}bad"}
+
+
+def test_two_syncs_of_one_team_at_once_agree(project: Path, aws: Any, proxy: Proxy, tmp_path: Path) -> None:
+    keys = [f"k{number}" for number in range(12)]
+    written(project, **dict.fromkeys(keys, CANARY))
+    homes = [{}, {"XDG_STATE_HOME": str(tmp_path / "colleague")}]
+    processes = [begun(project, **home) for home in homes]
+    assert [process.wait(120) for process in processes] == [0, 0]
+    assert held(aws) == {f"{V}{key}": CANARY for key in keys}
+    assert {len(aws.get_parameter_history(Name=f"{V}{key}")["Parameters"]) for key in keys} == {1}
+
+
+def test_a_write_that_aws_throttles_fails_at_or_refuses_as_keys_have_ended_is_made_once_now_or_by_the_next_run(
+    project: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    answers = [
+        (400, "ThrottlingException", "Rate exceeded"),
+        (500, "InternalServerError", "again"),
+        (400, "ExpiredTokenException", "The security token included in the request is expired"),
+    ]
+    written(project, a="1", b="2", c="3", d="4")
+    proxy.rules.append(lambda operation, body: answers.pop(0) if answers and operation == "PutParameter" else None)
+    done = run("secrets.sync", "v.json", "--json")
+    assert done.code == 1
+    assert "have expired" in done.document["steps"][-1]["error"]["message"]
+    assert run("secrets.sync", "v.json").code == 0
+    assert held(aws) == {f"{V}a": "1", f"{V}b": "2", f"{V}c": "3", f"{V}d": "4"}
+    assert {len(aws.get_parameter_history(Name=name)["Parameters"]) for name in held(aws)} == {1}

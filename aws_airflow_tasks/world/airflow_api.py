@@ -69,10 +69,11 @@ class Patience(NamedTuple):
 
 
 class DagImportError(NamedTuple):
-    """Why a DAG file could not be loaded: its path as Airflow names it, and the traceback."""
+    """Why a DAG file could not be loaded: its path as Airflow names it, the traceback, and when it was last tried."""
 
     file: str
     trace: str
+    at: str = ""
 
     @property
     def cause(self) -> str:
@@ -276,7 +277,10 @@ class Api:
     def import_errors(self) -> list[DagImportError]:
         """The DAG files that cannot be loaded."""
         found = self._json("GET", "/importErrors")["import_errors"]
-        return [DagImportError(str(entry["filename"]), str(entry["stack_trace"])) for entry in found]
+        return [
+            DagImportError(str(entry["filename"]), str(entry["stack_trace"]), str(entry.get("timestamp", "")))
+            for entry in found
+        ]
 
     def unpause(self, dag_id: str) -> None:
         """Let a DAG's runs be scheduled."""

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from aws_airflow_tasks.core import TaskError
@@ -17,8 +18,9 @@ log = logging.getLogger("aws_airflow_tasks")
 
 #: states that a DAG run does not leave by itself
 FINAL = ("success", "failed")
-#: seconds after which an import error is taken to be of the file as it is now
-STALE = 10
+#: seconds after which an import error is taken to be of the file as it is now, though Airflow has not tried it again:
+#: it does so every half minute, if nothing else is set
+STALE = 60
 #: while a run is queued the components' health is asked every so many seconds; it is given up where the scheduler has
 #: been down for so many: Airflow itself says so only when it has not heard of it for half a minute
 EVERY, DOWN = 15, 60
@@ -101,21 +103,20 @@ def _held_up(api: Api, said: str) -> TaskError:
 
 
 def _await_dag(api: Api, dag_id: str) -> None:
-    asked = time.monotonic()
+    asked, since = time.monotonic(), datetime.now(UTC).isoformat()
     while not api.has_dag(dag_id):
         last = not api.patience.more()
-        if last or time.monotonic() - asked > STALE:
-            _raise_unimported(api, dag_id)
+        _raise_unimported(api, dag_id, "" if last or time.monotonic() - asked > STALE else since)
         if last:
             said = _held_up(api, f"Airflow has not found the DAG {dag_id}")
             raise said if said.hint == command("start") else Unwell(said.message, hint=api.logs)
 
 
-def _raise_unimported(api: Api, dag_id: str) -> None:
-    """Raise TaskError where Airflow could not import the DAG's file."""
+def _raise_unimported(api: Api, dag_id: str, since: str = "") -> None:
+    """Raise TaskError where Airflow could not import the DAG's file, by its last try; one before ``since`` is none."""
     errors = list[DagImportError]()
     with contextlib.suppress(TaskError):  # what led here says more
         errors = api.import_errors()
     for error in errors:
-        if error.file.endswith(f"{dag_id}.py"):
+        if error.file.endswith(f"{dag_id}.py") and error.at >= since:  # both in UTC, and ISO 8601
             raise TaskError(f"{error.file} cannot be imported: {error.cause}", hint=anew())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import socket
@@ -388,6 +389,16 @@ def test_what_airflow_3_had_parsed_before_its_file_broke_is_told_by_the_import_e
     }
     with pytest.raises(TaskError, match=r"d\.py cannot be imported: ModuleNotFoundError.*nosuchmodule"):
         dag_runs.run(connected(server, 3), "d")
+
+
+@pytest.mark.parametrize(("at", "told"), [("2026-11-29T00:59:59Z", False), ("2026-11-29T01:00:01.5+00:00", True)])
+def test_an_import_error_from_before_one_asks_is_not_taken_for_one_of_the_file_as_it_is_now(
+    server: Airflow, at: str, told: bool
+) -> None:
+    error = {"filename": "d.py", "stack_trace": "NameError: x", "timestamp": at}
+    server.answers["GET /api/v2/importErrors"] = (200, {"import_errors": [error]})
+    with pytest.raises(TaskError) if told else contextlib.nullcontext():
+        dag_runs._raise_unimported(connected(server, 3), "d", "2026-11-29T01:00:00+00:00")
 
 
 def test_a_dag_that_airflow_3_keeps_parsing_is_there(server: Airflow) -> None:

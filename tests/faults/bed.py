@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,12 +21,13 @@ from typing import Any, NamedTuple
 import boto3
 import psutil
 
+from aws_airflow_tasks.core import digest
 from tests.world.front import Asked, Front, Refusal, front
 
 #: variables that would lead out of the sandbox
 FOREIGN = ("AIRFLOW_", "ASTRO", "AWS_", "INVOKE_", "XDG_", "PYTHON", "PYTEST", "HTTP", "http", "NO_PROXY", "no_proxy")
 #: seconds that Airflow gets for anything, and a command line for all of it
-WAIT, LIMIT = 60, 400
+WAIT, LIMIT = 90, 500
 #: a text that is in every fault that can carry one, and must come out of nothing
 CANARY = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLECANARY"
 #: what a person answers `aws configure` with; the last is for `output`
@@ -109,6 +111,38 @@ class Bed:
         return Path(lines["AWS_CONFIG_FILE"]).parent
 
     @property
+    def record(self) -> Path:
+        """Where the last proof has written down what it was told."""
+        return self.root / "record"
+
+    def recorded(self) -> dict[str, Any]:
+        """What the last proof was told, by what it is, without secrets, keys and paths of this machine; what lists."""
+        found: dict[str, Any] = {}
+        text = self.record.read_text() if self.record.exists() else ""
+        value, connection = (self.entries[NAMES[kind]][0] for kind in ("variable", "connection"))
+        for secret, shown in {
+            **dict.fromkeys(self._keys(), "HIDDEN"),
+            value: "nonce",
+            digest(value): digest("nonce"),
+            json.loads(connection)["host"]: "example.com",
+            json.loads(connection)["password"]: "HIDDEN",
+            str(self.staged): "/staged",
+            str(self.home): "/home/me",
+            str(self.project): "/project",
+            str(self.root): "/root-of-all",
+            self.aws.url: "http://aws.test",
+        }.items():
+            text = text.replace(secret, shown)
+        for kind, what in map(json.loads, text.splitlines()):
+            found.setdefault(kind, what)  # the first that was met is the cause
+        return found
+
+    def _keys(self) -> list[str]:
+        """The keys that are in files."""
+        texts = [data.decode(errors="replace") for data in self.before.values()]
+        return [CANARY, *(key for text in texts for key in re.findall(r"aws_secret_access_key *= *(\S+)", text))]
+
+    @property
     def moto(self) -> str:
         return f"http://127.0.0.1:{(self.sandbox / 'aws' / 'port').read_text()}"
 
@@ -150,7 +184,9 @@ class Bed:
 
     def verify(self, *, skip: str = "") -> tuple[int, dict[str, Any]]:
         """The exit code, and the document; ``skip``: a step before it that is left out."""
-        done = self.run(["aws-airflow", "verify", "--json", *(["--skip", skip] if skip else [])])
+        self.record.unlink(missing_ok=True)
+        argv = [sys.executable, str(Path(__file__).with_name("recorder.py")), "verify", "--json"]
+        done = self.run([*argv, *(["--skip", skip] if skip else [])], {"FAULTS_RECORD": str(self.record)})
         try:
             return done.code, dict(json.loads(done.out))
         except ValueError:
@@ -168,6 +204,11 @@ class Bed:
         """Have the front refuse, before what it refuses already."""
         before = self.aws.refuse
         self.aws.refuse = lambda asked: refused(asked) or before(asked)
+
+    @property
+    def services(self) -> list[str]:
+        """The components that were started."""
+        return [path.name.partition(".")[0] for path in (self.state / "airflow").glob("*.pid.json")]
 
     def pids(self, service: str) -> int:
         return int(json.loads((self.state / "airflow" / f"{service}.pid.json").read_text())["pid"])

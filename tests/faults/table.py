@@ -29,6 +29,7 @@ class Fault(NamedTuple):
         who: whether only somebody else can mend it, so that nothing is typed.
         restarts: whether Airflow may be another one afterwards.
         skip: the step before the proof that is left out, as it would mend it by itself.
+        since: the major version of Airflow that has it first.
     """
 
     put: Put
@@ -38,6 +39,7 @@ class Fault(NamedTuple):
     who: bool = False
     restarts: bool = False
     skip: str = ""
+    since: int = 2
 
 
 # what AWS answers
@@ -51,22 +53,23 @@ def _refusal(asked: Asked, code: str, said: str, status: int) -> Refusal:
 
 
 def answers(
-    operation: str, code: str, said: str = "", status: int = 400, *, key: str = "", agent: str = ""
+    operation: str, code: str, said: str = "", status: int = 400, *, key: str = "", airflows: bool = False
 ) -> Callable[[Bed], Any]:
-    """AWS refuses an operation (``*``: any) that is signed with ``key`` and comes from ``agent``, if they are given."""
+    """AWS refuses an operation (``*``: any) that is signed with ``key``, if one is given, or Airflow's own requests."""
 
     def refused(asked: Asked) -> Refusal | None:
-        meant = operation in ("*", asked.operation) and key in asked.text and agent in asked.agent
+        theirs = not airflows or OURS not in asked.agent
+        meant = operation in ("*", asked.operation) and key in asked.text and theirs
         return _refusal(asked, code, said, status) if meant else None
 
     return lambda bed: bed.refuse(refused)
 
 
-def page(service: str = "", agent: str = "") -> Put:
+def page(service: str = "") -> Put:
     """A login page stands before AWS."""
 
     def shown(asked: Asked) -> Refusal | None:
-        meant = service in asked.service and agent in asked.agent
+        meant = service in asked.service
         return Refusal(200, "<html><body>Please log in</body></html>", "text/html") if meant else None
 
     return lambda bed: bed.refuse(shown)
@@ -247,11 +250,13 @@ def dangling(bed: Bed) -> None:
 
 
 def kill(*services: str) -> Put:
-    return lambda bed: [bed.signal(service, signal.SIGKILL) for service in services]
+    """Some components are killed; without any, all."""
+    return lambda bed: [bed.signal(service, signal.SIGKILL) for service in services or bed.services]
 
 
-def stop(service: str) -> Put:
-    return lambda bed: bed.signal(service, signal.SIGSTOP)
+def stop_the_web(bed: Bed) -> None:
+    """What answers requests is stopped, and lives on."""
+    bed.signal(next(each for each in bed.services if each in ("api-server", "webserver")), signal.SIGSTOP)
 
 
 USER = "User: arn:aws:iam::123456789012:user/airflow-sandbox is not authorized to perform: "
@@ -276,7 +281,7 @@ SECRET, HOST, FILES = "raw-secret", "host-identity", "files-converged"
 INSIDE, HEALTH, BACKEND = "identity-in-service", "runtime-healthy", "backend"
 RENEW, CONFIGURE, EDIT = "aws-airflow refresh --force", "aws configure", '"${EDITOR:-vi}"'
 OVERRIDE = "aws-airflow env --override"
-AIRFLOWS = "AmPP"  # in the user agent of what Airflow's provider asks
+OURS = "aws-airflow-tasks"  # in the user agent of what this tool and its probes ask
 
 #: faults that this host meets: no more of Airflow is asked than whether it is well
 ON_THIS_HOST = {
@@ -498,9 +503,14 @@ OF_FILES = {
         FILES,
         "AIRFLOW__WORKERS__SECRETS_BACKEND",
         OVERRIDE,
+        since=3,
     ),
     "an argument of its own": Fault(
-        lines("AIRFLOW__SECRETS__BACKEND_KWARG__REGION_NAME=us-east-1"), FILES, "BACKEND_KWARG__REGION_NAME", OVERRIDE
+        lines("AIRFLOW__SECRETS__BACKEND_KWARG__REGION_NAME=us-east-1"),
+        FILES,
+        "BACKEND_KWARG__REGION_NAME",
+        OVERRIDE,
+        since=3,
     ),
     "a connection for hooks": Fault(
         lines(f"AIRFLOW_CONN_AWS_DEFAULT=aws://{OTHER}:{CANARY}@"), FILES, "AIRFLOW_CONN_AWS_DEFAULT", OVERRIDE
@@ -527,21 +537,21 @@ OF_RUNS = {
         dag("from __future__ import annotations", "def ("), "dag-run", "SyntaxError", "aws-airflow dag"
     ),
     "backend denied": Fault(
-        answers("GetSecretValue", "AccessDeniedException", NOT_ALLOWED, agent=AIRFLOWS),
+        answers("GetSecretValue", "AccessDeniedException", NOT_ALLOWED, airflows=True),
         BACKEND,
         "not allowed: secretsmanager:GetSecretValue",
         "# ask an administrator",
         who=True,
     ),
     "backend is busy": Fault(
-        answers("GetSecretValue", "ThrottlingException", "Rate exceeded", agent=AIRFLOWS),
+        answers("GetSecretValue", "ThrottlingException", "Rate exceeded", airflows=True),
         BACKEND,
         "fewer calls",
         "# ",
         who=True,
     ),
     "backend meets AWS's trouble": Fault(
-        answers("GetSecretValue", "InternalServiceError", status=500, agent=AIRFLOWS),
+        answers("GetSecretValue", "InternalServiceError", status=500, airflows=True),
         BACKEND,
         "trouble of its own",
         "# ",
@@ -553,7 +563,7 @@ OF_RUNS = {
             "AccessDenied",
             f"{USER}sts:GetCallerIdentity with an explicit deny in a session policy",
             403,
-            agent=AIRFLOWS,
+            airflows=True,
         ),
         "hook-identity",
         "not allowed: sts:GetCallerIdentity",
@@ -571,15 +581,15 @@ OF_AIRFLOW = {
         kill("triggerer"), HEALTH, "not healthy: triggerer", "aws-airflow start", restarts=True, skip="start"
     ),
     "all killed": Fault(
-        kill("scheduler", "triggerer", "api-server", "dag-processor"),
+        kill(),
         HEALTH,
         "not healthy: ",
         "aws-airflow start",
         restarts=True,
         skip="start",
     ),
-    "api-server stopped": Fault(
-        stop("api-server"), HEALTH, "not healthy: ", "aws-airflow start", restarts=True, skip="start"
+    "web service stopped": Fault(
+        stop_the_web, HEALTH, "not healthy: ", "aws-airflow start", restarts=True, skip="start"
     ),
 }
 

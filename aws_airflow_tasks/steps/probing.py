@@ -17,7 +17,7 @@ from aws_airflow_tasks.steps import diagnosis, env, symptoms
 from aws_airflow_tasks.text.calling import command, under
 from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.telling import telling
-from aws_airflow_tasks.world import endpoints, readable, seeing, sessions
+from aws_airflow_tasks.world import endpoints, readable, seeing, sessions, staging
 from aws_airflow_tasks.world.aws import Identity, principal
 from aws_airflow_tasks.world.readable import Files, Place
 
@@ -109,8 +109,10 @@ def _here(site: Site) -> Files:
     """The files that the services are to read, as this host has them."""
     known = site.delivered
     place: Place = "staged" if known.staged else "live" if site.runtime.mounts else "host"
-    paths = (known.config_file, known.credentials_file)
-    return Files(place, known.directory, [path.name for path in paths if path.is_file()])
+    there = {path.name: path.is_file() for path in (known.config_file, known.credentials_file)}
+    made = staging.last(site.state) if known.staged else None
+    lost = [name for name in (made.files if made else ()) if not there.get(name, True)]
+    return Files(place, known.directory, [name for name in there if there[name]], lost)
 
 
 def _nowhere(site: Site, detail: str) -> tuple[str, str]:

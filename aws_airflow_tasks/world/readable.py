@@ -21,7 +21,7 @@ Kind = Literal["file", "directory", "link", "other", "absent", "hidden"]
 #: how an engine runs containers; empty: the process is of this host
 Engine = Literal["", "plain", "rootless", "userns", "desktop"]
 #: what keeps a file from being read
-Obstacle = Literal["mode", "directory", "link", "absent", "label", "other"]
+Obstacle = Literal["mode", "directory", "link", "absent", "lost", "label", "other"]
 #: whose the files are that the process reads: its own host's, the person's through a mount, a staged copy
 Place = Literal["host", "live", "staged"]
 
@@ -71,11 +71,13 @@ class Files(NamedTuple):
         place: whose they are.
         directory: the one that holds them.
         names: those of them that are files here.
+        lost: those of them that were made here, and are no more.
     """
 
     place: Place
     directory: Path
     names: Collection[str] = ()
+    lost: Collection[str] = ()
 
 
 def told(facts: Mapping[str, Any], *, contained: bool) -> tuple[list[Seen], Process]:
@@ -143,7 +145,8 @@ def finding(seen: Sequence[Seen], process: Process, files: Files) -> tuple[str, 
 
 def _obstacle(seen: Seen, process: Process, files: Files) -> Obstacle | None:
     if seen.kind == "absent":
-        return "absent" if PurePosixPath(seen.path).name in files.names else None
+        name = PurePosixPath(seen.path).name
+        return "absent" if name in files.names else "lost" if name in files.lost else None
     if not seen.error:
         return None
     if seen.kind == "directory" or seen.kind == "link":
@@ -183,6 +186,7 @@ _WORDS: Mapping[Obstacle, Callable[[Seen, Process, str], str]] = {
     "directory": lambda seen, process, names: f"{names}: a directory stands where a file is to be",
     "link": lambda seen, process, names: f"{names}: a symlink that leads nowhere" + " there" * bool(process.engine),
     "absent": lambda seen, process, names: f"there is no {names} there, and here there is",
+    "lost": lambda seen, process, names: f"there is no {names}: it is gone from the copy that Airflow has",
     "other": lambda seen, process, names: f"{names} cannot be read: {seen.error}",
 }
 
@@ -251,6 +255,7 @@ _WAYS: Mapping[tuple[Obstacle, Place], Way] = {
     ("absent", "host"): _looked_at,
     ("absent", "live"): _again,
     ("absent", "staged"): _again,
+    ("lost", "staged"): _staged_anew,
     ("other", "host"): _looked_at,
     ("other", "live"): _shared,
     ("other", "staged"): _shared,

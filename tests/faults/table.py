@@ -356,7 +356,7 @@ ON_THIS_HOST = {
     ),
     "helper fails": Fault(profile("credential_process = false"), HOST, "ended with exit code 1", "credential_process"),
     "helper speaks no JSON": Fault(
-        profile(f"credential_process = echo {CANARY}"), HOST, "does not answer in JSON", "credential_process"
+        profile(f"credential_process = echo {CANARY}"), HOST, "printed no JSON", "credential_process"
     ),
     "a role that assumes itself": Fault(
         profile(f"{ROLE}r", "source_profile = other", "[profile other]", f"{ROLE}o", "source_profile = default"),
@@ -636,7 +636,7 @@ IN_THE_COPY = {
         unlinked("config", "credentials"), "files-readable", "there is no", "aws-airflow", restarts=True, skip="creds"
     ),
     "copy: one file gone": Fault(
-        unlinked("credentials"), "files-readable", "there is no", "aws-airflow", restarts=True, skip="creds"
+        unlinked("credentials"), "files-readable", "there is no", RENEW, restarts=True, skip="creds"
     ),
     "copy: a directory for a file": Fault(directory(True), HOST, "is no file but a directory", "mv "),
     "copy: a link that leads nowhere": Fault(dangling, HOST, "a symlink that somebody planted", "rm "),

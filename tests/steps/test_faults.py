@@ -219,6 +219,7 @@ def seen(there: There, expected: Expected, environment: dict[str, str] | None = 
 
     delivered: Any = SimpleNamespace(
         staged=True,
+        profile="default",
         directory=there.config.parent,
         config_file=there.config,
         credentials_file=there.credentials,

@@ -77,6 +77,9 @@ TABLE = {
     "a link to nowhere, staged": Row(keys("link"), CONTAINER, STAGED, "leads nowhere there", ANEW),
     "one of two is missing, live": Row(keys("absent"), CONTAINER, LIVE, f"there is no {KEYS} there", AGAIN),
     "one of two is missing, staged": Row(keys("absent"), CONTAINER, STAGED, "and here there is", AGAIN),
+    "one of two is gone from the copy": Row(
+        keys("absent"), CONTAINER, STAGED._replace(names=(), lost=("credentials",)), "gone from the copy", ANEW
+    ),
     "a stale file handle": Row(
         keys("other", error="Stale file handle"), CONTAINER, STAGED, "cannot be read: Stale file handle", AGAIN
     ),

@@ -172,8 +172,13 @@ class Embedded:
                 raise self._failure(sick, f"was not healthy within {wait} seconds", environment)
 
     def ailing(self) -> tuple[Ailing, ...]:
-        """Nothing tells: what of it has ended is not there."""
-        return ()
+        """Components that a signal has stopped: they live and answer nothing. What of it has ended is not there."""
+        alive = {name: processes.running(self._record(name)) for name in self.services()}
+        return tuple(
+            Ailing(name, "a signal has stopped it (SIGSTOP)")
+            for name, process in alive.items()
+            if process and processes.halted(process)
+        )
 
     def stop(self) -> None:
         """Stop every process of this Airflow, those that a killed run has left included."""

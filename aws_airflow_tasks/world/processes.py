@@ -101,6 +101,15 @@ def of_another(pid: int) -> Process | None:
         return None
 
 
+def halted(process: Process) -> bool:
+    """Whether a process was stopped by a signal (SIGSTOP, Ctrl-Z) and does nothing until another lets it go on."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        return bool(psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
+    return False
+
+
 def _started(process: psutil.Process) -> float:
     """When it was started, in seconds since the epoch, to a hundredth.
 

@@ -589,7 +589,7 @@ OF_AIRFLOW = {
         skip="start",
     ),
     "web service stopped": Fault(
-        stop_the_web, HEALTH, "not healthy: ", "aws-airflow start", restarts=True, skip="start"
+        stop_the_web, HEALTH, "a signal has stopped it", "aws-airflow start", restarts=True, skip="start"
     ),
 }
 

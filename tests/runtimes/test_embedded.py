@@ -295,3 +295,20 @@ def test_a_secret_at_the_edge_of_the_quoted_line_is_hidden_too(tmp_path: Path) -
     (tmp_path / "scheduler.log").write_text("Error: " + "x" * 385 + " hunter2hunter2\n")
     error = embedded.Embedded(tmp_path, tmp_path, tmp_path)._failure("scheduler", "ended", {"TOKEN": "hunter2hunter2"})
     assert "hunter" not in error.message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")
+def test_a_component_that_a_signal_has_stopped_is_told_as_one_that_no_waiting_makes_well(airflow: Embedded) -> None:
+    airflow.state.mkdir(parents=True)
+    made = processes.start(
+        [sys.executable, "-c", "import time; time.sleep(60)"],
+        env=dict(os.environ),
+        cwd=airflow.state,
+        log=airflow.state / "log",
+        record=airflow.state / "scheduler.pid.json",
+    )
+    assert airflow.ailing() == ()
+    os.kill(made.pid, signal.SIGSTOP)
+    os.waitpid(made.pid, os.WUNTRACED)
+    (found,) = airflow.ailing()
+    assert (found.name, "stopped" in found.how) == ("scheduler", True)

@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--airflow", type=int, choices=(2, 3), default=3)
     parser.add_argument("--keep", type=Path, help="a directory for the sandbox, which is left running there")
     parser.add_argument("--look", action="store_true", help="type nothing of what is said")
-    parser.add_argument("--record", type=Path, help="a file for what the proofs were told, for the tests of the table")
+    parser.add_argument("--record", type=Path, help="a file for what the proofs were told, for test_recorded.py")
     parser.add_argument("names", nargs="*", help="parts of the names of faults; none: all")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

@@ -44,7 +44,7 @@ def told(site: Site, error: TaskError, services: Sequence[str] = ()) -> TaskErro
                 return TaskError(f"{error.message}: {row.cause} ({name}: {said})", hint=_mending(site, row))
     if not ailing:
         return error
-    return TaskError(f"{error.message}: {'; '.join(f'{each.name}: {each.how}' for each in ailing)}", hint=error.hint)
+    return TaskError(f"{error.message}; {'; '.join(f'{each.name}: {each.how}' for each in ailing)}", hint=error.hint)
 
 
 def _ailing(site: Site) -> Sequence[Ailing]:

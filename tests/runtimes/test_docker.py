@@ -13,7 +13,7 @@ import pytest
 from docker import DockerClient
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.runtimes import astro, dockerfile
+from aws_airflow_tasks.runtimes import astro, dockerfile, watching
 from aws_airflow_tasks.runtimes.docker import Docker
 from aws_airflow_tasks.runtimes.watching import Watch
 from aws_airflow_tasks.world import cli, containers, seeing
@@ -73,6 +73,18 @@ def test_a_project_is_found_whether_the_shell_named_it_through_a_symlink_or_not(
     (tmp_path / "link").symlink_to(project)
     container(tmp_path / "link", "scheduler")
     assert [service.name for service in runtime.running()] == ["scheduler"]
+
+
+def test_what_compose_would_leave_as_it_is_does_not_run_and_is_unpaused_or_makes_room(
+    runtime: Docker, project: Path, container: Start, small: DockerClient
+) -> None:
+    paused, alone, well = (container(project, name) for name in ("scheduler", "triggerer", "api-server"))
+    paused.pause()
+    small.networks.get("bridge").disconnect(alone)
+    assert [service.name for service in runtime.running()] == ["api-server"]
+    watching.unstick(project)
+    assert [service.name for service in runtime.running()] == ["scheduler", "api-server"]
+    assert set(runtime.made()) == {paused.name, well.name}
 
 
 def test_a_mount_is_read_with_its_source_and_whether_it_is_read_only(

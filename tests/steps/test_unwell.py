@@ -110,13 +110,13 @@ def test_what_its_container_tells_needs_no_log_and_what_ended_by_itself_is_told_
         Ailing("scheduler", "it ended", True),
     )
     assert (
-        unwell.told(found, ERROR).message == f"{ERROR.message}: postgres: its container is paused; scheduler: it ended"
+        unwell.told(found, ERROR).message == f"{ERROR.message}; postgres: its container is paused; scheduler: it ended"
     )
     found.runtime.ailing = lambda: (Ailing("scheduler", "its container ended with exit code 1", by_itself=True),)
     assert "Airflow's database is locked" in unwell.told(found, ERROR).message
     told = unwell.told(found, ERROR, ["triggerer"])
     assert (told.message, told.hint) == (
-        f"{ERROR.message}: scheduler: its container ended with exit code 1",
+        f"{ERROR.message}; scheduler: its container ended with exit code 1",
         ERROR.hint,
     )
 

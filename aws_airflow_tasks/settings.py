@@ -21,7 +21,7 @@ SECTION = "aws_airflow"
 ENVIRONMENT_PREFIX = PREFIX
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Settings:
     """Settings and flags of one command line; README's table of settings is made from this.
 
@@ -83,7 +83,7 @@ class Settings:
     override: bool = False
     fresh: bool = False
 
-    layers: tuple[Layer, ...] = field(default=(), compare=False, repr=False)
+    layers: tuple[Layer, ...] = field(default=(), compare=False)
 
     def origin(self, key: str) -> str:
         """Where the value of a setting came from; empty: it is the default."""

@@ -10,7 +10,7 @@ from aws_airflow_tasks.core import Result, TaskError
 from aws_airflow_tasks.text.calling import command
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Turns:
     """The tasks that had theirs, and those that get none.
 

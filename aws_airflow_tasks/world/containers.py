@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -281,7 +280,7 @@ def log(container: Container, lines: int = 15) -> str:
     try:
         return bytes(container.logs(tail=lines)).decode(errors="replace")
     except APIError as error:
-        if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+        if error.status_code not in (404, 409):
             raise
         return ""
 

@@ -9,7 +9,6 @@ import io
 import os
 import secrets
 from collections.abc import Mapping
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +66,7 @@ def look(client: DockerClient, directory: Path, name: str) -> bytes | None:
         return _only_file(b"".join(stream))
     except Exception as error:  # the SDK's own, by what they have: it loads from one module alone
         said = str(getattr(error, "explanation", ""))
-        missing = getattr(error, "status_code", 0) == HTTPStatus.NOT_FOUND or "source path does not exist" in said
+        missing = getattr(error, "status_code", 0) == 404 or "source path does not exist" in said
         if missing:
             return None
         raise LookupError(said) from None

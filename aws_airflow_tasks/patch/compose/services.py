@@ -18,7 +18,7 @@ from aws_airflow_tasks.patch.yaml.writing import Style, Verbatim
 KINDS = {"scalar": "scalar", "map": "map", "seq": "list", "alias": "alias"}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Wanted:
     """What services are to carry, and how to tell what is there: the arguments of ``compose.ensure``.
 
@@ -65,7 +65,7 @@ class Given(NamedTuple):
     names: list[str]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ComposePlan:
     """What is to be done to one document.
 
@@ -123,7 +123,7 @@ def _first_style(root: Node | None) -> Style:
     return Style(step, step if dash is None or dash < 0 else dash)
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class ServiceNode:
     """One service of the document and what it is to carry.
 

@@ -11,7 +11,7 @@ from aws_airflow_tasks.patch.yaml.positions import Document, Node, Refused, Sign
 from aws_airflow_tasks.patch.yaml.writing import Style, block_lines, flow_pairs, flow_text, quoted, signatures
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class Draft:
     """Edits of one document under way.
 

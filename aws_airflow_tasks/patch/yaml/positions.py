@@ -35,7 +35,7 @@ def shown(text: str, *, most: int = 80) -> str:
     return plain if len(plain) <= most else plain[: most - 1] + "…"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Node:
     """A piece of the document.
 
@@ -159,7 +159,7 @@ def editable(*path: tuple[str, Node]) -> None:
             raise Refused(node.line, f"{what} has the anchor &{node.anchor}, used elsewhere")
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class Document:
     """A text, its tree and its signatures; ``root`` is None when the text holds no data, not even a null."""
 

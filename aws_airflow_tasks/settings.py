@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from aws_airflow_tasks.core import UsageError, sh
+from aws_airflow_tasks.text.allowed import directory, matching, not_a_url, one_of, seconds
 from aws_airflow_tasks.text.calling import PREFIX, command
 from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.hints import note
@@ -240,41 +240,6 @@ def _absolute(cwd: Path, path: str) -> Path:
     return Path(os.path.normpath(cwd / Path(path).expanduser()))
 
 
-def _directory(value: str) -> str | None:
-    try:
-        Path(value).expanduser()
-    except RuntimeError:
-        return "a directory; ~NAME only of a user that there is"
-    return None if "\0" not in value else "a directory"
-
-
-def _one_of(*allowed: str) -> Callable[[str], str | None]:
-    return lambda value: None if value in allowed else "one of " + ", ".join(allowed)
-
-
-def _matching(pattern: str, wanted: str) -> Callable[[str], str | None]:
-    return lambda value: None if re.fullmatch(pattern, value) else wanted
-
-
-def _seconds(value: str) -> str | None:
-    return None if re.fullmatch(r"[0-9]{1,6}", value) else "a whole number of seconds, such as 300"
-
-
-def not_a_url(value: str) -> str | None:
-    """What is allowed for an endpoint, in words; None: ``value`` is."""
-    wanted = "a URL such as http://127.0.0.1:5000"
-    try:
-        parts = urlsplit(value)
-        ok = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return wanted
-    if not ok or re.search(r"[\s#$'\"\\]", value):
-        return wanted
-    if "?" in value:
-        return "a URL without a query"
-    return "a URL without a user name and password" if "@" in parts.netloc else None
-
-
 def listed(text: str) -> tuple[str, ...]:
     """The names of the setting ``profiles``, each once: ``dev, prod-read``."""
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
@@ -308,32 +273,32 @@ def _tags(text: str) -> str | None:
 
 #: what is allowed, as a function from a value to the words for what is allowed (None: the value is fine)
 _RULES: dict[str, Callable[[str], str | None]] = {
-    "project": _directory,
-    "profile": _matching(r"[^\s\[\]$#'\"\\=\0]*([ ][^\s\[\]$#'\"\\=\0]+)*", "a profile name of ~/.aws/config"),
+    "project": directory,
+    "profile": matching(r"[^\s\[\]$#'\"\\=\0]*([ ][^\s\[\]$#'\"\\=\0]+)*", "a profile name of ~/.aws/config"),
     "profiles": _profiles,
-    "region": _matching(r"[a-z]{2,}(-[a-z]+)+-\d+|", "a region such as eu-west-1"),
-    "account": _matching(r"[0-9]{12}|", "an account's 12 digits, in quotes"),
-    "runtime": _one_of("auto", "docker", "standalone", "embedded"),
-    "credentials": _one_of("auto", "live", "export"),
-    "keep_fresh": _one_of("auto", "off"),
-    "mount_path": _matching(r"/[A-Za-z0-9._/-]*[A-Za-z0-9._-]", "an absolute path in the containers"),
-    "backend": _one_of("secrets-manager", "parameter-store", "none"),
-    "connections_prefix": _matching(r"[A-Za-z0-9/_+=.@-]*", "a name prefix such as airflow/connections"),
-    "variables_prefix": _matching(r"[A-Za-z0-9/_+=.@-]*", "a name prefix such as airflow/variables"),
-    "check_variable": _matching(r"[A-Za-z0-9_.-]{1,200}", "an Airflow variable name"),
-    "check_connection": _matching(r"[A-Za-z0-9_.-]{1,200}", "an Airflow conn_id"),
-    "owner": _matching(r"[\w .:/=+@-]{0,256}", "a team's name: letters, digits and .:/=+-@ (it is the value of a tag)"),
-    "kms_key": _matching(
+    "region": matching(r"[a-z]{2,}(-[a-z]+)+-\d+|", "a region such as eu-west-1"),
+    "account": matching(r"[0-9]{12}|", "an account's 12 digits, in quotes"),
+    "runtime": one_of("auto", "docker", "standalone", "embedded"),
+    "credentials": one_of("auto", "live", "export"),
+    "keep_fresh": one_of("auto", "off"),
+    "mount_path": matching(r"/[A-Za-z0-9._/-]*[A-Za-z0-9._-]", "an absolute path in the containers"),
+    "backend": one_of("secrets-manager", "parameter-store", "none"),
+    "connections_prefix": matching(r"[A-Za-z0-9/_+=.@-]*", "a name prefix such as airflow/connections"),
+    "variables_prefix": matching(r"[A-Za-z0-9/_+=.@-]*", "a name prefix such as airflow/variables"),
+    "check_variable": matching(r"[A-Za-z0-9_.-]{1,200}", "an Airflow variable name"),
+    "check_connection": matching(r"[A-Za-z0-9_.-]{1,200}", "an Airflow conn_id"),
+    "owner": matching(r"[\w .:/=+@-]{0,256}", "a team's name: letters, digits and .:/=+-@ (it is the value of a tag)"),
+    "kms_key": matching(
         r"(?:(?:arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:)?(?:alias/[A-Za-z0-9/_-]+|key/[A-Za-z0-9-]+)|[a-z0-9-]{32,40})?",
         "a KMS key: alias/NAME, a key's id or ARN",
     ),
     "tags": _tags,
-    "tier": _matching(r"standard|advanced|intelligent-tiering|", "one of standard, advanced, intelligent-tiering"),
-    "throughput": _one_of("standard", "higher"),
-    "check_entries": _one_of("create", "read"),
+    "tier": matching(r"standard|advanced|intelligent-tiering|", "one of standard, advanced, intelligent-tiering"),
+    "throughput": one_of("standard", "higher"),
+    "check_entries": one_of("create", "read"),
     "endpoint_url": lambda value: not_a_url(value) if value else None,
-    "wait": _seconds,
-    "identity_ttl": _seconds,
+    "wait": seconds,
+    "identity_ttl": seconds,
 }
 _INTEGERS = ("wait", "identity_ttl")
 

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, sh
-from aws_airflow_tasks.settings import Settings, not_a_url, shown
+from aws_airflow_tasks.settings import Settings, shown
+from aws_airflow_tasks.text.allowed import not_a_url
 from aws_airflow_tasks.text.calling import under
 from aws_airflow_tasks.text.hints import by_hand, editor, endpoint_option, note, profile_option
 from aws_airflow_tasks.world import endpoints, profile_settings

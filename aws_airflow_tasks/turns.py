@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from aws_airflow_tasks.core import Result, TaskError
 from aws_airflow_tasks.text.calling import command
 
 
-@dataclass(eq=False, repr=False)
 class Turns:
     """The tasks that had theirs, and those that get none.
 
@@ -21,10 +19,11 @@ class Turns:
         blocked: by a task that failed, or has had to be left out, the name of the one that failed.
     """
 
-    only: Collection[Any] = ()
-    skip: Collection[Any] = ()
-    done: set[Any] = field(default_factory=set)
-    blocked: dict[Any, str] = field(default_factory=dict)
+    def __init__(self, only: Collection[Any] = (), skip: Collection[Any] = (), done: Iterable[Any] = ()) -> None:
+        self.only = only
+        self.skip = skip
+        self.done = {*done}
+        self.blocked: dict[Any, str] = {}
 
     def skipped(self, task: Any, missing: Callable[[Any], str]) -> Result | None:
         """Why a task, ours or not, is left out; None: it is to run.

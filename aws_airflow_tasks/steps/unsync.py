@@ -78,7 +78,7 @@ def _entries(site: Site, place: Synced) -> Entries:
         backend=place.backend,
     )
     service = backends.ALL[place.backend].read("x").service
-    return Entries(replace(site, settings=where), aws.connect(where, at={service: place.asked}))
+    return Entries(Site(where, site.planned), aws.connect(where, at={service: place.asked}))
 
 
 def _by_name(books: Sequence[Journal]) -> dict[str, list[Line]]:

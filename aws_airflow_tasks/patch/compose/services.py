@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
 from typing import Any, NamedTuple
@@ -18,7 +17,6 @@ from aws_airflow_tasks.patch.yaml.writing import Style, Verbatim
 KINDS = {"scalar": "scalar", "map": "map", "seq": "list", "alias": "alias"}
 
 
-@dataclass(eq=False, repr=False)
 class Wanted:
     """What services are to carry, and how to tell what is there: the arguments of ``compose.ensure``.
 
@@ -28,13 +26,22 @@ class Wanted:
         judged: what entries in the short syntax ask for, by their text: the same ones stand in many services.
     """
 
-    mount: Mount
-    host: Host
-    ours: Sequence[str] = ()
-    replace_conflicts: bool = False
-    out: Ours | None = None
-    unwelcome: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None
-    judged: dict[str, tuple[Volume, Verdict]] = field(default_factory=dict)
+    def __init__(
+        self,
+        mount: Mount,
+        host: Host,
+        ours: Sequence[str] = (),
+        replace_conflicts: bool = False,
+        out: Ours | None = None,
+        unwelcome: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None,
+    ) -> None:
+        self.mount = mount
+        self.host = host
+        self.ours = ours
+        self.replace_conflicts = replace_conflicts
+        self.out = out
+        self.unwelcome = unwelcome
+        self.judged: dict[str, tuple[Volume, Verdict]] = {}
 
     @cached_property
     def service(self) -> dict[str, Any]:
@@ -65,7 +72,6 @@ class Given(NamedTuple):
     names: list[str]
 
 
-@dataclass(eq=False, repr=False)
 class ComposePlan:
     """What is to be done to one document.
 
@@ -78,14 +84,15 @@ class ComposePlan:
         given: what is edited for a service, by its ``id``.
     """
 
-    draft: Draft
-    wanted: Wanted
-    edits: dict[str, list[str]] = field(default_factory=dict)
-    fine: dict[str, list[str]] = field(default_factory=dict)
-    conflicts: list[str] = field(default_factory=list)
-    by_hand: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    given: dict[int, Given] = field(default_factory=dict)
+    def __init__(self, draft: Draft, wanted: Wanted) -> None:
+        self.draft = draft
+        self.wanted = wanted
+        self.edits: dict[str, list[str]] = {}
+        self.fine: dict[str, list[str]] = {}
+        self.conflicts: list[str] = []
+        self.by_hand: list[str] = []
+        self.warnings: list[str] = []
+        self.given: dict[int, Given] = {}
 
     @cached_property
     def style(self) -> Style:
@@ -123,7 +130,6 @@ def _first_style(root: Node | None) -> Style:
     return Style(step, step if dash is None or dash < 0 else dash)
 
 
-@dataclass(eq=False, repr=False)
 class ServiceNode:
     """One service of the document and what it is to carry.
 
@@ -135,11 +141,12 @@ class ServiceNode:
         additions: the keys it is to get.
     """
 
-    name: str
-    node: Node
-    services: Node
-    plan: ComposePlan
-    additions: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, name: str, node: Node, services: Node, plan: ComposePlan) -> None:
+        self.name = name
+        self.node = node
+        self.services = services
+        self.plan = plan
+        self.additions: dict[str, Any] = {}
 
     @property
     def style(self) -> Style:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from aws_airflow_tasks.patch.yaml.positions import Document, Node, Refused, Signature
 from aws_airflow_tasks.patch.yaml.writing import Style, block_lines, flow_pairs, flow_text, quoted, signatures
 
 
-@dataclass(eq=False, repr=False)
 class Draft:
     """Edits of one document under way.
 
@@ -20,9 +18,10 @@ class Draft:
         swaps: ``(first, stop, signatures)``: the events that each edit must put in place of others.
     """
 
-    document: Document
-    cuts: list[tuple[int, int, str]] = field(default_factory=list)
-    swaps: list[tuple[int, int, list[Signature]]] = field(default_factory=list)
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.cuts: list[tuple[int, int, str]] = []
+        self.swaps: list[tuple[int, int, list[Signature]]] = []
 
     @property
     def as_json(self) -> bool:

@@ -159,10 +159,10 @@ def editable(*path: tuple[str, Node]) -> None:
             raise Refused(node.line, f"{what} has the anchor &{node.anchor}, used elsewhere")
 
 
-@dataclass(eq=False, repr=False)
 class Document:
     """A text, its tree and its signatures; ``root`` is None when the text holds no data, not even a null."""
 
-    text: str
-    root: Node | None
-    signatures: list[Signature]
+    def __init__(self, text: str, root: Node | None, signatures: list[Signature]) -> None:
+        self.text = text
+        self.root = root
+        self.signatures = signatures

@@ -147,7 +147,17 @@ def test_airflow_3_from_nothing_to_proof_twice_then_undone_to_the_byte(stranger:
     assert_proven(second)
     assert stranger.run("--dry", "sandbox").count("ok ") == 3 + 6, "all but mount, which does not apply here"
 
-    stranger.run("undo", "--project", str(stranger.sandbox / "airflow-3"), **stranger.inside())
+    project = str(stranger.sandbox / "airflow-3")
+    stranger.run("dag", "--project", project, INVOKE_AWS_AIRFLOW_CHECK_ENTRIES="read", **stranger.inside())
+    before = {*stranger.sandbox.rglob("attempt=*.log")}
+    read = stranger.json("verify", "--project", project, INVOKE_AWS_AIRFLOW_CHECK_ENTRIES="read", **stranger.inside())
+    (detail,) = [check["detail"] for check in read["checks"] if check["check"] == "dag-run"]
+    assert detail == "printed what tells the value of variable aws_airflow_check"
+    (log,) = {*stranger.sandbox.rglob("attempt=*.log")} - before
+    assert log.read_text().count("HMAC = ") == 2
+    assert "read-with-your-own-permissions-" not in log.read_text()
+
+    stranger.run("undo", "--project", project, **stranger.inside())
     left = {path.removeprefix(f"{stranger.sandbox}/"): facts for path, facts in tree(stranger.sandbox).items()}
     assert not [path for path in left if "example_secrets_dag" in path or "override" in path]
     assert (stranger.sandbox / "airflow-3" / ".env").read_bytes() == b""

@@ -1,9 +1,9 @@
 """An accelerated day in real Airflow: keys that last 90 seconds, a DAG run every 20, a session that ends in between.
 
 Usage: python -m benchmarks.day [MINUTES]   (15). It makes a project of its own on the embedded runtime, in a temporary
-HOME; a moto server behind a gate that refuses keys of more than 90 seconds is its AWS. The session behind the keys ends
-after nine fifteenths of the time, and somebody logs in again two and a half fifteenths later. Nobody types anything for
-the keys.
+HOME; a moto server behind a gate that refuses keys of more than 90 seconds is its AWS, and gives keys to who shows a
+token of IAM Identity Center. The token ends after nine fifteenths of the time, and somebody logs in again two and a
+half fifteenths later. Nobody types anything for the keys.
 
 No run may fail but while the session has ended, and then the keeper must have said why. It exits with 1 otherwise.
 """
@@ -11,6 +11,7 @@ No run may fail but while the session has ended, and then the keeper must have s
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import json
 import os
@@ -21,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +36,8 @@ from aws_airflow_tasks.world import airflow_api, dag_runs, keeper, moto, process
 
 #: seconds for which keys are good, and between two runs
 LIFE, EVERY = 90, 20
+#: after which part of the time the session ends, and somebody logs in again
+ENDS, LOGIN = 9 / 15, 11.5 / 15
 #: seconds that the keeper gets to notice a login
 NOTICED = 75
 FILES = {
@@ -43,16 +47,16 @@ FILES = {
     "requirements.txt": "",
     "dags/.airflowignore": "",
 }
-#: a credential helper: an access key has the time of its making in it
-HELPER = """\
-import json, pathlib, sys, time
-from datetime import datetime, timezone
-if pathlib.Path({ended!r}).exists():
-    sys.exit("The SSO session associated with this profile has expired or is otherwise invalid.")
-made = int(time.time())
-ends = datetime.fromtimestamp(made + {life}, timezone.utc).isoformat()
-keys = {{"AccessKeyId": f"ASIADAY{{made:013d}}", "SecretAccessKey": "secret", "SessionToken": "token"}}
-print(json.dumps({{"Version": 1, "Expiration": ends}} | keys))
+START_URL = "https://example.awsapps.com/start"
+CONFIG = f"""\
+[default]
+region = eu-west-1
+sso_session = day
+sso_account_id = 123456789012
+sso_role_name = reader
+[sso-session day]
+sso_region = eu-west-1
+sso_start_url = {START_URL}
 """
 
 
@@ -65,10 +69,21 @@ class Run(NamedTuple):
 
 
 class Gate(BaseHTTPRequestHandler):
-    """Passes on to moto what is signed with keys that have not ended."""
+    """Gives keys to who has logged in, and passes on to moto what is signed with keys that have not ended."""
 
     upstream = ""
     refused = 0
+
+    def do_GET(self) -> None:
+        """GetRoleCredentials: an access key has the time of its making in it; a token that of its end."""
+        now = int(time.time())
+        if now > int(self.headers.get("x-amz-sso_bearer_token", "0")):
+            body = json.dumps({"message": "Session token not found or invalid"}).encode()
+            self._answer(401, body, {"x-amzn-errortype": "UnauthorizedException"})
+            return
+        keys = {"accessKeyId": f"ASIADAY{now:013d}", "secretAccessKey": "secret", "sessionToken": "token"}
+        body = json.dumps({"roleCredentials": {**keys, "expiration": (now + LIFE) * 1000}}).encode()
+        self._answer(200, body, {"Content-Type": "application/json"})
 
     def do_POST(self) -> None:
         """Refuse, or ask moto."""
@@ -122,16 +137,14 @@ def tasks(*words: str) -> None:
     subprocess.run([str(Path(sys.executable).with_name("aws-airflow")), *words], check=True, stdin=subprocess.DEVNULL)
 
 
-def made(folder: Path, endpoint: str) -> tuple[Path, Path]:
-    """A project, and the file that says that the session has ended; this process has its HOME in ``folder`` then."""
-    project, home, ended = folder / "day", folder / "home", folder / "ended"
+def made(folder: Path, endpoint: str) -> Path:
+    """A project; this process has its HOME in ``folder`` then."""
+    project, home = folder / "day", folder / "home"
     for name, text in FILES.items():
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text(text)
     (home / ".aws").mkdir(parents=True)
-    (folder / "helper.py").write_text(HELPER.format(ended=str(ended), life=LIFE))
-    helper = f'"{sys.executable}" "{folder / "helper.py"}"'
-    (home / ".aws" / "config").write_text(f"[default]\nregion = eu-west-1\ncredential_process = {helper}\n")
+    (home / ".aws" / "config").write_text(CONFIG)
     for name in [
         name for name in os.environ if name.startswith(("AIRFLOW_", "AWS_", "INVOKE_", "XDG_")) or name == "CI"
     ]:
@@ -140,21 +153,39 @@ def made(folder: Path, endpoint: str) -> tuple[Path, Path]:
         "XDG_CACHE_HOME": str(Path.home() / ".cache"),
         "HOME": str(home),
         "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL_SSO": endpoint,
+        "AWS_ENDPOINT_URL_STS": endpoint,
     }
     ours = {"ENDPOINT_URL": endpoint, "RUNTIME": "embedded", "CREDENTIALS": "export", "PROJECT": str(project)}
     os.environ |= {f"INVOKE_AWS_AIRFLOW_{key}": value for key, value in ours.items()}
-    return project, ended
+    return project
 
 
-def day(project: Path, ended: Path, minutes: float) -> list[Run]:
+def log_in(ends: float) -> None:
+    """As `aws sso login` does: a token that is good until then, and that nothing refreshes."""
+    at = datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    token = {"accessToken": str(int(ends)), "expiresAt": at, "region": "eu-west-1", "startUrl": START_URL}
+    path = Path(os.environ["HOME"], ".aws", "sso", "cache", f"{hashlib.sha1(b'day').hexdigest()}.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(token))
+
+
+def await_first(folder: Path) -> None:
+    """Wait for the keeper's first renewal: to start Airflow may take longer than the keys of `setup` last."""
+    deadline = time.monotonic() + NOTICED
+    while "exported afresh" not in (folder / keeper.LOG).read_text() and processes.wait_until(deadline):
+        pass
+
+
+def day(project: Path, minutes: float) -> list[Run]:
     """A run every so often; the session ends, and somebody logs in again."""
-    found, start = list[Run](), time.monotonic()
+    found, start, again = list[Run](), time.monotonic(), False
+    log_in(time.time() + minutes * 60 * ENDS)
     site = Site(Settings(project=project, runtime="embedded"))
     while (at := time.monotonic() - start) < minutes * 60:
-        if ended_between(minutes, at) and not ended.exists():
-            ended.touch()
-        if not ended_between(minutes, at):
-            ended.unlink(missing_ok=True)
+        if at >= minutes * 60 * LOGIN and not again:
+            again = True
+            log_in(time.time() + 3600)
         found.append(one(site, at))
         print(f"{found[-1].at:6.0f} s  {found[-1].state:8} {found[-1].seconds:5.1f} s", flush=True)
         time.sleep(max(0.0, at + EVERY - (time.monotonic() - start)))
@@ -171,24 +202,21 @@ def one(site: Site, at: float) -> Run:
     return Run(at, outcome, time.monotonic() - began)
 
 
-def ended_between(minutes: float, at: float) -> bool:
-    """Whether the session has ended at this time."""
-    return minutes * 60 * 9 / 15 <= at < minutes * 60 * 11.5 / 15
-
-
 def excused(minutes: float, at: float) -> bool:
     """Whether a run that began then may fail: while the session has ended, and until the keeper notices the login."""
-    return minutes * 60 * 9 / 15 <= at < minutes * 60 * 11.5 / 15 + NOTICED
+    return minutes * 60 * ENDS <= at < minutes * 60 * LOGIN + NOTICED
 
 
 def main(minutes: float) -> int:
     """Run it and say what came of it; returns the exit code."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, gate(Path(name)) as endpoint:
-        project, ended = made(Path(name), endpoint)
+        project = made(Path(name), endpoint)
+        log_in(time.time() + 3600)
         try:
             tasks("setup")
             folder = state.locate(project)
-            found, kept = day(project, ended, minutes), keeper.running(folder)
+            await_first(folder)
+            found, kept = day(project, minutes), keeper.running(folder)
             said = (folder / keeper.LOG).read_text()
         finally:
             tasks("stop")

@@ -86,7 +86,7 @@ def test_status_says_what_each_step_would_do_and_changes_nothing(project: Path, 
     assert [line.split()[:2] for line in done.out.splitlines()[:4]] == [
         ["ok", "creds"],
         ["ok", "init"],
-        ["skipped", "mount"],
+        ["n/a", "mount"],
         ["changed", "env"],
     ]
     assert tree(project, closed_world) == before

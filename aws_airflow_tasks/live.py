@@ -142,9 +142,9 @@ class Lines:
 
 
 def _joined(said: str, text: str) -> str:
-    """What goes on, and what that waits for; where that is the command which does it, it says no more to a person."""
+    """What goes on, and what that waits for; the command that does it, and what it is for, tell a person no more."""
     before = said.partition("; ")[0]
-    if before and text.startswith("waiting for `"):
+    if before and (text.startswith("waiting for `") or " to be " in text):
         return before
     return f"{before}; {text}" if before else text
 

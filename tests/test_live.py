@@ -201,6 +201,9 @@ def test_a_command_that_is_waited_for_is_told_where_there_is_no_better_word_for_
         log.lines.says(said)
         log.lines.says("waiting for `python -`", also=True)
         log.pass_(1)
+        if said:
+            log.lines.says("waiting for Airflow to be started", also=True)
+            log.pass_(3)
     assert log.told == [(0.5, told)]
 
 

@@ -26,6 +26,8 @@ LASTS, EVERY = 3.0, 1.0
 class Pace:
     """Lets callers through one at a time, evenly, a little slower than ``rate``: never a burst that AWS would count.
 
+    Who goes late, as the machine was busy, has the next one go later too, at the least as far apart as ``rate`` says.
+
     Args:
         rate: calls a second.
         now: seconds of a clock.
@@ -35,7 +37,7 @@ class Pace:
     def __init__(
         self, rate: float, now: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._step = 1 / (SHARE * rate)
+        self._rate = rate
         self._now, self._sleep = now, sleep
         self._next = 0.0
         self._lock = threading.Lock()
@@ -43,11 +45,10 @@ class Pace:
     def wait(self) -> None:
         """Return when it is the caller's turn."""
         with self._lock:
-            now = self._now()
-            turn = max(self._next, now)
-            self._next = turn + self._step
-        if turn > now:
-            self._sleep(turn - now)
+            turn = max(self._next, now := self._now())
+            if turn > now:
+                self._sleep(turn - now)
+            self._next = max(turn + 1 / (SHARE * self._rate), self._now() + 1 / self._rate)
 
 
 def gathered(work: Callable[[T], R], items: Iterable[T], workers: int = WORKERS) -> Iterator[R]:

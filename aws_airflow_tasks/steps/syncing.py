@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from secrets import token_hex
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from aws_airflow_tasks.backends.many import Overtaken, Replaced, Value
 from aws_airflow_tasks.core import TaskError
@@ -110,7 +111,7 @@ def apply(
     Raises:
         TaskError: AWS cannot be reached, or the credentials have ended: what was not begun is left.
     """
-    book, turn, failed = Journal(entries.site.state, run), pace.Pace(rate), dict[str, TaskError]()
+    book, turn, failed = Journal(entries.site.state, run), paced(entries, rate), dict[str, TaskError]()
     book.open()
 
     def make(write: Write) -> tuple[Write, TaskError | None]:
@@ -135,6 +136,24 @@ def apply(
         if error:
             failed[write.name] = error
     return failed
+
+
+def paced(entries: Entries, rate: float) -> pace.Pace:
+    """The turns of an account's writes; a write that botocore tries again, such as a throttled one, takes one more.
+
+    Tried again beside the others it would be one too many, be refused once more, and have others refused.
+    """
+    turn, service = pace.Pace(rate), entries.single.read("x").service
+    events = entries.account.client(service).meta.events
+
+    def again(request: Any, **_: object) -> None:
+        if not re.search(r"attempt=1\b", str(request.headers.get("amz-sdk-request", "attempt=1"))):
+            turn.wait()
+
+    for word in ("create", "replace", "delete", "restore"):
+        operation = entries.single.ACTIONS[word][0].partition(":")[2]
+        events.register(f"before-send.*.{operation}", again, unique_id=f"{operation} again")
+    return turn
 
 
 def estimate(writes: int, rate: float) -> str:

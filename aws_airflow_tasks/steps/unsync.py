@@ -13,7 +13,7 @@ from aws_airflow_tasks.backends.many import Value
 from aws_airflow_tasks.core import Change, Plan, Target, TaskError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps.entries import OWNER, Entries
-from aws_airflow_tasks.steps.syncing import Synced, estimate
+from aws_airflow_tasks.steps.syncing import Synced, estimate, paced
 from aws_airflow_tasks.world import aws, journal, pace, receipts
 from aws_airflow_tasks.world.journal import Journal, Line
 from aws_airflow_tasks.world.receipts import Kept
@@ -140,7 +140,7 @@ def _back(known: Sequence[Line], newest: int, now: str, *, restores: bool) -> Ba
 
 def _apply(entries: Entries, todo: Sequence[Back], books: Sequence[Journal]) -> None:
     rate = entries.backend.writes(entries.settings)
-    turn = pace.Pace(rate)
+    turn = paced(entries, rate)
 
     def work(back: Back) -> TaskError | None:
         try:

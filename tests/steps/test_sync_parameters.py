@@ -12,10 +12,11 @@ import pytest
 
 from aws_airflow_tasks.backends import limits
 from aws_airflow_tasks.steps.entries import OWNER
+from aws_airflow_tasks.world import pace
 from tests.project import airflow, astro_project, embedded, run
 from tests.steps.test_sync import CANARY, Run, entries, proxy, written
 from tests.steps.test_sync_killed import begun
-from tests.world.proxy import Proxy
+from tests.world.proxy import Body, Proxy, Refusal
 from tests.world.server import Embedded
 
 __all__ = ["airflow", "astro_project", "embedded", "proxy", "run"]
@@ -209,3 +210,22 @@ def test_a_write_that_aws_throttles_fails_at_or_refuses_as_keys_have_ended_is_ma
     assert run("secrets.sync", "v.json").code == 0
     assert held(aws) == {f"{V}a": "1", f"{V}b": "2", f"{V}c": "3", f"{V}d": "4"}
     assert {len(aws.get_parameter_history(Name=name)["Parameters"]) for name in held(aws)} == {1}
+
+
+def test_a_write_that_is_tried_again_takes_a_turn_as_any_other(
+    project: Path, aws: Any, proxy: Proxy, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[int] = []
+    monkeypatch.setattr(pace.Pace, "wait", lambda self: turns.append(1))
+    throttled: set[str] = set()
+
+    def once(operation: str, body: Body) -> Refusal | None:
+        if operation != "PutParameter" or body["Name"] in throttled:
+            return None
+        throttled.add(body["Name"])
+        return 400, "ThrottlingException", "Rate exceeded"
+
+    proxy.rules.append(once)
+    written(project, a="1", b="2")
+    assert run("secrets.sync", "v.json").code == 0
+    assert (len(turns), proxy.calls["PutParameter"]) == (4, 4)

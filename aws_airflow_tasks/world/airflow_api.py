@@ -212,10 +212,6 @@ class Unwell(TaskError):  # noqa: N818
     """Airflow does not answer, or not as it should: that it runs does not mean that it works."""
 
 
-class NotThere(TaskError):  # noqa: N818
-    """Airflow's API knows no such thing."""
-
-
 def _refused(answer: requests.Response, login: Login) -> TaskError:
     if answer.status_code in (401, 403):
         theirs = note(f"give Airflow's user {login.user} the password that Astro gave it, admin")
@@ -229,7 +225,7 @@ def _refused(answer: requests.Response, login: Login) -> TaskError:
     message = (
         f"Airflow's API answered {answer.status_code} to {answer.request.method} {answer.request.path_url}: {said}"
     )
-    made = Unwell if answer.status_code >= 500 else NotThere if answer.status_code == 404 else TaskError
+    made = Unwell if answer.status_code >= 500 else TaskError
     return made(message, hint=login.logs or command("start"))
 
 

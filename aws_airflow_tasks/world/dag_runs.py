@@ -12,7 +12,7 @@ from typing import NamedTuple
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import waits
-from aws_airflow_tasks.world.airflow_api import Api, DagImportError, NotThere, Unwell
+from aws_airflow_tasks.world.airflow_api import Api, DagImportError, Unwell
 
 log = logging.getLogger("aws_airflow_tasks")
 
@@ -49,12 +49,7 @@ def run(api: Api, dag_id: str, conf: Mapping[str, str] | None = None) -> DagRun:
     """
     with waits.told(f"a run of the DAG {dag_id} (at most {api.patience.wait:g} s)"):
         _await_dag(api, dag_id)
-        try:
-            api.unpause(dag_id)
-            run_id = api.trigger(dag_id, conf)
-        except NotThere:  # since it was asked for, its file has broken
-            _raise_unimported(api, dag_id)
-            raise
+        run_id = _triggered(api, dag_id, conf)
         log.info("triggered %s", dag_id)
         return DagRun(run_id, _await_end(api, dag_id, run_id))
 
@@ -102,21 +97,49 @@ def _held_up(api: Api, said: str) -> TaskError:
     return Unwell(f"{said}, and all of Airflow's components are healthy", hint=command("open"))
 
 
+def _triggered(api: Api, dag_id: str, conf: Mapping[str, str] | None) -> str:
+    """Have a DAG run; the run's id.
+
+    What breaks after it was parsed Airflow 3 forgets meanwhile, and Airflow 2 refuses to run.
+    """
+    asked, since = time.monotonic(), _now()
+    while True:
+        try:
+            api.unpause(dag_id)
+            return api.trigger(dag_id, conf)
+        except Unwell:
+            raise
+        except TaskError:
+            late = not api.patience.more() or time.monotonic() - asked > STALE
+            if not _unimported(api, dag_id, "" if late else since):
+                raise
+
+
+def _now() -> str:
+    """As Airflow writes a time: in UTC, and ISO 8601."""
+    return datetime.now(UTC).isoformat()
+
+
 def _await_dag(api: Api, dag_id: str) -> None:
-    asked, since = time.monotonic(), datetime.now(UTC).isoformat()
+    asked, since = time.monotonic(), _now()
     while not api.has_dag(dag_id):
         last = not api.patience.more()
-        _raise_unimported(api, dag_id, "" if last or time.monotonic() - asked > STALE else since)
+        _unimported(api, dag_id, "" if last or time.monotonic() - asked > STALE else since)
         if last:
             said = _held_up(api, f"Airflow has not found the DAG {dag_id}")
             raise said if said.hint == command("start") else Unwell(said.message, hint=api.logs)
 
 
-def _raise_unimported(api: Api, dag_id: str, since: str = "") -> None:
-    """Raise TaskError where Airflow could not import the DAG's file, by its last try; one before ``since`` is none."""
+def _unimported(api: Api, dag_id: str, since: str = "") -> bool:
+    """Whether Airflow could not import the DAG's file before ``since``.
+
+    Raises:
+        TaskError: it could not after that either.
+    """
     errors = list[DagImportError]()
     with contextlib.suppress(TaskError):  # what led here says more
-        errors = api.import_errors()
+        errors = [each for each in api.import_errors() if each.file.endswith(f"{dag_id}.py")]
     for error in errors:
-        if error.file.endswith(f"{dag_id}.py") and error.at >= since:  # both in UTC, and ISO 8601
+        if error.at >= since:
             raise TaskError(f"{error.file} cannot be imported: {error.cause}", hint=anew())
+    return bool(errors)

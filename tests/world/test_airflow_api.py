@@ -269,6 +269,15 @@ def test_a_trigger_that_is_refused_and_made_nothing_is_an_error(server: Airflow,
     assert len(server.bodies("POST /api/v2/dags/my%20dag/dagRuns")) == 1
 
 
+def test_a_trigger_that_airflow_2_refuses_for_an_import_error_is_told_by_that_error(server: Airflow) -> None:
+    of_run(server, "/api/v1", (404, {}), post=(400, {"detail": "DAG with dag_id: 'my dag' has import errors"}))
+    error = {"filename": "/dags/my dag.py", "stack_trace": "Traceback\nSyntaxError: invalid syntax\n"}
+    server.answers["GET /api/v1/importErrors"] = (200, {"import_errors": [error]})
+    with pytest.raises(TaskError, match=r"my dag\.py cannot be imported: SyntaxError") as caught:
+        dag_runs.run(connected(server, 2, wait=60), "my dag")
+    assert caught.value.hint.startswith("invoke dag --override")
+
+
 def test_a_run_that_does_not_end_in_time_says_its_state(server: Airflow) -> None:
     of_run(server, "/api/v2", (200, {"state": "queued"}))
     with pytest.raises(TaskError, match=r"the DAG run manual__\S+ of my dag is still queued after 0 seconds") as caught:
@@ -398,7 +407,7 @@ def test_an_import_error_from_before_one_asks_is_not_taken_for_one_of_the_file_a
     error = {"filename": "d.py", "stack_trace": "NameError: x", "timestamp": at}
     server.answers["GET /api/v2/importErrors"] = (200, {"import_errors": [error]})
     with pytest.raises(TaskError) if told else contextlib.nullcontext():
-        dag_runs._raise_unimported(connected(server, 3), "d", "2026-11-29T01:00:00+00:00")
+        assert dag_runs._unimported(connected(server, 3), "d", "2026-11-29T01:00:00+00:00")
 
 
 def test_a_dag_that_airflow_3_keeps_parsing_is_there(server: Airflow) -> None:

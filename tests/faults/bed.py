@@ -219,11 +219,14 @@ class Bed:
         return [path.read_bytes() for path in sorted((self.state / "airflow").glob("*.pid.json"))]
 
     def signal(self, service: str, number: signal.Signals) -> None:
-        """Send a component a signal; one that was stopped goes on when the fault is taken back."""
+        """Kill a component, or stop it with all that it has started, which goes on when the fault is taken back."""
         process = psutil.Process(self.pids(service))
-        process.send_signal(number)
+        everything = [process, *(process.children(recursive=True) if number == signal.SIGSTOP else ())]
+        for each in everything:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.send_signal(number)
         if number == signal.SIGSTOP:
-            self.after.append(lambda: process.is_running() and process.send_signal(signal.SIGCONT))
+            self.after.append(lambda: [each.send_signal(signal.SIGCONT) for each in everything if each.is_running()])
         else:
             with contextlib.suppress(psutil.TimeoutExpired):
                 process.wait(10)

@@ -131,7 +131,8 @@ def _answered(error: Exception) -> tuple[str, str, Mapping[str, Any]]:
     """The code and the message of AWS's answer, and all of it; the error's own words where there is none."""
     response: Mapping[str, Any] = getattr(error, "response", None) or {}
     answer = response.get("Error", {})
-    return str(answer.get("Code", "")), str(answer.get("Message", "")) or str(error), response
+    code = str(answer.get("Code", ""))
+    return code, str(answer.get("Message", "")) or ("it says no more" if code else str(error)), response
 
 
 def _of_status(code: str, response: Mapping[str, Any]) -> Iterator[str]:

@@ -266,6 +266,11 @@ def test_trouble_of_awss_own_is_no_refusal_and_lets_what_needs_only_files_go_on(
     assert found.hint.startswith("# nothing is wrong here")
 
 
+def test_an_answer_without_a_word_is_said_to_have_none_and_not_botocores_sentence_around_it() -> None:
+    found = explain(refused("InternalFailure", operation="GetSecretValue"), KEYS)
+    assert "(InternalFailure: it says no more)" in found.message
+
+
 @pytest.mark.parametrize("code", ["ThrottlingException", "Throttling", "TooManyRequestsException", "429"])
 def test_being_asked_for_fewer_calls_is_no_refusal_either(code: str) -> None:
     assert isinstance(explain(refused(code, "Rate exceeded"), KEYS), Unreachable)

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,6 +131,8 @@ class Bed:
             str(self.home): "/home/me",
             str(self.project): "/project",
             str(self.root): "/root-of-all",
+            str(self.cache): "/cache",
+            f"{tempfile.gettempdir()}/": "/scratch/",
             self.aws.url: "http://aws.test",
             os.uname().release: "6.1.0",
         }.items():

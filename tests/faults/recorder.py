@@ -46,7 +46,7 @@ def asked(site: Site, service: str, script: str, question: dict[str, Any]) -> di
 def explained(error: Exception, subject: causes.Subject) -> TaskError:
     """An error that this host met; one that a probe has told of is part of that one's answer."""
     if not isinstance(error, symptoms.Told):
-        wrote("host", data(error))
+        wrote("host", {**data(error), "about": list(subject.resources)})
     return explain(error, subject)
 
 

@@ -75,7 +75,7 @@ class Told:
     def host(self, error: Mapping[str, Any]) -> Check:
         more = {name: error[name] for name in ("code", "operation", "status", "kwargs")}
         told = causes.explain(symptoms.told(error["names"], error["said"], **more), causes.Subject("default"))
-        layer = "raw-secret" if error["operation"] == "GetSecretValue" else "host-identity"
+        layer = "raw-secret" if ":secretsmanager:" in str(error.get("about", "")) else "host-identity"
         return Check(layer, "failed", told.message, told.hint)
 
     def imported(self) -> Check:
@@ -91,6 +91,8 @@ def test_what_a_proof_was_told_of_a_fault_is_its_layer_its_cause_and_what_mends_
     fault = FAULTS[name.rpartition(" (")[0]]
     told = Told(RECORDED[name], staged=name.startswith("copy: "))
     monkeypatch.setattr(probing, "_ask", told.ask)
+    made: Any = SimpleNamespace(files=("config", "credentials"))
+    monkeypatch.setattr(probing.staging, "last", lambda state: made)
     failed = next(check for check in layers.ended(told.checks()) if check.status == "failed")
     assert failed.check == fault.layer
     assert fault.cause in failed.detail

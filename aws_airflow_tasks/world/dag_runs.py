@@ -138,7 +138,7 @@ def _unimported(api: Api, dag_id: str, since: str = "") -> bool:
     """
     errors = list[DagImportError]()
     with contextlib.suppress(TaskError):  # what led here says more
-        errors = [each for each in api.import_errors() if each.file.endswith(f"{dag_id}.py")]
+        errors = [each for each in api.import_errors() if each.file.rpartition("/")[2] == f"{dag_id}.py"]
     for error in errors:
         if error.at >= since:
             raise TaskError(f"{error.file} cannot be imported: {error.cause}", hint=anew())

@@ -288,7 +288,7 @@ def test_a_run_that_does_not_end_in_time_says_its_state(server: Airflow) -> None
 @pytest.mark.parametrize("major", [2, 3])
 def test_a_dag_that_cannot_be_imported_is_said_with_the_last_line_of_the_traceback(server: Airflow, major: int) -> None:
     error = {"filename": "dags/d.py", "stack_trace": "Traceback:\n  File x\nModuleNotFoundError: No module named 'y'\n"}
-    other = {"filename": "dags/other.py", "stack_trace": "SyntaxError"}
+    other = {"filename": "dags/another_d.py", "stack_trace": "SyntaxError"}
     server.answers[f"GET {prefix(major)}/importErrors"] = (200, {"import_errors": [other, error]})
     with pytest.raises(
         TaskError, match=r"dags/d\.py cannot be imported: ModuleNotFoundError: No module named 'y'"

@@ -107,7 +107,8 @@ class Docker:
         Raises:
             TaskError: it did not come up.
         """
-        watching.unstick(self.project)
+        with containers.engine() as client:
+            watching.unstick(found := containers.of_project(client, self.project), self._health(found)[1])
         command, watch = self._command(restart, wait), Watch(self.project, environment)
         words = [command[0], *self._mode(), *command[1:]]
         log.info("astro dev %s", " ".join(words))
@@ -133,9 +134,9 @@ class Docker:
 
     def ailing(self) -> tuple[Ailing, ...]:
         """What its containers tell, and that of its database."""
-        crashing = {each.name for each in self.running() if each.crashes}
         with containers.engine() as client:
-            return watching.ailing(containers.of_project(client, self.project), self.services(), crashing)
+            found = containers.of_project(client, self.project)
+            return watching.ailing(found, self.services(), self._health(found)[1])
 
     def stop(self) -> None:
         """``astro dev stop``, where anything runs."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.runtimes import astro
 from aws_airflow_tasks.runtimes.protocol import Ailing
-from aws_airflow_tasks.world import containers
+from aws_airflow_tasks.world import airflow_api, containers
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -24,33 +25,50 @@ RESTARTS = 5
 KILLED = 128 + 9
 
 
-def ailing(found: Sequence[Container], services: Sequence[str], crashing: Collection[str]) -> tuple[Ailing, ...]:
+#: seconds without a heartbeat of a service that had one: it hangs; Airflow itself takes 30 for its being slow
+SILENT = 120
+
+
+def ailing(found: Sequence[Container], services: Sequence[str], health: Mapping[str, Any]) -> tuple[Ailing, ...]:
     """What no waiting makes well, the database first; nothing where there is no container at all.
 
     Args:
         found: the project's containers.
         services: those that Airflow has.
-        crashing: those of them that end again and again.
+        health: what Airflow's health endpoint says.
     """
     by_name = {containers.service(each): each for each in found}
     names = (astro.DATABASE, *services) if found else ()
-    told = (Ailing(name, *_ailment(by_name.get(name), crashes=name in crashing)) for name in names)
+    told = (Ailing(name, *_ailment(by_name.get(name), health)) for name in names)
     return tuple(each for each in told if each.how)
 
 
-def _ailment(container: Container | None, *, crashes: bool) -> tuple[str, bool]:
+def _ailment(container: Container | None, health: Mapping[str, Any]) -> tuple[str, bool]:
     """Why waiting for a container is in vain, empty: nothing says that it is; and whether it ended by itself."""
     if container is None:
         return "it has no container", False
     if container.attrs["State"].get("Paused"):
         return "its container is paused", False
-    if crashes:
+    if _crashes(container, health):
         return "its container ends again and again", True
     if container.status in ("exited", "dead"):
         return _end(container)
     if container.status == "created":
         return "its container was never started", False
-    return "" if containers.connected(container) else "its container is in no network", False
+    if not containers.connected(container):
+        return "its container is in no network", False
+    return "it hangs: its container runs, and its heartbeat has stopped" if _hangs(container, health) else "", False
+
+
+def _crashes(container: Container, health: Mapping[str, Any]) -> bool:
+    well = airflow_api.is_healthy(health, containers.service(container), since=containers.started(container))
+    return containers.restarts(container) >= RESTARTS and not well
+
+
+def _hangs(container: Container, health: Mapping[str, Any]) -> bool:
+    """Airflow 3's scheduler does so for good where its database went away: it waits for workers that do nothing."""
+    beat = airflow_api.last_beat(health, containers.service(container))
+    return max(containers.started(container), 1) <= beat < time.time() - SILENT
 
 
 def _end(container: Container) -> tuple[str, bool]:
@@ -62,16 +80,19 @@ def _end(container: Container) -> tuple[str, bool]:
     )
 
 
-def unstick(project: Path) -> None:
+def unstick(found: Sequence[Container], health: Mapping[str, Any]) -> None:
     """Make a project's containers ones that Compose can start: it does not go on with what is paused, connects nothing
-    anew, and leaves what ends again and again with what made it end.
+    anew, and leaves what hangs, or ends again and again, as it is.
+
+    Args:
+        found: its containers.
+        health: what Airflow's health endpoint says.
     """
-    with containers.engine() as client:
-        for container in containers.of_project(client, project):
-            if container.status == "paused":
-                container.unpause()
-            elif not containers.connected(container) or containers.restarts(container) >= RESTARTS:
-                container.remove(force=True)
+    for container in found:
+        if container.status == "paused":
+            container.unpause()
+        elif not containers.connected(container) or _crashes(container, health) or _hangs(container, health):
+            container.remove(force=True)
 
 
 class Watch:

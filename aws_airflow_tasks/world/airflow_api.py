@@ -110,9 +110,14 @@ def is_healthy(found: Mapping[str, Any], service: str, *, since: float = 0) -> b
     name = service.replace("-", "_")
     if name in ("api_server", "webserver"):
         return (found.get("metadatabase") or {}).get("status") == "healthy"
-    part = found.get(name) or {}
-    beat = part.get(f"latest_{name}_heartbeat") or ""
-    return part.get("status") == "healthy" and bool(beat) and datetime.fromisoformat(beat).timestamp() >= since
+    return (found.get(name) or {}).get("status") == "healthy" and last_beat(found, name) >= max(since, 1)
+
+
+def last_beat(found: Mapping[str, Any], service: str) -> float:
+    """When a service has last said that it lives, in seconds since the epoch; 0: never, or it has no heartbeat."""
+    name = service.replace("-", "_")
+    beat = (found.get(name) or {}).get(f"latest_{name}_heartbeat")
+    return datetime.fromisoformat(beat).timestamp() if beat else 0
 
 
 def serves_tasks(url: str) -> bool:

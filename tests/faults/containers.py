@@ -137,7 +137,7 @@ def started(name: str, change: Callable[[str], str], *, kept: bool = False, well
         before = path.read_text()
         path.write_text(change(before))
         assert path.read_text() != before
-        bed.astro("start", "--no-browser", "--no-proxy", "--wait", "60s")
+        bed.astro("start", "--no-browser", "--no-proxy", "--wait", "200s")
         if not kept:
             path.write_text(before)
         if well:
@@ -177,7 +177,7 @@ def other_name(bed: Boxes) -> None:
     """The override has a name that Compose knows and the Astro CLI does not, and Airflow was started so."""
     path = bed.project / OVERRIDE
     path.rename(path.with_suffix(".yaml"))
-    bed.astro("start", "--no-browser", "--no-proxy", "--wait", "60s")
+    bed.astro("start", "--no-browser", "--no-proxy", "--wait", "200s")
     bed.well()
 
 
@@ -329,10 +329,9 @@ CONTAINERS = {
 
 
 def all_of(bed: Boxes, names: Sequence[str] = (), *, look: bool = False) -> Iterator[Seen]:
-    """Every fault, or those whose names have one of ``names`` in them, one after the other."""
-    for name, fault in CONTAINERS.items():
-        if not names or any(each in name for each in names):
-            yield provoked(bed, name, fault, look=look)
+    """Every fault, or those whose names have one of ``names`` in them, in that order, one after the other."""
+    for name in dict.fromkeys(name for each in names or [""] for name in CONTAINERS if each in name):
+        yield provoked(bed, name, CONTAINERS[name], look=look)
 
 
 def main() -> None:

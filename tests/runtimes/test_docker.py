@@ -82,7 +82,7 @@ def test_what_compose_would_leave_as_it_is_does_not_run_and_is_unpaused_or_makes
     paused.pause()
     small.networks.get("bridge").disconnect(alone)
     assert [service.name for service in runtime.running()] == ["api-server"]
-    watching.unstick(project)
+    watching.unstick(containers.of_project(small, project), {})
     assert [service.name for service in runtime.running()] == ["scheduler", "api-server"]
     assert set(runtime.made()) == {paused.name, well.name}
 

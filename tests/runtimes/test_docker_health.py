@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -66,7 +68,12 @@ def test_a_container_that_the_engine_starts_again_and_again_crashes(count: int, 
 
 def box(name: str, status: str = "running", networks: Any = None, **state: Any) -> Any:
     """A container as the engine describes it."""
-    attrs = {"State": {"Status": status, **state}, "NetworkSettings": {"Networks": networks or {"airflow": {}}}}
+    restarts = state.pop("RestartCount", 0)
+    attrs = {
+        "State": {"Status": status, **state},
+        "RestartCount": restarts,
+        "NetworkSettings": {"Networks": networks or {"airflow": {}}},
+    }
     if networks == {}:
         attrs["NetworkSettings"] = {"Networks": {}}
     labels = {containers.SERVICE: name}
@@ -94,12 +101,35 @@ def test_why_waiting_for_a_container_is_in_vain_is_told_of_services_and_their_da
 ) -> None:
     others = [box("triggerer"), box("postgres"), box("db-migration", "exited", ExitCode=0)]
     here = [*others, found] if found else others
-    assert watching.ailing(here, ["scheduler", "triggerer"], ()) == (Ailing("scheduler", how, by_itself),)
-    stopped = [box("postgres", "exited", ExitCode=0), box("scheduler"), box("triggerer")]
-    database, crashing = watching.ailing(stopped, ["scheduler", "triggerer"], ["triggerer"])
+    assert watching.ailing(here, ["scheduler", "triggerer"], {}) == (Ailing("scheduler", how, by_itself),)
+    stopped = [box("postgres", "exited", ExitCode=0), box("scheduler"), box("triggerer", RestartCount=5)]
+    database, crashing = watching.ailing(stopped, ["scheduler", "triggerer"], {})
     assert database == Ailing("postgres", "its container ended with exit code 0", by_itself=True)
     assert crashing == Ailing("triggerer", "its container ends again and again", by_itself=True)
 
 
 def test_of_a_project_without_containers_nothing_ails() -> None:
-    assert watching.ailing([], ["scheduler"], ()) == ()
+    assert watching.ailing([], ["scheduler"], {}) == ()
+
+
+@pytest.mark.parametrize(
+    ("beat", "hangs"),
+    [
+        (timedelta(minutes=3), True),
+        (timedelta(minutes=1), False),
+        (timedelta(minutes=9), False),
+    ],
+    ids=["of long ago", "slow", "of the container before"],
+)
+def test_a_service_whose_heartbeat_has_stopped_hangs_and_makes_room(beat: timedelta, hangs: bool) -> None:
+    """One that has had none since it was started is coming up."""
+    now = datetime.now(UTC)
+    started = (now - timedelta(minutes=5)).isoformat()
+    found = [box("postgres"), box("scheduler", StartedAt=started)]
+    health = {"scheduler": {"status": "unhealthy", "latest_scheduler_heartbeat": (now - beat).isoformat()}}
+    told = [each.how.partition(":")[0] for each in watching.ailing(found, ["scheduler"], health)]
+    assert told == ["it hangs"] * hangs
+    for each in found:
+        each.remove = Mock()
+    watching.unstick(found, health)
+    assert [each.remove.called for each in found] == [False, hangs]

@@ -24,11 +24,15 @@ def creds(play: Play, sso: bool = False, log: bool = False) -> None:
 
     Asks STS who you are, logs in through the aws CLI when it must, and stages what Airflow needs of it.
     """
-    from aws_airflow_tasks.steps import creds, handed
+    if log:
+        from aws_airflow_tasks.steps import handed
 
-    plan = partial(creds.plan, sso=sso, ask=play.screen.ask_line)
-    for each in handed.plans(play.state) if log else [plan]:
-        play.converge("creds", each)
+        for each in handed.plans(play.state):
+            play.converge("creds", each)
+    else:
+        from aws_airflow_tasks.steps import creds
+
+        play.converge("creds", partial(creds.plan, sso=sso, ask=play.screen.ask_line))
 
 
 @task(flags="check diff only skip")

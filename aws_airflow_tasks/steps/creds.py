@@ -201,7 +201,7 @@ def _login(needed: LoginNeeded, site: Site) -> Change:
         before=None,
         after="a working identity\n",
         apply=lambda: _log_in(needed, site.settings),
-        reason="; ".join([f"{needed.message}: {shlex.join(needed.command)}", *_origins(site)]),
+        reason="; ".join([f"{needed.message}: {shlex.join(needed.command)}", *_origins(site, named=True)]),
     )
 
 

@@ -157,7 +157,7 @@ def test_without_credentials_aws_configure_is_handed_the_terminal(
     result = run(replace(settings, runtime=runtime))
     assert f"logged in as {USER}; {ORIGINS}" in caplog.messages
     assert asked == [("aws", "configure")]
-    said = "profile default has no credentials: aws configure; profile default, as nothing names one"
+    said = "profile default has no credentials: aws configure"
     assert (result.status, result.reason) == ("changed", said)
     assert (state.locate(settings.project) / "aws").exists() == (runtime == "docker")
     assert run(replace(settings, runtime=runtime)).status == "ok"

@@ -142,11 +142,16 @@ class Lines:
 
 
 def _joined(said: str, text: str) -> str:
-    """What goes on, and what that waits for; the command that does it, and what it is for, tell a person no more."""
+    """What goes on, and what that waits for; the command that does it tells no more, and what it is for less."""
     before = said.partition("; ")[0]
-    if before and (text.startswith("waiting for `") or " to be " in text):
-        return before
-    return f"{before}; {text}" if before else text
+    if not before or _is_of_a_change(before):
+        return text
+    return before if text.startswith("waiting for `") or _is_of_a_change(text) else f"{before}; {text}"
+
+
+def _is_of_a_change(text: str) -> bool:
+    """Whether it is what :func:`~aws_airflow_tasks.text.doing.awaited` says."""
+    return text.startswith("waiting for ") and " to be " in text
 
 
 def line(frame: str, seconds: float, step: str, said: str, layout: Layout) -> str:

@@ -207,6 +207,15 @@ def test_a_command_that_is_waited_for_is_told_where_there_is_no_better_word_for_
     assert log.told == [(0.5, told)]
 
 
+def test_of_a_change_it_is_told_what_is_waited_for_to_make_it() -> None:
+    log = Clock()
+    with log.lines.during("init"):
+        log.lines.says("waiting for the project to be created", also=True)
+        log.lines.says("waiting for `astro dev init`", also=True)
+        log.pass_(3)
+    assert log.told == [(0.5, "waiting for `astro dev init`")]
+
+
 def test_of_no_step_and_once_the_streams_are_lent_nothing_is_told_but_printed_by_who_says_it() -> None:
     log = Clock()
     assert not log.lines.says("waiting for another run")

@@ -109,6 +109,7 @@ class Sync:
         parts += [f"{kept} as wanted"] if kept else []
         parts += [f"{len(failed)} not possible ({_some(failed)})"] if failed else []
         rate, deleted = entries.backend.writes(entries.settings), counts["delete"]
+        long = syncing.estimate(len(writes), rate) if entries.settings.check else ""  # else it is said first
 
         def apply() -> None:
             errors = {**failed, **syncing.apply(entries, writes, run, rate, self._done)}
@@ -123,7 +124,7 @@ class Sync:
             after="".join(f"  {write.said}\n" for write in writes),
             apply=apply,
             receipt=receipt,
-            reason=", ".join(parts) + (f" ({long})" if (long := syncing.estimate(len(writes), rate)) else ""),
+            reason=", ".join(parts) + (f" ({long})" if long else ""),
             ask=f"Delete {counted(deleted, entries.backend.ENTRY)}, ours and not wanted?" if deleted else "",
         )
 

@@ -21,6 +21,8 @@ SHARE = 0.93
 
 #: seconds: what is over sooner is not counted aloud; between two counts
 LASTS, EVERY = 3.0, 1.0
+#: the part of all, as a divisor, from which on it can be told how long the rest will take
+TELLS = 20
 
 
 class Pace:
@@ -87,8 +89,8 @@ def counted(
         yield item
         if (at := now()) >= due and count < total:
             due = at + EVERY
-            left = about((total - count) * (at - begun) / count)
-            log.info("%s of %s %s, %s left", count, total, done(), left)
+            left = f", {about((total - count) * (at - begun) / count)} left" if count >= total / TELLS else ""
+            log.info("%s of %s %s%s", count, total, done(), left)
     if due > first:  # what was said last is over: something else goes on
         log.info("all %s %s", total, done())
 

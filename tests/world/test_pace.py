@@ -94,7 +94,11 @@ def coming(total: int, clock: Clock) -> Iterator[int]:
 
 @pytest.mark.parametrize(
     ("total", "first", "lines"),
-    [(6, [], 0), (100, ["6 of 100 done, about 47 s left", "8 of 100 done, about 46 s left"], 48)],
+    [
+        (6, [], 0),
+        (100, ["6 of 100 done, about 47 s left", "8 of 100 done, about 46 s left"], 48),
+        (140, ["6 of 140 done", "8 of 140 done, about 66 s left"], 68),
+    ],
 )
 def test_what_lasts_is_counted_aloud_every_second_with_what_is_left_and_what_is_over_soon_is_not(
     caplog: pytest.LogCaptureFixture, total: int, first: list[str], lines: int
@@ -104,7 +108,7 @@ def test_what_lasts_is_counted_aloud_every_second_with_what_is_left_and_what_is_
     found = counted(coming(total, clock), total, lambda: "done", lambda: clock.now)
     assert list(found) == list(range(total))
     assert caplog.messages[:2] == first
-    assert caplog.messages[2:][-1:] == (["all 100 done"] if lines else [])
+    assert caplog.messages[2:][-1:] == ([f"all {total} done"] if lines else [])
     assert len(caplog.messages) == lines
 
 

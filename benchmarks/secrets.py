@@ -101,7 +101,7 @@ def main(words: Sequence[str] | None = None) -> None:
         "--throttled", type=int, default=0, metavar="WRITES", help="how many writes to pace: 10 s of it"
     )
     parser.add_argument("--loop", type=int, default=1_000, metavar="COUNT", help="entries for the loop of single reads")
-    parser.add_argument("--unrelated", type=int, default=0, metavar="COUNT", help="entries of others, beside 1,000")
+    parser.add_argument("--unrelated", type=int, default=0, metavar="COUNT", help="entries of others beside ours")
     parser.add_argument("--ansible", metavar="VENV", help="a virtual environment with PyPI's ansible and boto3")
     asked = parser.parse_args(words)
     with world(asked.backend) as here:
@@ -111,7 +111,7 @@ def main(words: Sequence[str] | None = None) -> None:
         if asked.loop:
             print(loop(here, asked.loop), flush=True)
         if asked.unrelated:
-            print(unrelated(here, asked.unrelated), flush=True)
+            print(unrelated(here, max(asked.counts or MOST[here.backend]), asked.unrelated), flush=True)
         if asked.ansible and asked.backend == "secrets-manager":
             print(ansible(here, Path(asked.ansible).absolute()), flush=True)
         print(throttled(here, asked.throttled or 10 * QUOTA[here.backend][1]), flush=True)
@@ -191,9 +191,9 @@ def loop(here: World, count: int) -> str:
     )
 
 
-def unrelated(here: World, count: int) -> str:
+def unrelated(here: World, ours: int, count: int) -> str:
     """Entries of others, with our very tag: how many requests name one, where one of ours is new and one goes."""
-    wanted = filled(here, 1_000)
+    wanted = filled(here, ours)
     for number in range(count):
         here.make(here.name("x").replace("airflow/variables/x", f"others/{number:05d}"), "theirs")
     here.make(here.name("zz-left"), "x")

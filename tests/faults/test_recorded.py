@@ -105,6 +105,7 @@ def test_nothing_secret_and_no_place_of_a_machine_was_recorded() -> None:
     assert not {word for word in ("/tmp/", "/root/") if word in text}
 
 
-def test_faults_of_every_layer_that_errors_tell_of_were_recorded() -> None:
-    seen = {FAULTS[name.rpartition(" (")[0]].layer for name in RECORDED}
-    assert {"host-identity", "raw-secret", "backend", "hook-identity", "dag-run"} <= seen
+def test_faults_of_every_layer_that_errors_tell_of_were_recorded_of_both_versions_of_airflow() -> None:
+    seen = {(FAULTS[name.rpartition(" (")[0]].layer, name[-2]) for name in RECORDED}
+    wanted = ("host-identity", "files-readable", "identity-in-service", "backend", "hook-identity", "dag-run")
+    assert {(layer, major) for layer in wanted for major in "23"} <= seen

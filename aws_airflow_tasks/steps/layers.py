@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from aws_airflow_tasks.core import Check, Result
-from aws_airflow_tasks.world.causes import Unreachable
+from aws_airflow_tasks.world.causes import Ended, Unreachable
 
 #: each layer of ``verify``, in its order -> the layers without which it can only fail, or would say nothing
 NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -83,5 +83,6 @@ def unproved(results: Sequence[Result]) -> list[Check]:
         return []
     unknown = any(UNCHECKED in said for each in results for said in each.warnings)
     silent = isinstance(failed.error, Unreachable)  # `creds` only warns then, as a step that needs AWS will fail
-    layer = OF_STEPS["creds" if silent and unknown else failed.step]
+    over = isinstance(failed.error, Ended)  # since `creds` asked, whose answer holds for some minutes
+    layer = OF_STEPS["creds" if over or (silent and unknown) else failed.step]
     return list(ended([Check(layer, "failed", failed.error.message, failed.error.hint)]))

@@ -38,7 +38,7 @@ class Denied(TaskError):  # noqa: N818
 
 
 class Ended(TaskError):  # noqa: N818
-    """The keys are good no more, for this call and any other."""
+    """The keys are not good, or no more, for this call and any other."""
 
 
 class LoginNeeded(Ended):
@@ -186,7 +186,7 @@ def _made(cause: Cause, words: _Words, subject: Subject) -> TaskError:
         return Denied(message, hint=hint)
     if cause.kind == "login" and subject.login:
         return LoginNeeded(message, subject.login, subject.before)
-    if cause.kind == "login":
+    if cause.kind in ("login", "ended"):
         return Ended(message, hint=hint)
     return TaskError(message, hint=hint)
 
@@ -212,13 +212,14 @@ class Cause(NamedTuple):
     kind: str = ""
 
 
-_WRONG_KEYS = Cause("AWS does not know the access key of profile {profile}", "{renew}")
+_WRONG_KEYS = Cause("AWS does not know the access key of profile {profile}", "{renew}", "ended")
 _EXPIRED = Cause("the credentials of profile {profile} have expired", "{renew}", "login")
 _SIGNATURE = Cause(
     "the secret access key of profile {profile} does not fit its access key (or this machine's clock is wrong)",
     "{renew}",
+    "ended",
 )
-_CLOCK = Cause("AWS refuses the request's time: this machine's clock is wrong", "{clock}")
+_CLOCK = Cause("AWS refuses the request's time: this machine's clock is wrong", "{clock}", "ended")
 _DENIED = Cause("not allowed: {action} on {resource}{why}", "{cure}", "denied")
 _KEY = Cause("AWS cannot use the KMS key of it: not allowed, or the key is disabled or deleted", "{cure}", "denied")
 _UNREACHABLE = Cause("AWS cannot be reached: no answer from {endpoint_url}", "{reach}", "unreachable")

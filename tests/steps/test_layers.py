@@ -12,7 +12,8 @@ from aws_airflow_tasks.core import Check, Result, TaskError
 from aws_airflow_tasks.menu.project import verify
 from aws_airflow_tasks.steps.layers import LAYERS, NEEDS, OF_STEPS, UNCHECKED, cause, ended, unproved
 from aws_airflow_tasks.tasks import ordered
-from aws_airflow_tasks.world.causes import Unreachable
+from aws_airflow_tasks.world.causes import Subject, Unreachable, explain
+from tests.steps.raised import refused
 
 SERVICES = ("scheduler", "triggerer")
 SEEN_INSIDE = LAYERS[LAYERS.index("mount") : LAYERS.index("backend")]
@@ -118,6 +119,12 @@ def test_where_nothing_tells_who_we_are_the_step_that_fails_of_it_is_no_other_la
     assert unproved(before_the_proof("secrets", silent, warned))[0].check == "host-identity"
     assert unproved(before_the_proof("secrets", denied, warned))[0].check == "raw-secret"
     assert unproved(before_the_proof("secrets", silent))[0].check == "raw-secret", "it is known who we are"
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch", "RequestExpired"])
+def test_keys_that_are_refused_since_creds_asked_are_no_matter_of_a_secret(code: str) -> None:
+    error = explain(refused(code, operation="DescribeSecret"), Subject("default"))
+    assert unproved(before_the_proof("secrets", error))[0].check == "host-identity"
 
 
 def test_a_proof_that_was_left_out_as_asked_or_that_nobody_wanted_says_nothing() -> None:

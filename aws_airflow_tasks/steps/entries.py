@@ -34,12 +34,13 @@ class Entries:
     Args:
         site: the project.
         account: access to AWS; None: as the project has it.
+        many: whether AWS's own trouble is waited out for minutes, as for thousands of calls; nobody waits so for one.
 
     Raises:
         TaskError: no backend is set, or no region.
     """
 
-    def __init__(self, site: Site, account: Account | None = None) -> None:
+    def __init__(self, site: Site, account: Account | None = None, *, many: bool = True) -> None:
         self.site, self.settings = site, site.settings
         found, single = backends.MANY.get(self.settings.backend), site.backend
         if found is None or single is None:
@@ -51,7 +52,8 @@ class Entries:
         if not self.account.credentials.region:
             profile = self.account.credentials.profile
             raise TaskError(f"no region is set for profile {profile}", hint=no_region(profile))
-        self.account.be_patient()
+        if many:
+            self.account.be_patient()
         self.account.client(single.read("x").service)  # made once, before threads ask for it
 
     @property

@@ -49,7 +49,7 @@ def everything(text: str) -> Look:
     """All entries under the two prefixes, or those with ``text`` in their keys."""
 
     def look(seen: Look, site: Site) -> Plan:
-        entries = Entries(site)
+        entries = Entries(site, many=False)
         for kind in KINDS:
             prefix = entries.prefix(kind)
             found = sorted(entries.backend.listed(entries.account, prefix), key=lambda each: each.name)
@@ -73,7 +73,7 @@ def one(key: str, kind: Kind, *, show: bool) -> Look:
     """One entry's fingerprint; its value only if that is asked for."""
 
     def look(seen: Look, site: Site) -> Plan:
-        entries = Entries(site)
+        entries = Entries(site, many=False)
         name = entries.one(kind, key)
         value = existing(entries, name)
         print = entries.fingerprints.of(name, value.text)
@@ -93,7 +93,7 @@ def history(key: str, kind: Kind) -> Look:
     """The versions that AWS still has of an entry."""
 
     def look(seen: Look, site: Site) -> Plan:
-        entries = Entries(site)
+        entries = Entries(site, many=False)
         name = entries.one(kind, key)
         versions = entries.backend.versions(entries.account, name)
         if not versions:

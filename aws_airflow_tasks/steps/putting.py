@@ -86,7 +86,7 @@ class Delete:
         Raises:
             TaskError: it is somebody else's, or cannot be read.
         """
-        entries = Entries(site)
+        entries = Entries(site, many=False)
         name, target = entries.one(self._kind, self._key), f"{self._kind} {self._key}"
         value = entries.backend.values(entries.account, [name]).get(name)
         if isinstance(value, TaskError):

@@ -82,7 +82,8 @@ class Sync:
             TaskError: a file cannot be used, an entry would not be taken by AWS, or AWS refuses: nothing is written.
                 Also where nothing is to be written, and entries are somebody else's or cannot be read.
         """
-        source, entries = self._wish(site), Entries(site)
+        source = self._wish(site)
+        entries = Entries(site, many=self._prune or len(source.wanted) > 1)
         names = _named(entries, source, self._again)
         if self._prune and not names:
             raise TaskError("nothing is wanted: with --prune all that is ours would go", hint=command("secrets.list"))

@@ -124,6 +124,17 @@ def test_a_list_has_names_kinds_and_dates_and_no_value_is_read(project: Path, aw
     assert "2 variables" in run("secrets.list").out
 
 
+@pytest.mark.parametrize("line", ["secrets.get x", "secrets.list", "secrets.history x", "secrets.put x --file value"])
+def test_where_aws_has_trouble_it_is_asked_twice_and_not_for_minutes(
+    line: str, project: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    (project / "value").write_text(CANARY)
+    proxy.rules.append(lambda operation, body: (500, "InternalServiceError", "no"))
+    proxy.forget()
+    assert run(*line.split()).code == 1
+    assert set(proxy.calls.values()) == {2}
+
+
 def test_a_deletion_can_be_taken_back_by_undo(project: Path, aws: Any, run: Run) -> None:
     (project / "v").write_text(CANARY)
     aws.create_secret(Name=f"{V}team", SecretString=CANARY, Tags=[{"Key": OWNER, "Value": "mine"}])

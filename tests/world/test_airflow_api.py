@@ -274,7 +274,7 @@ def test_a_trigger_that_airflow_2_refuses_for_an_import_error_is_told_by_that_er
     error = {"filename": "/dags/my dag.py", "stack_trace": "Traceback\nSyntaxError: invalid syntax\n"}
     server.answers["GET /api/v1/importErrors"] = (200, {"import_errors": [error]})
     with pytest.raises(TaskError, match=r"my dag\.py cannot be imported: SyntaxError") as caught:
-        dag_runs.run(connected(server, 2, wait=60), "my dag")
+        dag_runs.run(connected(server, 2, wait=1), "my dag")
     assert caught.value.hint.startswith("invoke dag --override")
 
 

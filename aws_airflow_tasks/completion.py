@@ -1,7 +1,5 @@
 """What a shell may put for the word that is being typed: from files and memory alone, and no program is started."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

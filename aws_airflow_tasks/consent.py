@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -62,7 +61,7 @@ def _as_agreed(settings: Settings, agreed: Asked, screen: Screen) -> Settings:
         screen.tell("warning  ", f"left out, as you have not agreed to it: {'; '.join(left_out)}")
     flags = {name: getattr(settings, name) for name in settings_.FLAGS}
     counting = settings_.load(trust.without(project, settings.layers, agreed), cwd=project, **flags)
-    return replace(counting, project=project, cache=settings.cache)
+    return counting._replace(project=project, cache=settings.cache)
 
 
 def run(play: Play, *, listed: bool, revoked: bool) -> None:

@@ -5,8 +5,6 @@ A step reads facts and returns a :class:`Plan` of :class:`Change` values. What a
 proof after applying are planning again, and ``undo`` is the receipts of what was applied, reversed.
 """
 
-from __future__ import annotations
-
 import difflib
 import hashlib
 import shlex

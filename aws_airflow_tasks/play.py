@@ -9,7 +9,6 @@ import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -220,7 +219,7 @@ class Play:
 
     def _missing(self, task: Any) -> str:
         """The first step that a task depends on, runs without, and that is not converged; empty: all are."""
-        look = Play(replace(self.settings, check=True), self.asked, Silent(), hold=self._hold_project)
+        look = Play(self.settings._replace(check=True), self.asked, Silent(), hold=self._hold_project)
         look.turns = Turns(skip=self.turns.skip, done={*self.turns.done}.intersection(self.turns.only))
         look.results, before = self._planned, len(self._planned)
         look.go(*task.pre)
@@ -248,7 +247,7 @@ class Play:
 
     def preview(self, *tasks: Any) -> None:
         """Say what tasks would do now; none of them counts as run."""
-        with self.another(replace(self.settings, check=True)) as shown:
+        with self.another(self.settings._replace(check=True)) as shown:
             shown.go(*tasks)
             shown.notes.clear()
 

@@ -1,7 +1,5 @@
 """How results look: a line a step, a line a check, the recap, the JSON document. Strings only; ``play`` prints them."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

@@ -16,7 +16,6 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +63,13 @@ def run(play: Play, airflow: str, backend: str, source: str, *tasks: Any) -> Non
     mine = copying.read(copying.source(source, here(), root), asked) if source else None
     major = mine.major if mine else asked or 3
     project = root / (_copied(mine) if mine else f"airflow-{major}")
-    settings = replace(_settings(play.settings, project), backend=backend)
+    settings = _settings(play.settings, project)._replace(backend=backend)
     flags = _flags(airflow, backend, mine.path if mine else None)
     with _inside(root), _typed(flags):
         if not _made(play, settings, root, major, mine):
             return
         endpoint = moto.running(_aws_directory(root), root / "home") or ""
-        with play.another(replace(settings, endpoint_url=endpoint)) as there:
+        with play.another(settings._replace(endpoint_url=endpoint)) as there:
             there.go(*tasks)
             if mine and not (there.failed or settings.check):
                 there.verify(lambda site: parsing.checks(site, mine.path), parsing.NAME)
@@ -151,7 +150,7 @@ def _settings(asked: Settings, project: Path) -> Settings:
     """What was asked for, of which nothing but the flags and the patience is for the sandbox too."""
     plain = Settings()
     ours = {key: getattr(plain, key) for key in KEYS if key != "wait"}
-    return replace(asked, **ours | {"project": project, "runtime": "embedded"})
+    return asked._replace(**ours | {"project": project, "runtime": "embedded"})
 
 
 @contextlib.contextmanager
@@ -302,7 +301,7 @@ def _running(settings: Settings, root: Path) -> dict[str, Callable[[], object]]:
     """What runs in the sandbox, by name, each with the way to stop it."""
     found: dict[str, Callable[[], object]] = {}
     for project in sorted(root.glob("airflow-*")):
-        runtime = Site(replace(settings, project=project)).runtime
+        runtime = Site(settings._replace(project=project)).runtime
         if runtime.running():
             found[f"Airflow in {project.name}"] = runtime.stop
     if moto.lives(_aws_directory(root)):

@@ -1,11 +1,8 @@
 """What the person chose: frozen, validated once, each value with the place it came from."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +18,21 @@ SECTION = "aws_airflow"
 ENVIRONMENT_PREFIX = PREFIX
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
-class Settings:
+class Layer(NamedTuple):
+    """Values from one place, such as ``invoke.yaml``; later layers win.
+
+    Attributes:
+        origin: the place, for messages; of a file its path.
+        values: by setting.
+        brought: whether a project brings them, which its author wrote and the person has to agree to.
+    """
+
+    origin: str
+    values: Mapping[str, Any]
+    brought: bool = False
+
+
+class Settings(NamedTuple):
     """Settings and flags of one command line; README's table of settings is made from this.
 
     Where the default is empty, what then holds stands behind the last colon.
@@ -83,30 +93,20 @@ class Settings:
     override: bool = False
     fresh: bool = False
 
-    layers: tuple[Layer, ...] = field(default=(), compare=False)
+    layers: tuple[Layer, ...] = ()
+
+    def __repr__(self) -> str:
+        """Nothing of the values: an endpoint may have a password."""
+        return object.__repr__(self)
 
     def origin(self, key: str) -> str:
         """Where the value of a setting came from; empty: it is the default."""
         return next((layer.origin for layer in reversed(self.layers) if layer.values.get(key) is not None), "")
 
 
-class Layer(NamedTuple):
-    """Values from one place, such as ``invoke.yaml``; later layers win.
-
-    Attributes:
-        origin: the place, for messages; of a file its path.
-        values: by setting.
-        brought: whether a project brings them, which its author wrote and the person has to agree to.
-    """
-
-    origin: str
-    values: Mapping[str, Any]
-    brought: bool = False
-
-
 #: the settings of the table; the flags are not settings
 FLAGS = ("check", "diff", "json", "yes", "override", "fresh")
-KEYS = tuple(f.name for f in fields(Settings) if f.name not in (*FLAGS, "cache", "layers"))
+KEYS = tuple(name for name in Settings._fields if name not in (*FLAGS, "cache", "layers"))
 
 
 def environment_layer(environ: Mapping[str, str]) -> Layer:

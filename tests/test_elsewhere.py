@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -291,7 +290,7 @@ def test_no_line_of_env_leads_a_login_of_airflow_itself_away_even_where_live_is_
     settings = Settings(project=here, credentials="live")
     env.plan(Site(settings))
     if way == "setting":
-        settings = replace(settings, endpoint_url=OTHER)
+        settings = settings._replace(endpoint_url=OTHER)
     else:
         monkeypatch.setenv(way, OTHER)
     with pytest.raises(TaskError, match="not with credentials=live: Airflow would send the login itself to"):

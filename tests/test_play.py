@@ -8,7 +8,6 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -257,7 +256,7 @@ def test_a_preview_says_what_tasks_would_do_does_nothing_and_counts_none_of_them
 def test_a_play_never_changes_its_settings_and_what_comes_of_another_is_told_with_it(project: Path) -> None:
     play = play_of(project)
     asked = play.settings
-    with pytest.raises(KeyboardInterrupt), play.another(replace(asked, check=True)) as other:
+    with pytest.raises(KeyboardInterrupt), play.another(asked._replace(check=True)) as other:
         other.converge("there", lambda site: Plan(reason=str(site.settings.check)))
         other.note("next")
         other.extra["x"] = 1

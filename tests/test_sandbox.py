@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable
-from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -32,19 +31,13 @@ def test_every_flag_holds_in_the_sandbox_and_no_setting_of_the_persons_but_the_p
     plain = Settings()
     asked = Settings(
         **{
-            field.name: True
-            if field.name in FLAGS
-            else 7
-            if field.type == "int"
-            else Path("/p")
-            if field.type == "Path"
-            else "mine"
-            for field in fields(Settings)
+            name: True if name in FLAGS else 7 if kind is int else Path("/p") if kind is Path else "mine"
+            for name, kind in Settings.__annotations__.items()
         }
     )
     there = sandbox._settings(asked, Path("/s"))
-    assert there == replace(
-        asked, **{key: getattr(plain, key) for key in KEYS} | {"project": Path("/s"), "runtime": "embedded", "wait": 7}
+    assert there == asked._replace(
+        **{key: getattr(plain, key) for key in KEYS} | {"project": Path("/s"), "runtime": "embedded", "wait": 7}
     )
     assert all(getattr(there, flag) is True for flag in FLAGS)
 

@@ -6,8 +6,6 @@ Airflow makes the class with them (``BACKEND_KWARGS``, JSON); what they do is in
 environment.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping

@@ -4,8 +4,6 @@ Sources: the API references of ``CreateSecret`` and ``PutParameter``, and the pa
 "AWS Systems Manager endpoints and quotas" (https://docs.aws.amazon.com/general/latest/gr/).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

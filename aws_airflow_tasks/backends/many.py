@@ -4,8 +4,6 @@ Neither of AWS's interfaces writes only where nothing has changed. So whoever wr
 replaced: it is asked for just before, and afterwards the one that was replaced must be that one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 

@@ -1,7 +1,5 @@
 """What steps ask of the place where Airflow looks for variables and connections first; each is a module beside this."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol

@@ -10,7 +10,6 @@ import inspect
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -101,7 +100,7 @@ class Executor(invoke.executor.Executor):
         project = settings_.project([*weak, *strong], cwd=cwd)
         layers = [*weak, *self._own(project), *strong]
         cache = user_cache_path("aws-airflow-tasks", appauthor=False)
-        given = replace(settings_.load(layers, cwd=cwd, **switches), cache=cache)
+        given = settings_.load(layers, cwd=cwd, **switches)._replace(cache=cache)
         return consent.settled(given, [cast(PlayTask, call.task).heeds for call in filter(_is_ours, calls)], screen)
 
     def _files(self) -> Iterator[Layer]:

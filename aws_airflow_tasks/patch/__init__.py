@@ -1,7 +1,5 @@
 """Pure text to text: patching people's files without disturbing a byte that is not ours. No I/O in here."""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple
 
 from aws_airflow_tasks.core import Edit

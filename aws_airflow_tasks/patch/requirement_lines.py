@@ -5,8 +5,6 @@ pip's ``_internal/req/req_file.py``. One requirement is read by the library ``pa
 not know. pip ends a line at whatever ``str.splitlines`` does, uv at LF, CR and CRLF only: see :data:`READERS`.
 """
 
-from __future__ import annotations
-
 import posixpath
 import re
 import shlex

@@ -1,7 +1,5 @@
 """``requirements.txt`` asks for the amazon provider: one line of its own, every other byte kept."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple

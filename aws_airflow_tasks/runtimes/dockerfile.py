@@ -1,7 +1,5 @@
 """What the project's Dockerfile says of Airflow's version."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path

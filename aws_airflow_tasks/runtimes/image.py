@@ -5,8 +5,6 @@ the suffixes of tags), https://www.astronomer.io/docs/runtime/runtime-provider-r
 astro-cli 1.45, ``airflow/standalone.go`` (the versions of Python since).
 """
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

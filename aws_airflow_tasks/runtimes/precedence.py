@@ -4,8 +4,6 @@ Each row was tried with real processes: botocore 1.44, Airflow 2.11.2 and 3.3.2 
 was tried likewise and changes nothing is in :data:`WITHOUT_EFFECT`, and is never a conflict.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,5 @@
 """What steps ask of the way Airflow runs; each runtime is a module beside this one that answers it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType

@@ -1,7 +1,5 @@
 """What Airflow, Docker and the Astro CLI say when something is wrong: a line of a log -> layer, cause and command."""
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

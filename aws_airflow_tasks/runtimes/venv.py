@@ -4,8 +4,6 @@ Airflow's dependencies are far from ours, so it never shares our environment; an
 it would get into git and images.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import logging

@@ -1,7 +1,5 @@
 """Which variables and connections a DAG file names, as far as its text tells without running it."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The words of this room: what a file wants, and what is wrong with it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple

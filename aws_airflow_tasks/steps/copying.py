@@ -4,8 +4,6 @@ These are what the Astro CLI mounts into its containers or installs in the image
 ``.env``, Dockerfile and system packages) says how Airflow runs elsewhere, or holds keys, and does not come along.
 """
 
-from __future__ import annotations
-
 import os
 import posixpath
 import re

@@ -3,8 +3,6 @@
 A check is a function in ``steps.prerequisites`` or ``steps.pitfalls`` and a line here.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """A person's own entries in the backend: whose they are, what they are called there, what holds now."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property

@@ -1,7 +1,5 @@
 """The project directory is an Astro project."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping, Sequence

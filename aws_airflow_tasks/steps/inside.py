@@ -1,7 +1,5 @@
 """What mends an error that a service meets while this host, which asks the same, does not."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 

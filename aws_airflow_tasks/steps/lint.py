@@ -1,7 +1,5 @@
 """Everything under the prefixes as Airflow would read it, and what the project's DAGs name of it."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping

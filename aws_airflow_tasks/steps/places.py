@@ -1,7 +1,5 @@
 """Where the project's files set variables of Airflow's processes, but for ``.env``; facts, nothing is changed here."""
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

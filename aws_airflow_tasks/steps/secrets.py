@@ -1,10 +1,7 @@
 """The check variable and connection exist in the backend; this edits no file."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from secrets import token_hex, token_urlsafe
 from typing import NamedTuple
@@ -227,7 +224,7 @@ def _deleted(site: Site, place: Created, group: Sequence[Kept[Created]], *, seve
     name = f"{backend.ENTRY} {place.name}" + (f" ({place.region}, {place.profile or 'default'})" if several else "")
 
     def plan() -> Plan:
-        where = replace(site.settings, profile=place.profile, region=place.region, endpoint_url=place.endpoint_url)
+        where = site.settings._replace(profile=place.profile, region=place.region, endpoint_url=place.endpoint_url)
         at = {backend.read(place.name).service: place.asked} if place.asked else {}
         account = aws.connect(where, at=at)
         found = backend.describe(account, place.name)

@@ -6,7 +6,6 @@ import contextlib
 import os
 import time
 from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError
@@ -58,7 +57,7 @@ def _staging(site: Site, found: Staged | None, seen_at: str, why: str) -> Change
 def _further(site: Site) -> list[Account]:
     """Access to AWS with each further profile; the set account is the first one's alone."""
     names = [name for name in listed(site.settings.profiles) if name != site.credentials.profile]
-    return [aws.connect(replace(site.settings, profile=name, profiles="", account="", region="")) for name in names]
+    return [aws.connect(site.settings._replace(profile=name, profiles="", account="", region="")) for name in names]
 
 
 def _along(site: Site, account: Account | None = None) -> Along:

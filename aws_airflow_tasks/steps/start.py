@@ -3,13 +3,10 @@
 What runs as it should and is only not healthy yet is waited for: started again it would begin from nothing.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -242,7 +239,7 @@ def _target(name: str, target: str, plan: Callable[[], Plan], group: Sequence[Ke
 
 
 def _runtime(site: Site, name: str) -> Runtime:
-    return Site(replace(site.settings, runtime=name)).runtime
+    return Site(site.settings._replace(runtime=name)).runtime
 
 
 def read_environment(site: Site) -> dict[str, str]:

@@ -4,8 +4,6 @@ What AWS and botocore say is in ``world.causes``, what Airflow, Docker and the A
 what is another matter where a service meets it in ``steps.inside``; here they become one table.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Desired state: what a person's files want of the backend, entry by entry, and nothing of anybody else's."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from collections import Counter

@@ -1,7 +1,5 @@
 """Writes of many entries: paced, several at a time, each with a line in a journal before it, each by itself."""
 
-from __future__ import annotations
-
 import logging
 import re
 import time

@@ -1,7 +1,5 @@
 """A timer of the system renews what is staged, in the keeper's place: `refresh --install`, `refresh --uninstall`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path

@@ -1,10 +1,7 @@
 """Many entries taken back: each to what stood there before us, and only where what stands there now is still ours."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from secrets import token_hex
 from typing import Literal, NamedTuple
 
@@ -70,8 +67,7 @@ def _taken_back(site: Site, place: Synced, group: Sequence[Kept[Synced]]) -> Tar
 
 
 def _entries(site: Site, place: Synced) -> Entries:
-    where = replace(
-        site.settings,
+    where = site.settings._replace(
         profile=place.profile,
         region=place.region,
         endpoint_url=place.endpoint_url,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from secrets import token_hex
 
@@ -42,7 +41,7 @@ from aws_airflow_tasks.world.threads import begin
 
 def checks(site: Site) -> Iterator[Check]:
     """Every layer's finding, in order, up to the first cause; the slow ones are probed side by side."""
-    return layers.ended(_found(Site(replace(site.settings, fresh=True, check=False))))
+    return layers.ended(_found(Site(site.settings._replace(fresh=True, check=False))))
 
 
 def _found(site: Site) -> Iterator[Check]:

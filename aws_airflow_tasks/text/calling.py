@@ -1,7 +1,5 @@
 """Command lines of ours for a person to type next: in the way in which this one was called, with what it was given."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from types import MappingProxyType

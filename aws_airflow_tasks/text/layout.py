@@ -1,7 +1,5 @@
 """How prose lies on a terminal: wrapped at words under the column it begins in, so that the columns before it hold."""
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 from unicodedata import combining, east_asian_width

@@ -4,8 +4,6 @@ What is captured runs in a session of its own, and is stopped with all that it h
 ``argv``: everyone on the machine can read it there. Secrets go through ``input``.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

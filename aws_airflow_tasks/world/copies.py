@@ -4,8 +4,6 @@ The source is never written. What is copied is known again by a list in the copy
 DAG that runs, say) is left alone, and a file that is gone from the source goes from the copy.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

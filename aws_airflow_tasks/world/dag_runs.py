@@ -1,7 +1,5 @@
 """A run of a DAG from its trigger to its end, and why there is none: Airflow's own words where it has some."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import time

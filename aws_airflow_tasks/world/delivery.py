@@ -1,7 +1,5 @@
 """The way that credentials take to Airflow: the person's own files live, or a staged copy of the one profile."""
 
-from __future__ import annotations
-
 import os
 import re
 import stat

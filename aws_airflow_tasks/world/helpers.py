@@ -4,8 +4,6 @@ botocore lets one run for as long as it likes, swallows what it asks on standard
 a file is not there. The rules of its output: https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

@@ -3,8 +3,6 @@
 It lies in the project's state directory and goes with it. What AWS itself writes down of calls is CloudTrail's.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -4,8 +4,6 @@ A line has names, versions and fingerprints, never a value. What AWS does not gi
 it, in files that only the person can read.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import json

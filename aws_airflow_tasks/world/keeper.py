@@ -6,7 +6,6 @@ which it is also known where the run that started it was killed before it had wr
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import sys
@@ -83,7 +82,7 @@ def stop(state: Path) -> None:
 
 def written(settings: Settings) -> str:
     """Settings as JSON, without the flags of a command line; there is no secret in them."""
-    return json.dumps(dataclasses.asdict(settings) | dict.fromkeys(FLAGS, False), default=str)
+    return json.dumps(settings._asdict() | dict.fromkeys(FLAGS, False), default=str)
 
 
 def read(text: str) -> Settings:

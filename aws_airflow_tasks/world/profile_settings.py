@@ -6,8 +6,6 @@ first, so what is staged is what holds on this host, in this shell. Endpoints ha
 (:mod:`.endpoints`).
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import re

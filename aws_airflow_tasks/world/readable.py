@@ -4,8 +4,6 @@ botocore takes a file that it cannot read for one that is not there, and says no
 kind, engine) is data here, and the words and the command come from a table.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import stat

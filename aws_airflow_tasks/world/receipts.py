@@ -5,8 +5,6 @@ before, which undo recognises. Receipts hold no secrets: text of the person's th
 only the person can read, until it is put back.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -4,8 +4,6 @@ A refresh makes the refresh token before it void, so that of two that refresh at
 in which the AWS command line keeps a token is that of botocore's ``SSOTokenLoader``.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """The texts of the staged files: profiles as botocore will read them where Airflow sees the directory."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -6,8 +6,6 @@ replaced whole: a process that has read one reads it again when its keys end, so
 directory itself stays where it is: what mounts it would hold on to one that is gone.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

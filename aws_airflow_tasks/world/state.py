@@ -17,8 +17,6 @@ speak of the files of that directory, and must never be lost silently, nor go to
   path alone counts.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import itertools

@@ -5,8 +5,6 @@ agreed: git, direnv and mise ask alike. The answers lie in the project's state d
 one that cannot be read is none.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import json
 import os

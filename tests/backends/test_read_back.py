@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 
@@ -68,7 +67,7 @@ def test_airflow_reads_what_we_wrote(
             stands = backend.values(account, [entry])[entry]
             assert not isinstance(stands, Exception)
             backend.replace(account, entry, text, stands.version, token_hex(16))
-        site = Site(replace(settings, endpoint_url=proxy.url))
+        site = Site(settings._replace(endpoint_url=proxy.url))
         for change in secrets.plan(site).needed:
             change.apply()
     environment = {

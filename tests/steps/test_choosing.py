@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,7 +86,7 @@ def test_where_nobody_is_asked_the_profiles_are_named_and_no_keys_are_asked_for(
     if quiet == "no terminal":
         monkeypatch.setattr(cli, "terminal", lambda: False)
     else:
-        settings = replace(settings, **{quiet: True})  # type: ignore[arg-type]
+        settings = settings._replace(**{quiet: True})  # type: ignore[arg-type]
     with pytest.raises(TaskError) as caught:
         run(settings)
     assert caught.value.message == (
@@ -113,7 +112,7 @@ def test_on_an_ec2_instance_it_is_said_what_has_its_role_used(
 
 
 def test_in_check_mode_nobody_is_asked_and_the_choice_is_foreseen(settings: Settings) -> None:
-    result, asked = run(replace(settings, check=True))
+    result, asked = run(settings._replace(check=True))
     assert (result.status, asked) == ("changed", [])
     assert result.reason == "nothing names one, and there is no default; to choose from: dev, prod"
 

@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,13 +93,13 @@ def test_an_answer_that_is_remembered_is_told_with_its_age_and_the_way_only_wher
     now = time.time() + 130
     monkeypatch.setattr(time, "time", lambda: now)
     assert run(settings).reason == f"{USER} in eu-west-1; identity checked 2 min ago"
-    asked = run(replace(settings, check=True)).reason
+    asked = run(settings._replace(check=True)).reason
     assert asked == f"{USER} in eu-west-1; identity checked 2 min ago; live: Airflow runs on this host"
 
 
 def test_nothing_is_written_to_the_persons_files(settings: Settings, keys: Path) -> None:
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in keys.iterdir()}
-    run(replace(settings, runtime="docker"))
+    run(settings._replace(runtime="docker"))
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in keys.iterdir()} == before
 
 
@@ -114,7 +113,7 @@ def test_a_missing_region_is_warned_of_with_the_command(settings: Settings, keys
 @pytest.mark.parametrize("flag", ["json", "yes"])
 def test_nobody_is_asked_to_log_in_when_the_flags_forbid_it(flag: str, settings: Settings) -> None:
     with pytest.raises(TaskError, match="profile default has no credentials") as caught:
-        run(replace(settings, **{flag: True}))  # type: ignore[arg-type]
+        run(settings._replace(**{flag: True}))  # type: ignore[arg-type]
     assert caught.value.hint == "aws configure"
 
 
@@ -135,10 +134,10 @@ def test_without_a_terminal_the_exact_command_is_the_hint(settings: Settings, mo
     (Path.home() / ".aws").mkdir()
     (Path.home() / ".aws" / "config").write_text("[profile dev]\nregion = eu-west-1\n")
     with pytest.raises(LoginNeeded, match="profile dev has no credentials") as caught:
-        run(replace(settings, profile="dev"))
+        run(settings._replace(profile="dev"))
     assert caught.value.hint == "aws configure --profile dev"
     with pytest.raises(LoginNeeded) as caught:
-        run(replace(settings, profile="dev"), sso=True)
+        run(settings._replace(profile="dev"), sso=True)
     assert caught.value.hint == "aws configure sso --profile dev"
 
 
@@ -154,13 +153,13 @@ def test_without_credentials_aws_configure_is_handed_the_terminal(
 ) -> None:
     caplog.set_level("INFO", "aws_airflow_tasks")
     asked = typed(lambda: written(closed_world, embedded))
-    result = run(replace(settings, runtime=runtime))
+    result = run(settings._replace(runtime=runtime))
     assert f"logged in as {USER}; {ORIGINS}" in caplog.messages
     assert asked == [("aws", "configure")]
     said = "profile default has no credentials: aws configure"
     assert (result.status, result.reason) == ("changed", said)
     assert (state.locate(settings.project) / "aws").exists() == (runtime == "docker")
-    assert run(replace(settings, runtime=runtime)).status == "ok"
+    assert run(settings._replace(runtime=runtime)).status == "ok"
 
 
 @pytest.mark.usefixtures("terminal")
@@ -229,7 +228,7 @@ def test_the_real_aws_configure_is_driven_through_a_terminal(
 def test_when_aws_cannot_be_reached_it_warns_and_the_file_steps_have_their_facts(
     settings: Settings, keys: Path
 ) -> None:
-    silent = replace(settings, endpoint_url="http://127.0.0.1:9")
+    silent = settings._replace(endpoint_url="http://127.0.0.1:9")
     result = run(silent)
     assert (result.status, result.target, result.reason) == ("ok", "profile default", "not checked")
     assert result.warnings == (
@@ -240,7 +239,7 @@ def test_when_aws_cannot_be_reached_it_warns_and_the_file_steps_have_their_facts
 
 
 def test_when_aws_cannot_be_reached_keys_at_hand_are_staged_all_the_same(settings: Settings, keys: Path) -> None:
-    silent = replace(settings, endpoint_url="http://127.0.0.1:9", runtime="docker")
+    silent = settings._replace(endpoint_url="http://127.0.0.1:9", runtime="docker")
     assert run(silent).status == "changed"
     assert (state.locate(silent.project) / "aws" / "credentials").exists()
 
@@ -255,7 +254,7 @@ def test_a_definite_no_fails(settings: Settings, closed_world: Path) -> None:
 def test_switching_between_live_and_export_converges_and_leaves_nothing_behind(settings: Settings, keys: Path) -> None:
     folder = state.locate(settings.project)
     for way, exists in (("export", True), ("live", False), ("export", True)):
-        chosen = replace(settings, credentials=way)
+        chosen = settings._replace(credentials=way)
         result = run(chosen)
         assert result.status == ("ok" if way == "live" and not folder.exists() else "changed")
         assert any((folder / "aws").glob("*")) == exists
@@ -266,7 +265,7 @@ def test_switching_between_live_and_export_converges_and_leaves_nothing_behind(s
 
 
 def test_check_mode_says_what_would_be_staged_and_stages_nothing(settings: Settings, keys: Path) -> None:
-    result = run(replace(settings, runtime="docker", check=True))
+    result = run(settings._replace(runtime="docker", check=True))
     assert result.status == "changed"
     assert result.target.endswith("/dwh/aws")
     assert not state.root().exists()
@@ -280,7 +279,7 @@ OTHER = "210987654321"
 def test_keys_of_another_account_are_refused_and_nothing_is_staged(
     settings: Settings, keys: Path, runtime: str, check: bool
 ) -> None:
-    settings = replace(settings, runtime=runtime, account=OTHER, check=check)
+    settings = settings._replace(runtime=runtime, account=OTHER, check=check)
     with pytest.raises(TaskError) as caught:
         run(settings)
     assert caught.value.message == (
@@ -290,17 +289,17 @@ def test_keys_of_another_account_are_refused_and_nothing_is_staged(
 
 
 def test_keys_of_the_account_that_is_set_are_staged(settings: Settings, keys: Path) -> None:
-    chosen = replace(settings, runtime="docker", account="123456789012")
+    chosen = settings._replace(runtime="docker", account="123456789012")
     assert run(chosen).status == "changed"
     assert run(chosen).status == "ok"
 
 
 @pytest.mark.parametrize("runtime", ["embedded", "docker"])
 def test_an_answer_of_before_the_account_was_set_does_not_count(settings: Settings, keys: Path, runtime: str) -> None:
-    chosen = replace(settings, runtime=runtime)
+    chosen = settings._replace(runtime=runtime)
     run(chosen)
     with pytest.raises(TaskError, match=f"but account is set to {OTHER}"):
-        run(replace(chosen, account=OTHER))
+        run(chosen._replace(account=OTHER))
 
 
 @pytest.mark.parametrize(
@@ -319,7 +318,7 @@ def test_an_answer_of_before_the_account_was_set_does_not_count(settings: Settin
 def test_the_profiles_that_are_of_the_account_are_named(settings: Settings, keys: Path, config: str, hint: str) -> None:
     (keys / "config").write_text((keys / "config").read_text() + config)
     with pytest.raises(TaskError, match="account is set") as caught:
-        run(replace(settings, account=OTHER))
+        run(settings._replace(account=OTHER))
     assert caught.value.hint == hint
 
 
@@ -330,12 +329,12 @@ def test_keys_of_another_account_in_the_environment_are_unset(
         name, _, value = line.partition(" = ")
         monkeypatch.setenv(name.upper(), value)
     with pytest.raises(TaskError, match="account is set") as caught:
-        run(replace(settings, account=OTHER))
+        run(settings._replace(account=OTHER))
     assert caught.value.hint.startswith("unset AWS_ACCESS_KEY_ID")
 
 
 def test_where_nobody_says_whose_keys_they_are_none_are_staged_for_an_account(settings: Settings, keys: Path) -> None:
-    silent = replace(settings, endpoint_url="http://127.0.0.1:9", runtime="docker", account="123456789012")
+    silent = settings._replace(endpoint_url="http://127.0.0.1:9", runtime="docker", account="123456789012")
     result = run(silent)
     assert (result.status, "nothing is staged" in result.warnings[0]) == ("ok", True)
     assert not (state.locate(silent.project) / "aws").exists()
@@ -343,7 +342,7 @@ def test_where_nobody_says_whose_keys_they_are_none_are_staged_for_an_account(se
 
 def test_keys_that_became_another_accounts_meanwhile_are_not_staged(settings: Settings, keys: Path) -> None:
     """What `refresh --watch` exports has not been asked for by anybody before."""
-    chosen = replace(settings, runtime="docker", account=OTHER)
+    chosen = settings._replace(runtime="docker", account=OTHER)
     (change,) = staging.changes(Site(chosen))
     with pytest.raises(TaskError, match=f"but account is set to {OTHER}"):
         change.apply()
@@ -355,21 +354,21 @@ def test_a_switch_of_the_profile_since_last_time_is_said_once(settings: Settings
     text = (keys / "credentials").read_text()
     (keys / "credentials").write_text(text + text.replace("[default]", "[dev]"))
     assert run(settings).status == "ok"
-    for chosen, before in ((replace(settings, profile="dev"), "default"), (settings, "dev")):
+    for chosen, before in ((settings._replace(profile="dev"), "default"), (settings, "dev")):
         for _ in range(2):
-            result = run(replace(chosen, check=True))
+            result = run(chosen._replace(check=True))
             assert (result.status, result.target) == ("changed", f"profile {chosen.profile or 'default'}")
             assert result.reason.startswith(f"{USER} in ")
             assert f"; last time it was profile {before} of account 123456789012; profile " in result.reason
         assert run(chosen).reason == result.reason
-        assert run(chosen).status == run(replace(chosen, check=True)).status == "ok"
+        assert run(chosen).status == run(chosen._replace(check=True)).status == "ok"
 
 
 @pytest.mark.parametrize("runtime", ["embedded", "docker"])
 def test_a_switch_of_the_account_under_the_same_profile_is_said_once(
     settings: Settings, keys: Path, runtime: str
 ) -> None:
-    settings = replace(settings, runtime=runtime, identity_ttl=0)
+    settings = settings._replace(runtime=runtime, identity_ttl=0)
     run(settings)
     identity.use(state.locate(settings.project), identity.Used("default", OTHER))
     result = run(settings)
@@ -424,7 +423,7 @@ def test_a_profile_that_was_chosen_wins_over_the_shells_and_both_are_said_with_w
     for name, value in (word.split("=") for word in variables.split()):
         monkeypatch.setenv(name, value)
     layers = (Layer("~/.invoke.yaml", {"profile": "other"}), Layer("/p/invoke.yaml", {"profile": "dev"}, True))
-    result = run(replace(settings, profile="dev", region="eu-west-1", layers=layers, runtime=runtime))
+    result = run(settings._replace(profile="dev", region="eu-west-1", layers=layers, runtime=runtime))
     assert result.status == ("changed" if runtime == "docker" else "ok")
     assert result.reason.startswith(f"{USER} in eu-west-1")
     name = " dev" if result.changes else ""  # the line of an unchanged step names it already
@@ -465,5 +464,5 @@ def test_where_airflow_runs_without_containers_by_the_projects_word_alone_that_i
     (settings.project / ".astro").mkdir()
     (settings.project / ".astro" / "config.yaml").write_text("dev:\n  mode: standalone\n")
     said = "on this host, not in containers (dev.mode: standalone in .astro/config.yaml)"
-    assert said in run(replace(settings, runtime="auto")).reason
+    assert said in run(settings._replace(runtime="auto")).reason
     assert said not in run(settings).reason

@@ -6,7 +6,6 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -40,7 +39,7 @@ START = world.start
 def settings(auto: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Of a project whose credentials are exported, at a person's own desk."""
     monkeypatch.delenv("CI", raising=False)
-    return replace(auto, credentials="export", runtime="embedded")
+    return auto._replace(credentials="export", runtime="embedded")
 
 
 @pytest.fixture
@@ -75,7 +74,7 @@ def test_no_keeper_is_left_where_it_is_not_wanted_or_could_renew_nothing(
         monkeypatch.setenv(name, off[name])
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
     chosen = {name: value for name, value in off.items() if name in ("keep_fresh", "credentials")}
-    assert keeper.changes(Site(replace(settings, **chosen))) == ()  # type: ignore[arg-type]
+    assert keeper.changes(Site(settings._replace(**chosen))) == ()  # type: ignore[arg-type]
 
 
 def test_keys_that_never_end_need_no_keeper(settings: Settings, closed_world: Path) -> None:
@@ -149,7 +148,7 @@ def test_a_keeper_that_is_older_than_the_tool_or_goes_by_something_else_is_repla
         monkeypatch.setattr(world, "version", lambda _: "99")
     if differs == "variables":
         monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    chosen = replace(settings, region="us-east-1") if differs == "settings" else settings
+    chosen = settings._replace(region="us-east-1") if differs == "settings" else settings
     change = only(chosen)
     assert change.action == "restart"
     change.apply()
@@ -163,7 +162,7 @@ def test_a_keeper_that_is_older_than_the_tool_or_goes_by_something_else_is_repla
 def test_a_keeper_that_is_no_longer_wanted_is_ended(settings: Settings, left: Path, helper: Helper) -> None:
     helper.gives("ONE", 60)
     only(settings).apply()
-    off = replace(settings, keep_fresh="off")
+    off = settings._replace(keep_fresh="off")
     change = only(off)
     assert (change.action, change.after) == ("stop", None)
     change.apply()
@@ -333,7 +332,7 @@ def test_it_leaves_keys_alone_that_another_command_line_has_staged(
         file.write("[profile dev]\naws_access_key_id = DEV\naws_secret_access_key = canary\n")
     helper.gives("ONE", 60)
     stage(settings)
-    said = keep(settings, clock, lambda: stage(replace(settings, profile="dev")), *[nothing] * 5)
+    said = keep(settings, clock, lambda: stage(settings._replace(profile="dev")), *[nothing] * 5)
     assert said == ["ended: another command line has staged other keys"]
     assert "DEV" in (state.locate(settings.project) / "aws" / "credentials").read_text()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,7 +176,7 @@ def test_a_file_that_holds_nothing_of_ours_any_more_is_done(
     before: str, since: str, settings: Settings, state: Path
 ) -> None:
     override(settings).write_text(before)
-    mounted(replace(settings, override=True), state)
+    mounted(settings._replace(override=True), state)
     override(settings).write_text(since)
     assert not change_back(settings, state).needed
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,7 +56,7 @@ def applied(settings: Settings) -> str:
 @pytest.mark.parametrize("runtime", ["docker", "standalone", "auto"])
 def test_the_line_is_added_below_what_astro_dev_init_wrote(settings: Settings, runtime: str) -> None:
     requirements(settings).write_text("# Astro Runtime includes …\n")
-    assert applied(replace(settings, runtime=runtime)) == f"# Astro Runtime includes …\n{LINE}\n"
+    assert applied(settings._replace(runtime=runtime)) == f"# Astro Runtime includes …\n{LINE}\n"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +101,7 @@ def test_a_file_that_is_not_there_is_made(settings: Settings) -> None:
 def test_where_nothing_is_to_install_it_is_skipped_with_the_reason(
     settings: Settings, change: dict[str, str], reason: str
 ) -> None:
-    found = planned(replace(settings, **change))  # type: ignore[arg-type]
+    found = planned(settings._replace(**change))  # type: ignore[arg-type]
     assert (found.skipped, found.changes) == (True, ())
     assert reason in found.reason
 
@@ -125,10 +124,10 @@ def test_an_image_that_has_the_provider_needs_none_in_docker_but_in_standalone_n
 ) -> None:
     image(settings.project, "quay.io/astronomer/astro-runtime:13.2.0")
     assert planned(settings).reason == "the Dockerfile's base image has the amazon provider"
-    assert planned(replace(settings, runtime="standalone")).needed
+    assert planned(settings._replace(runtime="standalone")).needed
     image(settings.project, "astrocrpublic.azurecr.io/runtime:3.1-12", f"RUN pip install '{LINE}>=9'")
     assert planned(settings).reason == f"the Dockerfile installs {LINE}"
-    assert planned(replace(settings, runtime="standalone")).needed
+    assert planned(settings._replace(runtime="standalone")).needed
 
 
 def test_a_file_that_the_dockerfile_installs_from_is_read(settings: Settings) -> None:
@@ -145,7 +144,7 @@ def test_markers_are_those_of_the_images_linux_and_python_and_in_standalone_of_t
     image(settings.project, "astrocrpublic.azurecr.io/runtime:3.1-12")
     assert planned(settings).needed
     requirements(settings).write_text(f"{LINE}; python_version == '3.12' and sys_platform != 'x'\n")
-    assert not planned(replace(settings, runtime="standalone")).needed
+    assert not planned(settings._replace(runtime="standalone")).needed
 
 
 def test_followed_files_are_read_in_the_project_only_whatever_they_are(settings: Settings, tmp_path: Path) -> None:
@@ -194,7 +193,7 @@ def test_verify_has_a_check_of_its_own_for_it(settings: Settings) -> None:
     assert check(settings) == missing
     applied(settings)
     assert check(settings) == ("ok", f"requirements.txt: asks for {LINE}", "")
-    assert check(replace(settings, backend="none")) == (
+    assert check(settings._replace(backend="none")) == (
         "skipped",
         "requirements.txt: not needed here: no backend is set",
         "",

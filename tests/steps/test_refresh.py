@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -140,7 +140,7 @@ def test_what_is_left_of_them_does_not_matter_when_they_are_asked_for(settings: 
 
 
 def test_live_credentials_need_no_refresh(settings: Settings, helper: Helper) -> None:
-    plan = refresh.plan(Site(replace(settings, credentials="live")))
+    plan = refresh.plan(Site(settings._replace(credentials="live")))
     assert (plan.skipped, plan.target) == (True, "profile default")
     assert plan.reason == "live, as set; there is nothing to refresh"
 
@@ -192,7 +192,7 @@ def test_it_renews_under_the_projects_lock_for_which_it_waits_as_long_as_is_set(
 
     monkeypatch.setattr(refresh, "locked", noted)
     helper.gives("ONE", 60)
-    watch(replace(settings, wait=7), clock)
+    watch(settings._replace(wait=7), clock)
     assert held == [(state.locate(settings.project), 7, "invoke refresh --watch")]
 
 
@@ -288,7 +288,7 @@ def test_an_interrupt_ends_it(settings: Settings, helper: Helper) -> None:
 
 def test_a_broken_configuration_is_an_error(settings: Settings, closed_world: Path) -> None:
     with pytest.raises(TaskError, match="there is no profile gone"):
-        refresh.plan(Site(replace(settings, profile="gone")))
+        refresh.plan(Site(settings._replace(profile="gone")))
 
 
 @pytest.mark.parametrize("force", [True, False])

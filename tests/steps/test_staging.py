@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ WHY = "exported, as set; {}"
 
 @pytest.fixture
 def settings(auto: Settings) -> Settings:
-    return replace(auto, credentials="export")
+    return auto._replace(credentials="export")
 
 
 def only(settings: Settings, **how: float) -> Change:
@@ -78,7 +77,7 @@ def test_the_copy_is_for_the_place_where_airflow_sees_it_and_names_when_it_was_e
     settings: Settings, helper: Helper, clock: Clock, runtime: str
 ) -> None:
     helper.gives("ONE", 60)
-    chosen = replace(settings, runtime=runtime)
+    chosen = settings._replace(runtime=runtime)
     only(chosen).apply()
     folder = state.locate(settings.project) / "aws"
     seen_at = str(folder) if runtime == "embedded" else settings.mount_path
@@ -89,7 +88,7 @@ def test_the_copy_is_for_the_place_where_airflow_sees_it_and_names_when_it_was_e
 
 
 def test_where_airflow_reads_the_persons_own_files_the_copy_is_emptied(settings: Settings, helper: Helper) -> None:
-    live = replace(settings, credentials="live")
+    live = settings._replace(credentials="live")
     assert staging.changes(Site(live)) == ()
     helper.gives("ONE", 60)
     only(settings).apply()
@@ -133,7 +132,7 @@ def test_until_when_the_keys_last_is_said_with_the_date_where_it_is_another_day(
     helper.gives("ONE", 24 * 60)
     only(settings, renew_before=clock.now + 1).apply()
     assert staging.lasting(Site(settings)) == "; keys until 2035-11-29 14:05"
-    assert staging.lasting(Site(replace(settings, credentials="live"))) == ""
+    assert staging.lasting(Site(settings._replace(credentials="live"))) == ""
 
 
 @pytest.mark.parametrize(
@@ -153,8 +152,8 @@ def test_until_when_the_sso_session_lasts_is_said_by_status_and_verify(
     ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.mktime((2035, 11, 28, 17, 0, 0, 0, 0, -1))))
     token = cache / f"{hashlib.sha1(b'corp').hexdigest()}.json"
     token.write_text(json.dumps({"accessToken": "canary", "expiresAt": ends, **more}))
-    assert staging.lasting(Site(replace(settings, check=True))) == said
-    assert staging.lasting(Site(replace(settings, fresh=True))) == said
+    assert staging.lasting(Site(settings._replace(check=True))) == said
+    assert staging.lasting(Site(settings._replace(fresh=True))) == said
     assert staging.lasting(Site(settings)) == ""
     token.write_text("{}")
-    assert staging.lasting(Site(replace(settings, check=True))) == ""
+    assert staging.lasting(Site(settings._replace(check=True))) == ""

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,7 +56,7 @@ def system(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 @pytest.fixture
 def settings(auto: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.delenv("CI", raising=False)
-    return replace(auto, credentials="export", runtime="embedded")
+    return auto._replace(credentials="export", runtime="embedded")
 
 
 def folder(settings: Settings) -> Path:
@@ -112,8 +111,8 @@ def test_one_that_somebody_has_switched_off_or_whose_settings_differ_is_made_so_
     apply(settings, timer.plan)
     (system / "on").unlink()
     assert apply(settings, timer.plan) == ["refresh timer"]
-    assert timer.plan(Site(replace(settings, json=True, override=True))).needed == ()
-    changed = apply(replace(settings, region="us-east-1"), timer.plan)
+    assert timer.plan(Site(settings._replace(json=True, override=True))).needed == ()
+    changed = apply(settings._replace(region="us-east-1"), timer.plan)
     assert (len(changed), changed[-1]) == (2, "refresh timer")
     assert len(receipts.of(Site(settings).receipts, timer.Installed)) == 1
 
@@ -140,7 +139,7 @@ def test_a_system_without_timers_is_told_the_way_without_one(
 def test_keys_of_the_environment_are_refused_and_live_credentials_need_none(
     settings: Settings, helper: Helper, system: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert timer.plan(Site(replace(settings, credentials="live"))).skipped
+    assert timer.plan(Site(settings._replace(credentials="live"))).skipped
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
     with pytest.raises(TaskError, match="cannot be renewed by a timer"):
@@ -188,7 +187,7 @@ def test_the_real_systemd_finds_nothing_to_say_of_its_files_whatever_a_directory
     monkeypatch.setenv("AWS_PROFILE", '$mine %h "b" \\ c')
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr(timers, "is_launchd", lambda: False)
-    found = timers.units(replace(settings, project=there), state.make(there))
+    found = timers.units(settings._replace(project=there), state.make(there))
     for path, text in found.items():
         timers.write(path, text)
     argv = ["systemd-analyze", "verify", "--user", *map(str, found)]

@@ -644,7 +644,7 @@ def test_a_file_that_differs_fails_its_layer_and_names_itself_and_setup(here: Se
 
 def test_a_file_that_differs_is_no_plan_of_check_mode_but_a_failed_layer(here: Settings) -> None:
     (here.project / ".env").unlink()
-    assert seen(replace(here, check=True)) == seen(here)
+    assert seen(here._replace(check=True)) == seen(here)
 
 
 def test_a_step_that_cannot_be_planned_fails_its_layer_and_the_others_are_probed(here: Settings) -> None:
@@ -708,7 +708,7 @@ def test_what_the_services_must_see_is_what_this_host_reads_from_the_backend(her
 
 
 def test_without_a_backend_no_value_is_expected(here: Settings) -> None:
-    without = as_expected(replace(here, backend="none"))
+    without = as_expected(here._replace(backend="none"))
     assert (without.variable, without.host) == ("", "")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ def several(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
         f"credential_process = cat '{world.home / 'answer.json'}'\n"
     )
     gives(world, "ASIAONE")
-    world.settings = replace(world.settings, profiles="prod-read, my helper, mine, default")
+    world.settings = world.settings._replace(profiles="prod-read, my helper, mine, default")
     return world
 
 
@@ -106,7 +105,7 @@ def test_a_further_profile_that_ends_is_renewed_in_time_with_all_others(
 
 def test_another_list_is_another_copy_and_leaves_no_file_behind(several: World) -> None:
     several.converge()
-    several.settings = replace(several.settings, profiles="")
+    several.settings = several.settings._replace(profiles="")
     several.converge()
     assert {path.name for path in several.staged.iterdir()} == {"config", "credentials"}
 
@@ -125,7 +124,7 @@ def test_other_own_keys_of_a_further_profile_are_a_reason_to_restart(several: Wo
 
 
 def test_a_further_profile_that_is_not_there_is_named(several: World) -> None:
-    several.settings = replace(several.settings, profiles="prod-raed")
+    several.settings = several.settings._replace(profiles="prod-raed")
     with pytest.raises(TaskError, match=r"no profile prod-raed .* did you mean prod-read\?"):
         creds.plan(Site(several.settings))
     assert not several.staged.exists()

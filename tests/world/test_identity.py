@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,7 +88,7 @@ def test_a_change_of_what_it_depends_on_makes_it_void(
 @pytest.mark.parametrize("other", [{"profile": "dev"}, {"region": "us-east-1"}, {"endpoint_url": "http://127.0.0.1:9"}])
 def test_it_is_of_no_use_to_other_settings(other: dict[str, str], settings: Settings) -> None:
     ask(settings)
-    changed = replace(settings, **other)  # type: ignore[arg-type]
+    changed = settings._replace(**other)  # type: ignore[arg-type]
     assert identity.remembered(changed, state.locate(settings.project)) is None
 
 
@@ -113,8 +112,8 @@ def test_it_holds_for_identity_ttl_seconds(
 
 def test_no_seconds_or_fresh_always_ask(settings: Settings, stand_in: StandIn) -> None:
     ask(settings)
-    ask(replace(settings, identity_ttl=0))
-    ask(replace(settings, fresh=True))
+    ask(settings._replace(identity_ttl=0))
+    ask(settings._replace(fresh=True))
     assert len(stand_in.asked) == 3
 
 
@@ -129,7 +128,7 @@ def test_it_ends_with_the_credentials(settings: Settings, stand_in: StandIn, mon
 
 def test_check_mode_asks_and_writes_nothing(settings: Settings, closed_world: Path) -> None:
     before = sorted(closed_world.rglob("*"))
-    assert ask(replace(settings, check=True)).identity.user_id == "AIDA"
+    assert ask(settings._replace(check=True)).identity.user_id == "AIDA"
     assert sorted(closed_world.rglob("*")) == before
 
 

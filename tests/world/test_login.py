@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,7 +59,7 @@ def test_a_role_upon_a_login_works_too(logged_in: World, fake_aws: Callable[[str
     role = f"role_arn = {logged_in.role('upon-login')}\nsource_profile = other\n"
     with (logged_in.home / ".aws" / "config").open("a") as file:
         file.write(f"[profile role]\nregion = eu-west-1\n{role}")
-    identity = aws.caller_identity(aws.connect(replace(logged_in.settings, profile="role")))
+    identity = aws.caller_identity(aws.connect(logged_in.settings._replace(profile="role")))
     assert identity.arn.startswith(logged_in.arn)
 
 
@@ -123,7 +122,7 @@ def test_a_login_of_another_profile_that_has_ended_names_that_profile(
 ) -> None:
     fake_aws(VERSION + ENDED)
     with pytest.raises(LoginNeeded) as caught:
-        aws.caller_identity(aws.connect(replace(logged_in.settings, profile="other")))
+        aws.caller_identity(aws.connect(logged_in.settings._replace(profile="other")))
     assert caught.value.hint == "aws login --profile other"
 
 

@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -61,7 +60,7 @@ def settings(world: World, program: Path, tmp_path: Path, monkeypatch: pytest.Mo
     with serving_as_aws(handler, tmp_path) as variables:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        yield replace(world.settings, endpoint_url="")
+        yield world.settings._replace(endpoint_url="")
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -224,7 +223,7 @@ def found(request: pytest.FixtureRequest, world: World, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("runtime", ["docker", "standalone", "embedded"])
 @pytest.mark.parametrize("found", SOURCES, indirect=True)
 def test_each_source_takes_its_way_for_its_own_reason(found: Source, runtime: str, at_aws: Settings) -> None:
-    site = Site(replace(at_aws, runtime=runtime))
+    site = Site(at_aws._replace(runtime=runtime))
     assert (site.credentials.kind, site.credentials.source) == (found.kind, found.source)
     assert site.way.reason == (found.docker if runtime == "docker" else found.host)
     assert site.way.name == ("live" if site.way.reason == HOST else "export")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -290,7 +290,7 @@ def test_only_the_chosen_profile_is_staged_with_its_region_and_output(world: Wor
     pairs = world.pairs(*world.keys)
     world.credentials(f"[my dev]\n{pairs}[prod]\naws_access_key_id = PROD\naws_secret_access_key = PROD\n")
     world.config("[profile 'my dev']\nregion = eu-north-1\noutput = yaml\n[profile prod]\nregion = eu-west-1\n")
-    world.settings = replace(world.settings, profile="my dev")
+    world.settings = world.settings._replace(profile="my dev")
     world.converge()
     values = "region = eu-north-1\noutput = yaml\n"
     assert (world.staged / "config").read_text() == f"[default]\n{values}[profile 'my dev']\n{values}"
@@ -302,7 +302,7 @@ def test_a_copy_without_a_default_section_is_made_anew(world: World) -> None:
     """Version 0.1.0 staged the profile under its own name alone."""
     world.credentials(f"[dev]\n{world.pairs(*world.keys)}")
     world.config("[profile dev]\nregion = eu-north-1\n")
-    world.settings = replace(world.settings, profile="dev")
+    world.settings = world.settings._replace(profile="dev")
     world.converge()
     assert creds.plan(Site(world.settings)).needed == ()
     (world.staged / "config").write_text("[profile dev]\nregion = eu-north-1\n")
@@ -375,7 +375,7 @@ def at_aws(world: World, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """No endpoint is named anywhere; what these tests do asks nobody."""
     for name in VARIABLES:
         monkeypatch.delenv(name)
-    return replace(world.settings, endpoint_url="")
+    return world.settings._replace(endpoint_url="")
 
 
 def exported_by_aws(world: World) -> str:
@@ -390,7 +390,7 @@ def test_a_login_session_is_exported_by_the_aws_command_line(
 ) -> None:
     asked = fake_aws(f"echo '{exported_by_aws(world)}'")
     world.config("[default]\n[profile me]\nregion = eu-west-1\nlogin_session = arn:aws:iam::123456789012:user/me\n")
-    settings = replace(at_aws, profile="me")
+    settings = at_aws._replace(profile="me")
     credentials, keys = staging.export(settings)
     assert credentials.kind == "login"
     assert delivery.way(settings, credentials, mounts=True).reason == "exported: Airflow has no login session"

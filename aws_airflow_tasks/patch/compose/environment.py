@@ -1,7 +1,5 @@
 """What services say under ``environment:`` and ``env_file:``, and how what cannot stay is taken out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple
 

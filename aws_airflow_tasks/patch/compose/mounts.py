@@ -3,8 +3,6 @@
 The rules are compose-go's (https://github.com/compose-spec/compose-go: ``template``, ``format/volume.go``, ``paths``).
 """
 
-from __future__ import annotations
-
 import ntpath
 import posixpath
 import re

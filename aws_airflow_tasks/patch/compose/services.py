@@ -1,7 +1,5 @@
 """What services of a compose file are to carry, and what a plan for them gathers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property

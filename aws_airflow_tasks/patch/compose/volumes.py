@@ -1,7 +1,5 @@
 """The volume a service is to carry, and the edits that give it that."""
 
-from __future__ import annotations
-
 import posixpath
 from collections.abc import Sequence
 from typing import Any, NamedTuple

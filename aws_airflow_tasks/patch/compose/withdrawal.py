@@ -1,7 +1,5 @@
 """What services carry of ours and must no longer, and the edits that take it out with whatever it leaves empty."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 

@@ -6,8 +6,6 @@ were read in compose-go 2.9.1 (``dotenv``, ``template``), astro CLI 1.45 (``pkg/
 (``pkg/kvfile``). In all three the last assignment of a key wins.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import unicodedata

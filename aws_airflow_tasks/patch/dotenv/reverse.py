@@ -1,7 +1,5 @@
 """Find our lines in a ``.env`` file that was edited since: by key, and by the hash of the value that we gave it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 

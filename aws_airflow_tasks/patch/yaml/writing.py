@@ -1,7 +1,5 @@
 """Values as YAML text, block or flow, each with what the parser must say of it."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

@@ -11,7 +11,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from aws_airflow_tasks.world import threads, waits
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
+    from requests import PreparedRequest, Response
 
 #: set by Compose and by the Astro CLI on every container it creates (astro-cli ``airflow/docker.go`` and its templates)
 WORKING_DIR = "com.docker.compose.project.working_dir"
@@ -83,11 +84,29 @@ def _client(timeout: float) -> DockerClient:
     asking = partial(docker.from_env, timeout=int(timeout), environment=_environment())
     try:
         with waits.told(f"{_ENGINE} (at most {timeout:g} s)"):
-            return threads.within(2 * timeout, asking)  # its own timeout begins anew with every byte
+            client = threads.within(2 * timeout, asking)  # its own timeout begins anew with every byte
     except threads.Late:
         raise cause(_SILENT) from None
     except OSError as error:
         raise cause(str(error)) from error
+    client.api.send = _in_time(client.api.send)  # type: ignore[method-assign]
+    return client
+
+
+def _in_time(send: Callable[..., Response]) -> Callable[..., Response]:
+    """``send`` of the SDK's session, with a bound for an answer that it reads to its end, as for the first."""
+    from docker.errors import DockerException
+
+    def sent(request: PreparedRequest, *, timeout: float | None = None, **how: Any) -> Response:
+        asking = partial(send, request, timeout=timeout, **how)
+        if timeout is None or how.get("stream"):
+            return asking()
+        try:
+            return threads.within(2 * timeout, asking)
+        except threads.Late:
+            raise DockerException(_SILENT) from None
+
+    return sent
 
 
 def _environment() -> dict[str, str]:

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from requests.adapters import HTTPAdapter
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.text.hints import install
 from aws_airflow_tasks.world import containers
+from tests.world.silent import TRICKLING, silent
 
 #: starts an engine that only knows its version, at a socket's path
 Stub = Callable[[Path, str], None]
@@ -129,6 +131,22 @@ def test_an_engine_that_dies_while_it_is_asked_is_an_error_with_a_cause(
     with pytest.raises(TaskError, match="no Docker engine answers"), containers.engine(5) as client:
         (short / "dies.sock").unlink()
         client.containers.list()
+
+
+def test_an_engine_that_sends_a_byte_now_and_then_is_not_waited_for_after_its_first_answer_either(
+    stub: Stub, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub(short / "slow.sock", "1.44")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{short}/slow.sock")
+    with (
+        silent(TRICKLING["body"]) as slow,
+        pytest.raises(TaskError, match="does not answer in time"),
+        containers.engine(1) as client,
+    ):
+        client.api.base_url = slow.url
+        client.api.mount(slow.url, HTTPAdapter())
+        client.containers.list()
+    assert (len(slow.connections), slow.was_waited_for) == (1, False)
 
 
 def test_an_error_of_who_asks_the_engine_is_none_of_the_engine(

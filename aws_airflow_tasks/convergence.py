@@ -138,5 +138,6 @@ def _known(plan: Callable[[], Plan]) -> Plan:
 def _proved(planned: Plan) -> Plan:
     if planned.needed:
         left = planned.needed[0]
-        raise TaskError(f"{left.target} was changed, yet still differs: {left.reason or left.action}", hint=left.diff())
+        said = f"{left.target} was changed, yet still differs: {left.reason or left.action}"
+        raise TaskError(said, hint=command("status", "--diff"))
     return planned

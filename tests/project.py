@@ -77,8 +77,8 @@ class StandInAirflow:
     def stop(self) -> None:
         self.environment = None
 
-    def made(self) -> tuple[str, ...]:
-        return ()
+    def made(self) -> dict[str, str]:
+        return {}
 
     def discard(self) -> None:
         self.stop()

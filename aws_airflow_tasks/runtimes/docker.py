@@ -28,6 +28,8 @@ log = logging.getLogger("aws_airflow_tasks")
 
 #: seconds between two looks at what comes up
 PAUSE = 2.0
+#: how a container is that has not ended (the ``State.Status`` of `docker inspect`)
+LASTING = ("running", "restarting", "paused")
 
 
 class Docker:
@@ -139,18 +141,19 @@ class Docker:
             return watching.ailing(found, self.services(), self._health(found)[1])
 
     def stop(self) -> None:
-        """``astro dev stop``, where anything runs."""
-        if self.running():
+        """``astro dev stop``, where anything has not ended: what is paused, or a database alone, too."""
+        if any(self.made().values()):
             done = cli.run(["astro", "dev", "stop", *self._mode()], cwd=self.project, timeout=300)
             if done.code:  # it cannot after an upgrade: it reads the new override together with the old image
                 log.info("astro dev stop: %s", cli.said(done))
                 with containers.engine() as client:
                     containers.stop(containers.of_project(client, self.project))
 
-    def made(self) -> tuple[str, ...]:
-        """The names of all containers that the CLI made for the project, running or not."""
+    def made(self) -> dict[str, str]:
+        """All containers that the CLI made for the project, the database's included."""
         with containers.engine() as client:
-            return tuple(str(each.name) for each in containers.of_project(client, self.project))
+            found = containers.of_project(client, self.project)
+        return {str(each.name): each.status if each.status in LASTING else "" for each in found}
 
     def discard(self) -> None:
         """Stop Airflow and remove its containers and their network."""

@@ -184,9 +184,9 @@ class Embedded:
         """Stop every process of this Airflow, those that a killed run has left included."""
         processes.stop_all(self.state.glob("*.pid.json"), mark=self._mark(), seconds=GRACE)
 
-    def made(self) -> tuple[str, ...]:
+    def made(self) -> dict[str, str]:
         """Nothing: processes are gone when they have ended."""
-        return ()
+        return {}
 
     def discard(self) -> None:
         """The same as stopping it."""

@@ -105,8 +105,8 @@ class Runtime(Protocol):
     def stop(self) -> None:
         """Stop Airflow, if it runs."""
 
-    def made(self) -> tuple[str, ...]:
-        """The names of the containers that are there, running or not; empty where a stop leaves nothing."""
+    def made(self) -> Mapping[str, str]:
+        """By a container's name how it goes on (``paused``), nothing where it has ended; empty: a stop leaves none."""
 
     def discard(self) -> None:
         """Stop Airflow and remove what its start made, but for its data."""

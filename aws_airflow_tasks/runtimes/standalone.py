@@ -151,9 +151,9 @@ class Standalone:
             if done.code:
                 raise astro.explain("stop", done, {})
 
-    def made(self) -> tuple[str, ...]:
+    def made(self) -> dict[str, str]:
         """Nothing: processes are gone when they have ended."""
-        return ()
+        return {}
 
     def discard(self) -> None:
         """The same as stopping it."""

@@ -161,16 +161,16 @@ def _fingerprint(name: str, environment: Mapping[str, str]) -> str:
 
 def stop(site: Site) -> Plan:
     """Airflow is stopped, and the keys that were staged for it are gone; the next start has them exported again."""
-    running = site.running
-    change = Change(
-        target=AIRFLOW,
-        action="stop",
-        before="".join(f"{service.name}: running\n" for service in running) or None,
-        after=None,
-        apply=site.runtime.stop,
-    )
+    there = "".join(f"{service.name}: running\n" for service in site.running) or _left(site)
+    change = Change(target=AIRFLOW, action="stop", before=there or None, after=None, apply=site.runtime.stop)
     changes = (*keeper.stopped(site), change, *staging.emptied(site))
-    return Plan(changes, target=AIRFLOW, reason="" if running else "not running")
+    return Plan(changes, target=AIRFLOW, reason="" if there else "not running")
+
+
+def _left(site: Site) -> str:
+    """What has not ended of an Airflow that does not run, a line each: a paused container, or its database alone."""
+    made = {} if AIRFLOW in site.planned else site.runtime.made()
+    return "".join(f"{name}: {status}\n" for name, status in made.items() if status)
 
 
 def undo(site: Site) -> list[Target]:

@@ -84,7 +84,7 @@ def test_what_compose_would_leave_as_it_is_does_not_run_and_is_unpaused_or_makes
     assert [service.name for service in runtime.running()] == ["api-server"]
     watching.unstick(containers.of_project(small, project), {})
     assert [service.name for service in runtime.running()] == ["scheduler", "api-server"]
-    assert set(runtime.made()) == {paused.name, well.name}
+    assert runtime.made() == {paused.name: "running", well.name: "running"}
 
 
 def test_a_mount_is_read_with_its_source_and_whether_it_is_read_only(
@@ -221,7 +221,7 @@ def test_removing_leaves_the_other_projects_containers_and_networks(
     container(project, "scheduler")
     network = small.networks.create("n", labels={"com.docker.compose.project": f"{images.NAMES}-my-project"})
     runtime.remove()
-    assert runtime.made() == ()
+    assert runtime.made() == {}
     assert small.networks.list(ids=[network.id]) == []
     kept.reload()
     assert kept.status == "running"
@@ -334,6 +334,21 @@ def test_stop_stops_even_where_the_cli_cannot(
     assert asked == [["astro", "dev", "stop"]]
     made.reload()
     assert made.status == "exited"
+
+
+def test_stop_stops_what_is_paused_and_a_database_that_is_left_alone(
+    runtime: Docker, project: Path, container: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused, database = container(project, "scheduler"), container(project, "postgres")
+    paused.pause()
+    assert runtime.running() == ()
+    assert runtime.made() == {paused.name: "paused", database.name: "running"}
+    asked = prepared(monkeypatch, FAILED)
+    runtime.stop()
+    assert asked == [["astro", "dev", "stop"]]
+    assert runtime.made() == {paused.name: "", database.name: ""}
+    runtime.stop()
+    assert len(asked) == 1
 
 
 def test_the_engine_sees_a_directory_of_this_host_and_none_that_is_not_there(

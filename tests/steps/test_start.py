@@ -49,7 +49,7 @@ class Airflow:
     discarded: bool = False
     stops: int = 0
     #: what there is of it that does not run
-    containers: tuple[str, ...] = ()
+    containers: Mapping[str, str] = field(default_factory=dict)
 
     def major(self) -> int:
         return 3
@@ -89,11 +89,11 @@ class Airflow:
         self.stops += 1
         self.services_ = {}
 
-    def made(self) -> tuple[str, ...]:
+    def made(self) -> Mapping[str, str]:
         return self.containers
 
     def discard(self) -> None:
-        self.discarded, self.containers = True, ()
+        self.discarded, self.containers = True, {}
         self.stop()
 
 
@@ -402,3 +402,13 @@ def test_stop_stops_what_runs_and_has_nothing_to_do_then(airflow: Airflow, setti
     change.apply()
     planned = start.stop(here(settings, state))
     assert (planned.needed, planned.target, planned.reason) == ((), "Airflow", "not running")
+
+
+@pytest.mark.parametrize(("status", "stops"), [("paused", True), ("running", True), ("", False)])
+def test_stop_stops_what_has_not_ended_of_an_airflow_that_does_not_run(
+    airflow: Airflow, settings: Settings, state: Path, status: str, stops: bool
+) -> None:
+    airflow.containers = {"demo-postgres-1": status}
+    planned = start.stop(here(settings, state))
+    assert [change.before for change in planned.needed] == ([f"demo-postgres-1: {status}\n"] if stops else [])
+    assert planned.reason == ("" if stops else "not running")

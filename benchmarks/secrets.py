@@ -26,7 +26,7 @@ import boto3
 
 from aws_airflow_tasks.world import moto
 from tests.world.aws_rules import Refusal
-from tests.world.proxy import Body, Proxy, before
+from tests.world.proxy import Body, Edit, Proxy, Upstream, before
 
 #: what must hold, by backend: calls for a number of entries that are as wanted
 MOST = {
@@ -129,6 +129,7 @@ def world(backend: str) -> Iterator[World]:
         try:
             with before(url) as proxy:
                 proxy.keeps = False
+                proxy.edits.append(paged(url))
                 environment = {"PATH": os.environ["PATH"], "HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"}
                 environment |= {"INVOKE_AWS_AIRFLOW_ENDPOINT_URL": proxy.url, "INVOKE_AWS_AIRFLOW_RUNTIME": "embedded"}
                 environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
@@ -136,6 +137,25 @@ def world(backend: str) -> Iterator[World]:
                 yield World(project, environment, proxy, _client(backend, url), backend)
         finally:
             moto.stop(state)
+
+
+def paged(url: str) -> Edit:
+    """Pages as long as AWS has them, up to 50 (DescribeParameters): moto lists ten a page, whatever was asked for."""
+    upstream = Upstream(url)
+    scope = "Credential=x/20260101/eu-west-1/ssm/aws4_request, SignedHeaders=host, Signature=x"
+    headers = {"X-Amz-Target": "AmazonSSM.DescribeParameters", "Content-Type": "application/x-amz-json-1.1"}
+    headers["Authorization"] = f"AWS4-HMAC-SHA256 {scope}"
+
+    def edit(operation: str, body: Body, answer: Body) -> Body:
+        while operation == "DescribeParameters" and "NextToken" in answer:
+            if len(answer["Parameters"]) + 10 > body.get("MaxResults", 10):
+                break
+            asked = json.dumps(body | {"NextToken": answer["NextToken"]}).encode()
+            more = json.loads(upstream.ask("/", headers, asked)[1])
+            answer = more | {"Parameters": answer["Parameters"] + more["Parameters"]}
+        return answer
+
+    return edit
 
 
 def _client(backend: str, url: str) -> Any:
@@ -162,8 +182,7 @@ def row(here: World, count: int) -> str:
     filled(here, count)
     here.sync()  # STS's answer is remembered then
     cost = here.sync()
-    slow = here.backend == "parameter-store" and count > 1_000  # moto lists ten a page, each as long as all of them
-    pruning = "" if slow else here.sync("--prune").calls
+    pruning = here.sync("--prune").calls
     most = MOST[here.backend].get(count, 0)
     cells = (
         count,

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aws_airflow_tasks.core import digest
-from aws_airflow_tasks.settings import FLAGS, KEYS, Settings
+from aws_airflow_tasks.settings import FLAGS, KEYS, Layer, Settings
 from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.world import cli, identity, processes
 from aws_airflow_tasks.world.processes import Process
@@ -88,7 +88,8 @@ def written(settings: Settings) -> str:
 def read(text: str) -> Settings:
     """The settings of :func:`written`."""
     found = from_json(text)
-    return Settings(**found | {name: Path(found[name]) for name in ("project", "cache")})
+    layers = tuple(Layer(*each) for each in found["layers"])
+    return Settings(**found | {name: Path(found[name]) for name in ("project", "cache")} | {"layers": layers})
 
 
 def notice(title: str, text: str) -> None:

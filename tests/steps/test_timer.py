@@ -15,7 +15,7 @@ import pytest
 
 from aws_airflow_tasks.core import Plan, TaskError, UsageError
 from aws_airflow_tasks.runtimes.protocol import Service
-from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.settings import Layer, Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import keeper, keeping, staging, timer
 from aws_airflow_tasks.world import cli, receipts, state, timers
@@ -193,6 +193,13 @@ def test_the_real_systemd_finds_nothing_to_say_of_its_files_whatever_a_directory
     argv = ["systemd-analyze", "verify", "--user", *map(str, found)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_what_is_written_for_later_still_says_where_each_value_is_from(settings: Settings) -> None:
+    given = settings._replace(layers=(Layer("~/.invoke.yaml", {"profile": "dev"}), Layer("invoke.yaml", {}, True)))
+    found = world.read(world.written(given))
+    assert found == given
+    assert (found.origin("profile"), found.layers[1].brought) == ("~/.invoke.yaml", True)
 
 
 def test_launchd_reads_back_what_was_meant(

@@ -16,7 +16,7 @@ AIRFLOW_LABEL = "org.apache.airflow.version"
 _CONTINUED = re.compile(r"\\[ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*")
 _INSTRUCTION = re.compile(r"[ \t]*([A-Za-z]+)[ \t]+(.*)")
 _HEREDOC = re.compile(r"(?<!<)<<-?[ \t]*([\"']?)(\w+)\1")
-_WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'])+""")
+_WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'])+""")
 REFERENCE = re.compile(r"(?P<path>.*/)?(?P<name>[^/:@]+)(?::(?P<tag>[^/@]+))?(?:@.*)?", re.DOTALL)
 #: the names of Astro Runtime's images; those with another ending have fewer packages
 RUNTIMES = ("runtime", "astro-runtime", "runtime-slim", "astro-runtime-slim", "astro-runtime-dev")
@@ -98,26 +98,23 @@ def read(text: str) -> Base:
             stages[name.lower()] = image
             label = ""
         elif word == "LABEL":
-            label = dict(pairs(words)).get(RUNTIME_LABEL, label)
+            label = dict(pairs(words, arguments)).get(RUNTIME_LABEL, label)
         elif not stages:  # what is declared in a stage is not known to FROM
-            arguments.update((name, filled(value, arguments)) for name, value in pairs(words))
-    return _told(image, filled(label, arguments))._replace(unset=unset)
+            for name, value in pairs(words, arguments):
+                arguments[name] = value
+    return _told(image, label)._replace(unset=unset)
 
 
 def words_of(rest: str) -> list[str]:
-    """The words of an instruction, without their quotes."""
-    return [_unquoted(part) for part in _WORD.findall(rest)]
+    """The words of an instruction, as they are written."""
+    return list(_WORD.findall(rest))
 
 
-def _unquoted(word: str) -> str:
-    return re.sub(r"""["']""", "", word)
-
-
-def pairs(words: list[str]) -> Iterator[tuple[str, str]]:
-    """Each word as a name and, behind its ``=``, a value."""
+def pairs(words: list[str], arguments: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Each word as a name and, behind its ``=``, a value, with what ``arguments`` mean put in."""
     for word in words:
         name, _, value = word.partition("=")
-        yield name, value
+        yield filled(name, arguments), filled(value, arguments)
 
 
 def _from(words: list[str], arguments: Mapping[str, str], stages: Mapping[str, str]) -> tuple[str, str]:
@@ -128,16 +125,24 @@ def _from(words: list[str], arguments: Mapping[str, str], stages: Mapping[str, s
 
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::?([-+])([^}]*))?\}|\$(\w+)")
+#: what a word is made of, but for plain characters; in double quotes fewer of them can be escaped
+_QUOTED = re.compile(rf"""{_VARIABLE.pattern}|\\(.)|'([^']*)'|"((?:[^"\\]|\\.)*)\"""", re.DOTALL)
+_WITHIN = re.compile(rf"""{_VARIABLE.pattern}|\\(["\\$])""")
 
 
-def filled(text: str, arguments: Mapping[str, str]) -> str:
-    """``text`` with the values of variables put in."""
+def filled(word: str, arguments: Mapping[str, str]) -> str:
+    """What a word means: without quotes, with the values of variables (BuildKit, ``dockerfile/shell/lex.go``)."""
 
     def value(match: re.Match[str]) -> str:
         found = arguments.get(match[1] or match[4]) or ""
         return (match[3] if found else "") if match[2] == "+" else found or match[3] or ""
 
-    return _VARIABLE.sub(value, text)
+    def meaning(match: re.Match[str]) -> str:
+        if match[7] is not None:
+            return _WITHIN.sub(lambda inner: inner[5] or value(inner), match[7])
+        return match[5] or match[6] or (value(match) if match[0][0] == "$" else "")
+
+    return _QUOTED.sub(meaning, word)
 
 
 def _unset(rest: str, arguments: Mapping[str, str]) -> tuple[str, ...]:

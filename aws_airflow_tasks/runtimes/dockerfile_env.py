@@ -6,19 +6,25 @@ from aws_airflow_tasks.runtimes.dockerfile import filled, instructions, pairs, w
 
 
 def variables(text: str) -> dict[str, str]:
-    """What ``ENV`` says in the last stage and in those that it is built on; ``ARG`` defaults filled in."""
-    stages: dict[str, dict[str, str]] = {}
-    arguments: dict[str, str] = {}
-    found: dict[str, str] = {}
+    """What ``ENV`` says in the last stage and in those that it is built on; ``ARG`` defaults filled in.
+
+    An ``ARG`` from before the first stage is known in one that declares it, and in those that are built on that
+    (docs.docker.com/build/building/variables, "Scoping").
+    """
+    stages: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
+    before: dict[str, str] = {}
+    arguments, found = before, dict[str, str]()
     for word, rest, _ in instructions(text):
+        known = arguments | found
         if word == "FROM":
             names = [each for each in rest.split() if not each.startswith("--")]
-            found = dict(stages.get(names[0].lower(), {})) if names else {}
-            stages |= {names[2].lower(): found} if len(names) == 3 else {}
+            below = stages.get(names[0].lower() if names else "", ({}, {}))
+            arguments, found = dict(below[0]), dict(below[1])
+            stages |= {names[2].lower(): (arguments, found)} if len(names) == 3 else {}
         elif word == "ARG":
-            arguments.update(pairs(words_of(rest)))
+            declared = pairs(words_of(rest), known)
+            arguments.update({name: value or before.get(name, "") for name, value in declared})
         elif word == "ENV":
             name, _, value = rest.partition(" ")
-            said = pairs(words_of(rest)) if "=" in name else [(name, value.strip())]
-            found.update({name: filled(value, arguments | found) for name, value in said})
+            found.update(pairs(words_of(rest), known) if "=" in name else [(name, filled(value.strip(), known))])
     return found

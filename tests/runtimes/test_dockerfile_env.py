@@ -18,6 +18,20 @@ TEXTS = {
         "FROM a AS one\nENV A=1\nFROM b\nENV B=2\nFROM one\nENV C=3\n",
         {"A": "1", "C": "3"},
     ),
+    "quotes within quotes": (
+        'FROM a\nENV A="{\\"a\\": \\"b c\\"}" B=\'{"a": "b"}\' C=a\\ b D="\\d"\n',
+        {"A": '{"a": "b c"}', "B": '{"a": "b"}', "C": "a b", "D": "\\d"},
+    ),
+    "no variables": (
+        'FROM a\nARG X=1\nENV A=\'$X\' B=\\$X C="\\$X" D="$X" E=\'a\'"b"c\n',
+        {"A": "$X", "B": "$X", "C": "$X", "D": "1", "E": "abc"},
+    ),
+    "quotes in the older form": ('FROM a\nENV A one "two  two" 3\n', {"A": "one two  two 3"}),
+    "an argument from before the stages": (
+        "ARG X=1\nARG Y=$X\nFROM a\nENV A=$X\nARG X\nARG Z=${X}2\nARG Y=3\nENV B=$X C=$Y D=$Z\n",
+        {"A": "", "B": "1", "C": "3", "D": "12"},
+    ),
+    "an argument and a variable of one name": ("FROM a\nENV X=1\nARG X=2\nENV A=$X\n", {"X": "1", "A": "1"}),
     "none": ("FROM a\n# ENV A=1\nRUN ENV=1\n", {}),
 }
 

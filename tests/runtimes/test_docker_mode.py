@@ -31,6 +31,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(containers, "engine", contextlib.nullcontext)
     monkeypatch.setattr(containers, "of_project", lambda *_: [])
     monkeypatch.setattr(Docker, "running", lambda self: (Service("scheduler", True),))
+    monkeypatch.setattr(Docker, "made", lambda self: {"demo-scheduler-1": "running"})
     return made
 
 

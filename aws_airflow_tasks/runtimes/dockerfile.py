@@ -100,8 +100,7 @@ def read(text: str) -> Base:
         elif word == "LABEL":
             label = dict(pairs(words, arguments)).get(RUNTIME_LABEL, label)
         elif not stages:  # what is declared in a stage is not known to FROM
-            for name, value in pairs(words, arguments):
-                arguments[name] = value
+            arguments.update(pairs(words, arguments))
     return _told(image, label)._replace(unset=unset)
 
 

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from aws_airflow_tasks.runtimes import venv
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import dag
+from aws_airflow_tasks.world import processes
 
 #: the fastest way: its own components, no log servers
 COMPONENTS = (
@@ -36,13 +36,6 @@ COMPONENTS = (
     ("triggerer", "--skip-serve-logs"),
 )
 PASSWORD = "by-hand"
-
-
-def free_port() -> int:
-    """A free port on 127.0.0.1."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def ask(method: str, url: str, body: Any = None, token: str = "") -> Any:
@@ -76,7 +69,7 @@ def install(folder: Path, uv: str) -> Path:
 
 def start_moto(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     """A moto server with the two secrets."""
-    port = free_port()
+    port = processes.free_port()
     with (folder / "moto.log").open("wb") as log:
         argv = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
         process = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
@@ -125,13 +118,13 @@ def start_airflow(folder: Path, python: Path, variables: Mapping[str, str]) -> l
     airflow = str(python.with_name("airflow"))
     with (folder / "airflow.log").open("wb") as log:
         subprocess.run([airflow, "db", "migrate"], env=variables, stdout=log, stderr=log, check=True)
-        processes = [
+        components = [
             subprocess.Popen([airflow, *words], env=variables, stdout=log, stderr=log, start_new_session=True)
             for words in COMPONENTS
         ]
     url = variables["AIRFLOW__API__BASE_URL"]
     until(lambda: healthy(ask("GET", f"{url}/api/v2/monitor/health") or {}))
-    return processes
+    return components
 
 
 def healthy(found: Mapping[str, Any]) -> bool:
@@ -167,14 +160,14 @@ def main() -> None:
     lap("uv install from the lock")
     moto, aws = start_moto(folder)
     lap("moto server and secrets")
-    variables = environment(folder, free_port(), aws)
-    processes = start_airflow(folder, python, variables)
+    variables = environment(folder, processes.free_port(), aws)
+    components = start_airflow(folder, python, variables)
     lap("db migrate, to healthy")
     log = run_dag(variables["AIRFLOW__API__BASE_URL"])
     lap("one DAG run")
     if "a value" not in log:
         raise SystemExit("the DAG did not print the value")
-    everything = [moto, *processes]
+    everything = [moto, *components]
     if "keep" in sys.argv:
         kept = {"python": str(python), "variables": variables, "pids": [each.pid for each in everything]}
         (folder / "state.json").write_text(json.dumps(kept))

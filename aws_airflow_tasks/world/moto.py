@@ -47,7 +47,8 @@ def ensure(directory: Path, home: Path) -> str:
         return endpoint
     directory.mkdir(parents=True, exist_ok=True)
     process = processes.running(_record(directory)) or _start(directory)
-    _wait(directory)
+    while not _answers(process, directory):
+        process = _start(directory)
     _ask(_port(directory), "POST", "/moto-api/reset")  # what an interrupted run left half made
     _configure(home, *_keys(_endpoint(directory)))
     _marker(directory).write_text(_name(process), encoding="utf-8")
@@ -86,15 +87,24 @@ def _start(directory: Path) -> processes.Process:
     )
 
 
-def _wait(directory: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not _ask(_port(directory), "GET", "/moto-api/data.json"):
-        if processes.running(_record(directory)) is None or not processes.wait_until(deadline, 0.1):
+def _answers(process: processes.Process, directory: Path) -> bool:
+    """Wait until the server answers; False: it has ended, as another program took the port before it could.
+
+    Raises:
+        TaskError: it ended with the port still free, or does not answer in time.
+    """
+    deadline, port = time.monotonic() + PATIENCE, _port(directory)
+    while not (processes.listens(process, port) and _ask(port, "GET", "/moto-api/data.json")):
+        ended = processes.running(_record(directory)) is None
+        if ended and processes.free_port(port) != port:
+            return False
+        if ended or not processes.wait_until(deadline, 0.1):
             stop(directory)
             raise TaskError(
                 f"the embedded AWS did not come up: {telling(processes.tail(_log(directory), 1))}",
                 hint=sh("cat {}", _log(directory)),
             )
+    return True
 
 
 def _ask(port: int, method: str, path: str) -> bool:

@@ -301,16 +301,37 @@ def _alive(process: Process) -> bool:
 def free_port(preferred: int = 0) -> int:
     """A TCP port that is free on 127.0.0.1: ``preferred`` when it is, else any.
 
+    Who will listen there binds it seconds later; so it is none of those that a system hands out meanwhile to whoever
+    asks for any (Linux: from 32768 on, ``net.ipv4.ip_local_port_range``; macOS and Windows: from 49152 on, RFC 6335).
+
     Raises:
         TaskError: there is none.
     """
-    for port in (preferred, 0):
+    import random
+
+    for port in (*filter(None, [preferred]), *random.sample(range(20_000, 30_000), 20), 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
                 return int(probe.getsockname()[1])
     raise TaskError("no free port on 127.0.0.1")
+
+
+def listens(process: Process, port: int) -> bool:
+    """Whether who listens on a TCP port is the process or a child of it: another may answer there as well as ours."""
+    import psutil
+
+    def has_it(member: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):
+            found = member.net_connections("tcp")
+            return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in found)
+        return False
+
+    with contextlib.suppress(psutil.Error):
+        leader = psutil.Process(process.pid)
+        return has_it(leader) or any(has_it(child) for child in leader.children(recursive=True))
+    return False
 
 
 def tail(log: Path, lines: int = 15) -> str:

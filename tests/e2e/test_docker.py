@@ -30,6 +30,7 @@ from tests.conftest import FOREIGN
 from tests.docker import images
 from tests.docker.engine import GROUP, engine, remove_left, with_airflow, without_provider
 from tests.project import tree
+from tests.world.server import everybodys
 
 __all__ = ["engine", "with_airflow", "without_provider"]
 pytestmark = [pytest.mark.e2e, GROUP]
@@ -57,27 +58,12 @@ class Aws:
 def aws(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     name = engine.networks.get("bridge").attrs["Options"]["com.docker.network.bridge.name"]
     bridge = next(each.address for each in psutil.net_if_addrs()[name] if each.family == socket.AF_INET)
-    with socket.socket() as free:
-        free.bind((bridge, 0))
-        port = free.getsockname()[1]
-    url, clean = f"http://{bridge}:{port}", {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-    log = (tmp_path_factory.mktemp("moto") / "log").open("wb")
-    argv = [sys.executable, "-m", "moto.server", "-H", bridge, "-p", str(port)]
-    with log, subprocess.Popen(argv, env=clean, stdout=log, stderr=log) as server:
-        try:
-            wait_for(lambda: reachable(bridge, port), 60)
-            client = boto3.Session().client("iam", REGION, None, True, None, url, "anybody", "anything")
-            user = client.create_user(UserName="dev")["User"]
-            key = client.create_access_key(UserName="dev")["AccessKey"]
-            client.close()
-            yield Aws(url, key["AccessKeyId"], key["SecretAccessKey"], user["Arn"])
-        finally:
-            server.terminate()
-
-
-def reachable(host: str, port: int) -> bool:
-    with socket.socket() as tried:
-        return tried.connect_ex((host, port)) == 0
+    with everybodys(bridge, tmp_path_factory.mktemp("moto") / "log") as url:
+        client = boto3.Session().client("iam", REGION, None, True, None, url, "anybody", "anything")
+        user = client.create_user(UserName="dev")["User"]
+        key = client.create_access_key(UserName="dev")["AccessKey"]
+        client.close()
+        yield Aws(url, key["AccessKeyId"], key["SecretAccessKey"], user["Arn"])
 
 
 def wait_for(condition: Callable[[], object], seconds: float) -> None:

@@ -11,7 +11,6 @@ import hashlib
 import secrets
 import shutil
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from tests.docker import images
 from tests.docker.engine import remove_left
 from tests.faults.bed import CANARY, STAND_IN, Bed
 from tests.world.front import front
+from tests.world.server import everybodys
 
 ASTRO = Path(__file__).parents[1] / "bin" / "astro"
 #: where the credentials appear in the containers
@@ -117,7 +117,10 @@ def boxes(root: Path, client: DockerClient, *, keep: bool = False) -> Iterator[B
     made = Boxes(root, 3, USER_CACHE, engine=client, name=known.read_text())
     _person(made)
     try:
-        with _moto(root) as made.url, _front(made.url, root / "front", client) as made.aws:
+        with (
+            everybodys("127.0.0.1", root / "moto.log") as made.url,
+            _front(made.url, root / "front", client) as made.aws,
+        ):
             made.base = _shell(made.aws.url)
             made.variables = dict(made.base)
             _small_logs(made)
@@ -169,21 +172,6 @@ def _shell(url: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _moto(root: Path) -> Iterator[str]:
-    """An embedded AWS that knows everybody, on this host alone."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    argv = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with (root / "moto.log").open("wb") as log, subprocess.Popen(argv, stdout=log, stderr=log) as server:
-        try:
-            wait_for(lambda: _answers("127.0.0.1", port))
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-
-
-@contextlib.contextmanager
 def _front(url: str, file: Path, client: DockerClient) -> Iterator[Any]:
     """The front at the bridge's address, and at the port of the last time, which Airflow has been told."""
     port = int(file.read_text()) if file.exists() else 0
@@ -206,11 +194,6 @@ def _small_logs(made: Boxes) -> None:
         driver_opts={"type": "tmpfs", "device": "tmpfs", "o": "size=32m,mode=0777"},
         labels={containers.PROJECT: made.compose},
     )
-
-
-def _answers(host: str, port: int) -> bool:
-    with socket.socket() as tried:
-        return tried.connect_ex((host, port)) == 0
 
 
 def wait_for(condition: Callable[[], object], tries: int = 600) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.runtimes.standalone import HOME, Standalone
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import env
-from aws_airflow_tasks.world import cli
+from aws_airflow_tasks.world import cli, processes
 from tests.facts import site
 from tests.world.server import REAL_SPAWN
 
@@ -80,9 +79,7 @@ def how(tmp_path: Path) -> Path:
 def project(tmp_path: Path, how: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An Astro project in standalone mode, with a venv whose Airflow is a few lines long."""
     made = tmp_path / "my project"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = processes.free_port()
     for name, text in {
         ".astro/config.yaml": f"project:\n  name: mine\ndev:\n  mode: standalone\napi-server:\n  port: {port}\n",
         "Dockerfile": "FROM astrocrpublic.azurecr.io/runtime:3.1-12\n",

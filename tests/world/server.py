@@ -8,11 +8,15 @@ from __future__ import annotations
 import contextlib
 import http.server
 import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 
 from aws_airflow_tasks.world import cli, moto
@@ -47,6 +51,23 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
             yield Embedded(moto.ensure(folder, folder / "home"), folder / "home")
         finally:
             moto.stop(folder)
+
+
+@contextlib.contextmanager
+def everybodys(host: str, log: Path) -> Iterator[str]:
+    """A moto server at an address of this host that takes any keys; its URL. The port is whichever it bound itself."""
+    argv = [sys.executable, "-m", "moto.server", "-H", host, "-p", "0"]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    with log.open("wb") as out, subprocess.Popen(argv, env=clean, stdout=out, stderr=out) as server:
+        try:
+            process, deadline = psutil.Process(server.pid), time.monotonic() + 120
+            while not (found := [one for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN]):
+                assert server.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
+            yield f"http://{host}:{found[0].laddr.port}"
+        finally:
+            server.terminate()
 
 
 @pytest.fixture

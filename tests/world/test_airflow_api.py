@@ -6,7 +6,6 @@ import base64
 import contextlib
 import json
 import re
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import pytest
 import requests
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.world import airflow_api, dag_runs
+from aws_airflow_tasks.world import airflow_api, dag_runs, processes
 from aws_airflow_tasks.world.airflow_api import Api, Login
 
 #: what a request is answered: a status and a JSON value, or text as it is
@@ -147,9 +146,7 @@ def test_what_is_not_answered_in_time_or_at_all_is_asked_again_while_there_is_pa
 
 def test_an_api_that_refuses_connections_yet_is_asked_again_until_it_listens(server: Airflow) -> None:
     """Nobody listens on the port before the fourth question."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    url = f"http://127.0.0.1:{processes.free_port()}"
     asked: list[str] = []
 
     class Session(requests.Session):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import importlib.util
 import json
 import os
@@ -18,7 +19,7 @@ from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text import hints
 from aws_airflow_tasks.world import aws, cli, moto, processes
-from tests.world.server import REAL_SPAWN
+from tests.world.server import REAL_SPAWN, serving
 
 
 @pytest.fixture
@@ -113,6 +114,28 @@ def test_a_server_that_does_not_come_up_is_an_error_with_its_last_word(
         moto.ensure(folder, folder / "home")
     assert caught.value.hint == f"cat '{folder / 'moto.log'}'"
     assert processes.running(folder / "moto.json") is None
+
+
+def test_a_port_that_another_takes_before_the_server_does_is_left_to_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who took it answers what is asked of moto; nothing of a start may go there, and the next port serves."""
+    asked: list[str] = []
+
+    class Another(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(f"{self.command} {self.path}")
+            self.send_response(200)
+            self.end_headers()
+
+        do_POST = do_GET  # noqa: N815
+
+    with serving(Another) as url:
+        free, taken = processes.free_port, int(url.rpartition(":")[2])
+        found = iter([taken])  # free when it was asked, and no more
+        monkeypatch.setattr(processes, "free_port", lambda preferred=0: next(found, None) or free(preferred))
+        assert moto.ensure(folder, folder / "home") != url
+    assert asked == []
 
 
 def test_without_the_sandbox_extra_the_error_says_how_to_install_all_of_it(

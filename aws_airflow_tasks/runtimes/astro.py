@@ -11,7 +11,6 @@ from pathlib import Path
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.patch.yaml import parsing, positions
 from aws_airflow_tasks.runtimes.said import death
-from aws_airflow_tasks.text import calling
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, files
@@ -87,10 +86,6 @@ def explain(command: str, done: cli.Completed, environment: Mapping[str, str]) -
         environment: what ``.env`` says; its values are hidden in what is quoted.
     """
     said = redact_output(f"{done.stdout}\n{done.stderr}", environment)
-    for pattern, message, hint in _FAILURES:
-        if found := re.search(pattern, said):
-            values = {name: value or "" for name, value in found.groupdict().items()}
-            return TaskError(message.format(**values), hint=hint.format(**values, **_ours()))
     if known := death(said):
         return TaskError(f"`astro dev {command}` failed: {known.cause}", hint=known.hint)
     if "while building the image" in said:
@@ -115,52 +110,5 @@ def ended(how: str, log: str, environment: Mapping[str, str], hint: str) -> Task
     return TaskError(f"{how}; the last it wrote:{lines}", hint=hint)
 
 
-def _ours() -> dict[str, str]:
-    """The commands of ours that the tables below name."""
-    tasks = {"start": "start", "creds": "creds start"}
-    return {name: calling.command(words) for name, words in tasks.items()}
-
-
 #: a line of a build's output that names its failure
 _OF_BUILD = r"^(?!.*while building the image).*(?:\b(?i:error)\b|(?i:failed|cannot|not found|returned a non-zero))"
-#: what the CLI and the engine say, what it is, what to type
-_FAILURES = (
-    (
-        r"(?:[Bb]ind for [\w.:\[\]]*?:(?P<port>\d+) failed: port is already allocated)|"
-        r"(?:listen tcp\w? [\w.:\[\]]*?:(?P<other>\d+): bind: address already in use)|"
-        r"(?:[Pp]orts are not available: [^\n]*?:(?P<third>\d+)\b)",
-        "port {port}{other}{third} is taken by another program",
-        "lsof -i :{port}{other}{third}   # stop that, or choose another: astro config set webserver.port, "
-        "api-server.port or postgres.port",
-    ),
-    (
-        r"service \"(?P<service>[\w.-]+)\" has neither an image nor a build context",
-        "docker-compose.override.yml names the service {service}, which this version of Airflow does not have",
-        "grep -n -A5 '{service}:' docker-compose.override.yml   # take it out",
-    ),
-    (
-        r"bind source path does not exist: (?P<path>[^\n\"]+)|bind mount .*? (?P<other>/\S+): no such file",
-        "a directory to mount does not exist: {path}{other}",
-        "{creds}",
-    ),
-    (
-        r"runtime version label not found",
-        "the image has no label io.astronomer.docker.runtime.version, so the Astro CLI cannot run it",
-        "FROM astrocrpublic.azurecr.io/runtime:3.1-12   # in the Dockerfile, or an image that is built on one",
-    ),
-    (
-        r"(?:[Cc]annot connect to the Docker daemon|error during connect|docker daemon (?:is )?not running)",
-        "the Docker engine stopped answering meanwhile",
-        "docker info   # then: {start}",
-    ),
-    (
-        r"'uv' is required for standalone mode",
-        "the Astro CLI's standalone mode needs `uv`",
-        "pip install uv",
-    ),
-    (
-        r"error fetching constraints from (?P<url>\S+)",
-        "the Astro CLI cannot reach {url}, which its standalone mode installs from",
-        "curl -sSI {url}",
-    ),
-)

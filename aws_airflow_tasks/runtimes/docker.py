@@ -17,7 +17,7 @@ from aws_airflow_tasks.runtimes.watching import RESTARTS, Watch
 from aws_airflow_tasks.text import calling
 from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.hints import note
-from aws_airflow_tasks.world import airflow_api, cli, containers, files, processes
+from aws_airflow_tasks.world import airflow_api, cli, containers, docker_engine, files, processes
 from aws_airflow_tasks.world.airflow_api import Login
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Docker:
 
     def running(self) -> tuple[Service, ...]:
         """The containers of Airflow's services that run, those of another version too, as Airflow says they are."""
-        with containers.engine() as client:
+        with docker_engine.client() as client:
             here = [each for each in self._airflow(client) if containers.connected(each)]
         found = [each for each in here if each.status in ("running", "restarting")]
         health = self._health(found)
@@ -109,7 +109,7 @@ class Docker:
         Raises:
             TaskError: it did not come up.
         """
-        with containers.engine() as client:
+        with docker_engine.client() as client:
             watching.unstick(found := containers.of_project(client, self.project), self._health(found)[1])
         command, watch = self._command(restart, wait), Watch(self.project, environment)
         words = [command[0], *self._mode(), *command[1:]]
@@ -136,7 +136,7 @@ class Docker:
 
     def ailing(self) -> tuple[Ailing, ...]:
         """What its containers tell, and that of its database."""
-        with containers.engine() as client:
+        with docker_engine.client() as client:
             found = containers.of_project(client, self.project)
             return watching.ailing(found, self.services(), self._health(found)[1])
 
@@ -146,12 +146,12 @@ class Docker:
             done = cli.run(["astro", "dev", "stop", *self._mode()], cwd=self.project, timeout=300)
             if done.code:  # it cannot after an upgrade: it reads the new override together with the old image
                 log.info("astro dev stop: %s", cli.said(done))
-                with containers.engine() as client:
+                with docker_engine.client() as client:
                     containers.stop(containers.of_project(client, self.project))
 
     def made(self) -> dict[str, str]:
         """All containers that the CLI made for the project, the database's included."""
-        with containers.engine() as client:
+        with docker_engine.client() as client:
             found = containers.of_project(client, self.project)
         return {str(each.name): each.status if each.status in LASTING else "" for each in found}
 
@@ -162,7 +162,7 @@ class Docker:
 
     def remove(self) -> None:
         """Remove the containers and their network; the volumes, with Airflow's database and logs, stay."""
-        with containers.engine() as client:
+        with docker_engine.client() as client:
             containers.remove(client, containers.of_project(client, self.project))
 
     def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> cli.Completed:
@@ -171,7 +171,7 @@ class Docker:
         Raises:
             TaskError: it has no container that runs, or it takes longer than ``timeout`` seconds.
         """
-        with containers.engine(timeout) as client:
+        with docker_engine.client(timeout) as client:
             return cli.Completed(*containers.run(self._one(client, service), argv, stdin=stdin, timeout=timeout))
 
     def login(self) -> Login:
@@ -181,7 +181,7 @@ class Docker:
             TaskError: the web service does not run, or publishes no port.
         """
         major = self.major()
-        with containers.engine() as client:
+        with docker_engine.client() as client:
             port = containers.published_port(self._one(client, WEB[major]), 8080)
         if port is None:
             raise TaskError(f"{WEB[major]} publishes no port", hint="astro dev ps")
@@ -250,7 +250,7 @@ class Docker:
         The CLI neither knows them any more nor can it stop anything, as it reads the override, which is for the new
         version, together with the image of the old one.
         """
-        with containers.engine() as client:
+        with docker_engine.client() as client:
             wanted = self.services()
             foreign = [each for each in self._airflow(client) if containers.service(each) not in wanted]
             containers.stop(foreign)
@@ -260,7 +260,7 @@ class Docker:
 
     def _ports_in_place(self) -> bool:
         """Whether the published ports are those that the CLI would choose if it did not look whether they are busy."""
-        with containers.engine() as client:
+        with docker_engine.client() as client:
             found = {containers.service(each): each for each in containers.of_project(client, self.project)}
         web = WEB[self.major()]
         ports = (
@@ -282,7 +282,7 @@ class Docker:
             if not sick:
                 return
             watch.say(f"waiting for {', '.join(sick)}")
-            with containers.engine() as client:
+            with docker_engine.client() as client:
                 here = containers.of_project(client, self.project)
                 watch.raise_crashed(here)
                 if not processes.wait_until(deadline, PAUSE / 2):
@@ -290,7 +290,7 @@ class Docker:
 
     def _failure(self, watch: Watch, command: str, done: cli.Completed) -> TaskError:
         """Why the CLI failed: no engine any more, the service that it waited for in vain, or what it says itself."""
-        with containers.engine() as client:
+        with docker_engine.client() as client:
             if "health check timed out" not in done.stdout + done.stderr:
                 return astro.explain(command, done, watch.environment)
             found = containers.of_project(client, self.project)
@@ -302,7 +302,7 @@ class Docker:
 
     def _labelled(self, image: str) -> int | None:
         """Airflow's major version by the labels of an image that the engine has; None: it has none such."""
-        with containers.engine() as client:
+        with docker_engine.client() as client:
             labels = containers.image_labels(client, image)
         own = labels.get(dockerfile.AIRFLOW_LABEL, "")[:2]
         return dockerfile.runtime_major(labels.get(dockerfile.RUNTIME_LABEL, "")) or {"2.": 2, "3.": 3}.get(own)
@@ -318,7 +318,7 @@ class Docker:
     def _remember(self, watch: Watch) -> None:
         """Ask the image of the containers that this start made; others may be of the Dockerfile as it was before."""
         try:
-            with containers.engine() as client:
+            with docker_engine.client() as client:
                 made = [each for each in self._airflow(client) if watch.is_new(each)]
                 labels = {each.labels.get(dockerfile.RUNTIME_LABEL, "") for each in made}
         except TaskError:

@@ -1,14 +1,25 @@
 """What Airflow, Docker and the Astro CLI say when something is wrong: a line of a log -> layer, cause and command."""
 
 import re
+import shlex
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from aws_airflow_tasks.text.calling import command, under
+from aws_airflow_tasks.text.cleaning import cleaned
+from aws_airflow_tasks.text.hints import note
 
 #: what Airflow says of a backend that it cannot load: no command of it starts then
 _UNLOADABLE = r'The object could not be loaded\. Please check "backend" key in "secrets" section'
 #: where it says which one: a class that is not the amazon provider's
 _ANOTHER = r'\.? Current value: "(?!airflow\.providers\.amazon\.|\*)'
+#: which port it is that somebody has
+_PORT = (
+    r"[Bb]ind for [\w.:\[\]]*?:(?P<port>\d+) failed: port is already allocated"
+    r"|listen tcp\w? [\w.:\[\]]*?:(?P<port2>\d+): bind: address already in use"
+    r"|[Pp]orts are not available: [^\n]*?:(?P<port3>\d+)\b"
+)
+_ANOTHER_PORT = "   # stop that, or choose another: astro config set webserver.port, api-server.port or postgres.port"
 #: causes that are mended otherwise where Airflow runs in no container
 CORRUPT, FULL = "Airflow's database is corrupt", "the disk is full"
 #: the layers without which Airflow does not come up
@@ -16,7 +27,10 @@ FATAL = ("provider", "runtime-healthy")
 
 
 class Symptom(NamedTuple):
-    """A pattern of one line of a log, such a line in short, the layer, the cause and the command."""
+    """A pattern of one line of a log, such a line in short, the layer, the cause and the command.
+
+    Cause and command may have ``{port}`` for what a group of the pattern found that is called ``port``, or ``port2``.
+    """
 
     seen: str
     says: str
@@ -24,10 +38,23 @@ class Symptom(NamedTuple):
     cause: str
     hint: str
 
+    def of(self, text: str) -> "Symptom | None":
+        """The row with the words that ``text`` has for it, quoted in its command; None: it says nothing of the kind."""
+        found = re.search(self.seen, text)
+        return found and self.filled({name: cleaned(value) for name, value in found.groupdict().items() if value})
+
+    def filled(self, words: Mapping[str, str]) -> "Symptom":
+        """The row with ``words`` for its groups."""
+        cause, hint = self.cause, self.hint
+        for name, word in words.items():
+            mark = f"{{{name.rstrip('0123456789')}}}"
+            cause, hint = cause.replace(mark, word), hint.replace(mark, shlex.quote(word))
+        return self._replace(cause=cause, hint=hint)
+
 
 def death(log: str) -> Symptom | None:
     """Why an Airflow did not come up, by the end of its log; None: that tells nothing that is known."""
-    return next((row for row in table() if row.layer in FATAL and re.search(row.seen, log)), None)
+    return next((known for row in table() if row.layer in FATAL and (known := row.of(log))), None)
 
 
 def table() -> tuple[Symptom, ...]:
@@ -49,11 +76,12 @@ def table() -> tuple[Symptom, ...]:
             command("provider start"),
         ),
         Symptom(
-            r"Cannot connect to the Docker daemon|[Ii]s the docker daemon running",
+            r"[Cc]annot connect to the Docker daemon|error during connect|docker daemon (?:is )?not running"
+            r"|[Ii]s the docker daemon running",
             "Cannot connect to the Docker daemon",
             "runtime-healthy",
             "no Docker engine answers",
-            "docker info",
+            f"docker info   # then: {command('start')}",
         ),
         Symptom(
             r"permission denied while trying to connect to the Docker",
@@ -63,11 +91,53 @@ def table() -> tuple[Symptom, ...]:
             "sudo usermod -aG docker $USER && newgrp docker",
         ),
         Symptom(
-            r"port is already allocated|[Aa]ddress already in use|ports are not available",
-            "port is already allocated",
+            _PORT,
+            "Bind for 0.0.0.0:8080 failed: port is already allocated",
+            "runtime-healthy",
+            "port {port} is taken by another program",
+            f"lsof -i :{{port}}{_ANOTHER_PORT}",
+        ),
+        Symptom(
+            rf"(?m)^(?!.*(?:{_PORT})).*(?:[Aa]ddress already in use|port is already allocated|orts are not available)",
+            "Address already in use",
             "runtime-healthy",
             "a port that Airflow wants is taken by another program",
-            "docker ps   # or another port: astro config set webserver.port 8081",
+            f"lsof -nP -iTCP -sTCP:LISTEN{_ANOTHER_PORT}",
+        ),
+        Symptom(
+            r"service \"(?P<service>[\w.-]+)\" has neither an image nor a build context",
+            'service "webserver" has neither an image nor a build context specified',
+            "runtime-healthy",
+            "docker-compose.override.yml names the service {service}, which this version of Airflow does not have",
+            "grep -n -A5 {service}: docker-compose.override.yml   # take it out",
+        ),
+        Symptom(
+            r"bind source path does not exist: (?P<path>[^\n\"]+)|bind mount .*? (?P<path2>/\S+): no such file",
+            "bind source path does not exist: /home/me/.aws",
+            "runtime-healthy",
+            "a directory to mount does not exist: {path}",
+            command("creds start"),
+        ),
+        Symptom(
+            r"runtime version label not found",
+            "runtime version label not found",
+            "runtime-healthy",
+            "the image has no label io.astronomer.docker.runtime.version, so the Astro CLI does not run it",
+            note("begin the Dockerfile with FROM astrocrpublic.azurecr.io/runtime:3.1-12, or an image built on such"),
+        ),
+        Symptom(
+            r"'uv' is required for standalone mode",
+            "'uv' is required for standalone mode",
+            "runtime-healthy",
+            "the Astro CLI's standalone mode needs `uv`",
+            "pip install uv",
+        ),
+        Symptom(
+            r"error fetching constraints from (?P<url>\S+)",
+            "error fetching constraints from https://…",
+            "runtime-healthy",
+            "the Astro CLI cannot reach {url}, which its standalone mode installs from",
+            "curl -sSI {url}",
         ),
         Symptom(
             r"No space left on device|database or disk is full|[Dd]isk quota exceeded",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.runtimes import astro
 from aws_airflow_tasks.runtimes.protocol import Ailing
-from aws_airflow_tasks.world import airflow_api, containers
+from aws_airflow_tasks.world import airflow_api, containers, docker_engine
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -106,7 +106,7 @@ class Watch:
     def __init__(self, project: Path, environment: Mapping[str, str]) -> None:
         self.project = project
         self.environment = environment
-        with containers.engine() as client:
+        with docker_engine.client() as client:
             found = containers.of_project(client, project)
         self._starts = {containers.identity(each) for each in found}
         self._restarts = {each.id: containers.restarts(each) for each in found}
@@ -122,7 +122,7 @@ class Watch:
         Raises:
             TaskError: a service has crashed.
         """
-        with containers.engine() as client:
+        with docker_engine.client() as client:
             found = containers.of_project(client, self.project)
             self.raise_crashed(found)
         self.say(", ".join(f"{containers.service(each)} {each.status}" for each in found))

@@ -15,7 +15,7 @@ from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes import image as image_
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.text.calling import command
-from aws_airflow_tasks.world import aws, cli, containers
+from aws_airflow_tasks.world import aws, cli, docker_engine
 from aws_airflow_tasks.world.causes import Denied, Unreachable
 
 GIB = 1024**3
@@ -72,7 +72,7 @@ def engine(site: Site) -> Check:
     """Where Airflow runs in containers."""
     if site.settings.runtime == "embedded" or _standalone(site):
         return Check("", "skipped", f"{NOT_NEEDED}Airflow runs without containers here")
-    with containers.engine(timeout=_SECONDS) as client:
+    with docker_engine.client(timeout=_SECONDS) as client:
         info: dict[str, Any] = client.info()
         api = client.api.api_version if hasattr(client.api, "api_version") else "?"
     options = " ".join(map(str, info.get("SecurityOptions") or ()))

@@ -1,7 +1,8 @@
 """What logs and tracebacks say when Airflow gets no secret: symptom -> layer, cause and command, from one table.
 
-What AWS and botocore say is in ``world.causes``, what Airflow, Docker and the Astro CLI say in ``runtimes.said``, and
-what is another matter where a service meets it in ``steps.inside``; here they become one table.
+What AWS and botocore say is in ``world.causes``, what Airflow, Docker and the Astro CLI say in ``runtimes.said``, what
+the docker SDK says in ``world.docker_engine``, and what is another matter where a service meets it in ``steps.inside``;
+here they become one table.
 """
 
 import re
@@ -16,6 +17,7 @@ from aws_airflow_tasks.text.calling import command, under
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
 from aws_airflow_tasks.text.hints import no_region, note
 from aws_airflow_tasks.text.printable import uncoloured
+from aws_airflow_tasks.world import docker_engine
 from aws_airflow_tasks.world.causes import CAUSES, Cause, Subject, explain, row_of
 
 
@@ -39,11 +41,19 @@ class Row(NamedTuple):
 
 def rows() -> tuple[Row, ...]:
     """Every symptom that is known, layer by layer, with commands in the way in which this one was called."""
-    return tuple(sorted((*_of_causes(), *_of_lines()), key=lambda row: LAYERS.index(row.layer)))
+    return tuple(sorted((*_of_causes(), *_of_lines(), *_of_the_engine()), key=lambda row: LAYERS.index(row.layer)))
 
 
 def _of_lines() -> Iterator[Row]:
-    return (Row(each.layer, each.says, each.cause, each.hint) for each in table())
+    for each in table():
+        row = each.filled({name: name.rstrip("0123456789").upper() for name in re.compile(each.seen).groupindex})
+        yield Row(row.layer, row.says, row.cause, row.hint)
+
+
+def _of_the_engine() -> Iterator[Row]:
+    """What the docker SDK says where this host asks the engine."""
+    for each in docker_engine.CAUSES:
+        yield Row("runtime-healthy", each.says, each.cause.format(at="", api="VERSION"), each.hint)
 
 
 def _of_causes() -> Iterator[Row]:
@@ -168,8 +178,8 @@ def found(text: str, profile: str) -> list[Check]:
 
 def _of_line(line: str, known: Sequence[Symptom], profile: str) -> Iterator[Check]:
     for row in known:
-        if re.search(row.seen, line):
-            yield Check(row.layer, "warning", row.cause, row.hint)
+        if symptom := row.of(line):
+            yield Check(symptom.layer, "warning", symptom.cause, symptom.hint)
     answers = list(_ANSWER.finditer(line))
     for answer in answers:
         error = Told(answer["said"], answer["code"], answer["operation"])

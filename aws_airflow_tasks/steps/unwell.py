@@ -7,7 +7,6 @@ than that an internal error happened, and a service that waits for its database 
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Sequence
 
 from aws_airflow_tasks.core import TaskError, sh
@@ -68,7 +67,7 @@ def _rows() -> list[Symptom]:
 
 
 def _of(rows: Sequence[Symptom], said: str) -> Symptom | None:
-    return next((row for row in rows if row.cause in said or re.search(row.seen, said)), None)
+    return next((known for row in rows if (known := row if row.cause in said else row.of(said))), None)
 
 
 def _log(site: Site, service: str) -> list[str]:

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
 import re
-import shutil
 import socket
 import struct
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.core import TaskError, sh
-from aws_airflow_tasks.text.cleaning import cleaned
-from aws_airflow_tasks.text.hints import install, note
-from aws_airflow_tasks.text.telling import telling
-from aws_airflow_tasks.world import threads, waits
+from aws_airflow_tasks.world import docker_engine, waits
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
-    from requests import PreparedRequest, Response
 
 #: set by Compose and by the Astro CLI on every container it creates (astro-cli ``airflow/docker.go`` and its templates)
 WORKING_DIR = "com.docker.compose.project.working_dir"
@@ -34,147 +25,6 @@ PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 ASTRO = "io.astronomer.docker.cli"
 COMPONENT = "io.astronomer.docker.component"
-DOCKER_SOCKET = Path("/var/run/docker.sock")
-#: seconds for one answer of the engine
-TIMEOUT = 30
-#: how to start an engine, by ``sys.platform``; the empty key for every other platform
-START = {
-    "darwin": "open -a Docker",
-    "win32": "start Docker Desktop",
-    "": "sudo systemctl start docker",
-}
-
-
-@contextlib.contextmanager
-def engine(timeout: float = TIMEOUT) -> Iterator[DockerClient]:
-    """A client of the engine that ``DOCKER_HOST`` or the current context names, or of Podman where only that is there.
-
-    Args:
-        timeout: seconds for one answer.
-
-    Raises:
-        TaskError: no engine answers, it may not be asked, or it is too old.
-    """
-    for name in ("docker", "urllib3"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    from docker.errors import APIError, DockerException
-
-    if waits.is_silent(_ENGINE):
-        raise cause(_SILENT)
-    try:
-        with contextlib.closing(_client(timeout)) as client:
-            yield client
-    except APIError as error:
-        raise _refused(str(error.explanation or error)) from error
-    except DockerException as error:
-        raise cause(str(error)) from error
-    except OSError as error:
-        if not hasattr(error, "request"):  # as the errors of requests have, which the SDK lets through
-            raise
-        raise cause(str(error)) from error
-
-
-#: who is silent where it is the engine, and what the SDK says then
-_ENGINE, _SILENT = "the Docker engine", "timed out"
-
-
-def _client(timeout: float) -> DockerClient:
-    import docker
-
-    asking = partial(docker.from_env, timeout=int(timeout), environment=_environment())
-    try:
-        with waits.told(f"{_ENGINE} (at most {timeout:g} s)"):
-            client = threads.within(2 * timeout, asking)  # its own timeout begins anew with every byte
-    except threads.Late:
-        raise cause(_SILENT) from None
-    except OSError as error:
-        raise cause(str(error)) from error
-    client.api.send = _in_time(client.api.send)  # type: ignore[method-assign]
-    return client
-
-
-def _in_time(send: Callable[..., Response]) -> Callable[..., Response]:
-    """``send`` of the SDK's session, with a bound for an answer that it reads to its end, as for the first."""
-    from docker.errors import DockerException
-
-    def sent(request: PreparedRequest, *, timeout: float | None = None, **how: Any) -> Response:
-        asking = partial(send, request, timeout=timeout, **how)
-        if timeout is None or how.get("stream"):
-            return asking()
-        try:
-            return threads.within(2 * timeout, asking)
-        except threads.Late:
-            raise DockerException(_SILENT) from None
-
-    return sent
-
-
-def _environment() -> dict[str, str]:
-    """Ours; with Podman's socket where nobody named an engine and Docker's own socket is not there."""
-    found = dict(os.environ)
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    podman = Path(found.get("XDG_RUNTIME_DIR") or f"/run/user/{user}", "podman", "podman.sock")
-    if podman.is_socket() and not _names_an_engine(found):
-        found["DOCKER_HOST"] = f"unix://{podman}"
-    return found
-
-
-def _names_an_engine(environment: Mapping[str, str]) -> bool:
-    from docker.context import ContextAPI
-
-    named = environment.get("DOCKER_HOST") or environment.get("DOCKER_CONTEXT")
-    return bool(named) or DOCKER_SOCKET.exists() or ContextAPI.get_current_context().name != "default"
-
-
-def cause(text: str) -> TaskError:
-    """What keeps us from the engine, by what the SDK says, and what to type."""
-    if re.search(_TIMED_OUT, text):
-        waits.note_silence(_ENGINE)
-    host = cleaned(os.environ.get("DOCKER_HOST", ""))
-    at = f" at {host} (DOCKER_HOST)" if host else ""
-    for pattern, message, hint in _CAUSES:
-        if found := re.search(pattern, text):
-            return TaskError(message.format(*found.groups(), at=at), hint=hint)
-    if not shutil.which("docker") and not shutil.which("podman"):
-        return TaskError(
-            "Docker is not installed", hint=note("install Docker: https://docs.docker.com/get-started/get-docker/")
-        )
-    start = START.get(sys.platform, START[""])
-    return TaskError(
-        f"no Docker engine answers{at}", hint="unset DOCKER_HOST   # or start the engine that it names" if at else start
-    )
-
-
-#: what mends an engine that hangs, and one of another age
-_RESTART = {"darwin": "docker desktop restart", "win32": "docker desktop restart"}.get(
-    sys.platform, "sudo systemctl restart docker"
-)
-_UPDATE = note("bring the Docker engine, or this tool, up to date: https://docs.docker.com/engine/install/")
-#: what the SDK says of silence
-_TIMED_OUT = r"[Tt]imed out"
-#: what the SDK says, what it is, what to type
-_CAUSES = (
-    (
-        r"[Pp]ermission ?[Dd]enied|PermissionError",
-        "you have no permission on the Docker engine's socket",
-        "sudo usermod -aG docker $USER && newgrp docker",
-    ),
-    (r"API versions below ([\d.]+)", "the Docker engine is too old: API {} is needed", _UPDATE),
-    (r"paramiko", "the Docker engine{at} is reached over ssh, which needs paramiko", install("paramiko")),
-    (
-        r"TLS|certificate",
-        "the Docker engine{at} wants other certificates",
-        note("ask who runs that engine for its certificates; DOCKER_CERT_PATH names their directory"),
-    ),
-    (r"Invalid bind address|Invalid .*host", "there is no address of an engine{at}", "unset DOCKER_HOST"),
-    (_TIMED_OUT, "the Docker engine{at} does not answer in time", _RESTART),
-)
-
-
-def _refused(said: str) -> TaskError:
-    if "too new" in said or "too old" in said:
-        return TaskError(f"the Docker engine's API does not fit: {telling(said)}", hint=_UPDATE)
-    return TaskError(f"the Docker engine refused: {telling(said)}", hint="docker info")
 
 
 def of_project(client: DockerClient, project: Path) -> list[Container]:
@@ -182,14 +32,12 @@ def of_project(client: DockerClient, project: Path) -> list[Container]:
 
     The CLI labels them with the directory as the shell named it, which may lead through symlinks.
     """
-    from docker.errors import NotFound
-
     wanted, found = os.path.realpath(project), []
-    with waits.told(_ENGINE):
+    with waits.told(docker_engine.NAME):
         everything = client.api.containers(all=True, filters={"label": [f"{ASTRO}=true", SERVICE]})
     for each in everything:
         if os.path.realpath(each["Labels"].get(WORKING_DIR, "")) == wanted:
-            with contextlib.suppress(NotFound):  # gone since it was listed
+            with docker_engine.unless_gone():  # since it was listed
                 found.append(client.containers.get(each["Id"]))
     return found
 
@@ -285,23 +133,16 @@ def published_port(container: Container, inner: int) -> int | None:
 
 def image_labels(client: DockerClient, name: str) -> dict[str, str]:
     """The labels of an image that the engine has; empty when it has none such."""
-    from docker.errors import ImageNotFound, NullResource
-
-    with contextlib.suppress(ImageNotFound, NullResource):
-        return dict(client.images.get(name).labels)
+    with docker_engine.unless_gone():
+        return dict(client.images.get(name).labels) if name else {}
     return {}
 
 
 def log(container: Container, lines: int = 15) -> str:
     """The last lines that a container wrote; nothing of one that is gone, or is being removed."""
-    from docker.errors import APIError
-
-    try:
+    with docker_engine.unless_gone():
         return bytes(container.logs(tail=lines)).decode(errors="replace")
-    except APIError as error:
-        if error.status_code not in (404, 409):
-            raise
-        return ""
+    return ""
 
 
 def run(container: Container, argv: Sequence[str], *, stdin: str = "", timeout: float = 120) -> tuple[int, str, str]:
@@ -330,7 +171,7 @@ def run(container: Container, argv: Sequence[str], *, stdin: str = "", timeout: 
             hint=sh("docker restart {}", container.name),
         ) from None
     except OSError as error:
-        raise cause(str(error)) from error
+        raise docker_engine.cause(str(error)) from error
     finally:
         stream.close()
         raw.close()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.text.calling import command
-from aws_airflow_tasks.world import containers
+from aws_airflow_tasks.world import docker_engine
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -34,7 +34,7 @@ def check(directory: Path) -> None:
     nonce = directory / f"nonce-{secrets.token_hex(8)}"
     try:
         nonce.write_text(nonce.name, encoding="utf-8")
-        with containers.engine() as client:
+        with docker_engine.client() as client:
             seen = look(client, directory, nonce.name)
     except (LookupError, OSError, TaskError):  # nobody can tell; the start will
         return

@@ -59,7 +59,7 @@ def ensure(client: DockerClient, *majors: int) -> None:
     database = functools.partial(_build, client, HERE / "postgres")
     _ensure(client, ":".join(postgres()), _recipe(debian, HERE / "postgres"), database)
     for major in majors:
-        recipe = _recipe(debian, HERE / "airflow", HERE / "drivers.txt", venv.lock_file(major), *RUNTIMES[major])
+        recipe = _recipe(debian, HERE / "airflow", HERE / "beside.txt", venv.lock_file(major), *RUNTIMES[major])
         _ensure(client, airflow(major), recipe, functools.partial(_airflow, client, major))
 
 
@@ -108,7 +108,7 @@ def _airflow(client: DockerClient, major: int, name: str, recipe: str) -> None:
     with tempfile.TemporaryDirectory(prefix="airflow-image-") as made:
         context = Path(made)
         shutil.copytree(HERE / "airflow", context, dirs_exist_ok=True)
-        packages = ["--require-hashes", "-r", str(venv.lock_file(major)), "-r", str(HERE / "drivers.txt")]
+        packages = ["--require-hashes", "-r", str(venv.lock_file(major)), "-r", str(HERE / "beside.txt")]
         target = ["--target", str(context / "site"), "--python-version", "3.11"]
         system = ["--python-platform", f"{platform.machine()}-manylinux_2_36"]
         _run(_uv(), "-q", "pip", "install", *target, *system, *packages)

@@ -314,16 +314,13 @@ def assert_another_profile_restarts_what_runs(person: Person, client: DockerClie
 
 #: as DAGs do that make a client at module level, with no call
 CLIENT = """\
-import unittest
-
 import boto3
 
 boto3.client("s3", region_name="eu-west-1")
 
 
-class Client(unittest.TestCase):
-    def test_it_was_made(self):
-        pass
+def test_it_was_made():
+    pass
 """
 
 

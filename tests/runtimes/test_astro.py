@@ -57,27 +57,28 @@ def test_a_configuration_that_is_no_yaml_is_an_error_that_names_it(tmp_path: Pat
         (
             "Error response from daemon: driver failed programming external connectivity on endpoint x-postgres-1 "
             "(1f): Bind for 127.0.0.1:5432 failed: port is already allocated",
-            "port 5432 is taken by another program",
+            "`astro dev start` failed: port 5432 is taken by another program",
         ),
         (
             "Error starting userland proxy: listen tcp4 127.0.0.1:8080: bind: address already in use",
-            "port 8080 is taken by another program",
+            "`astro dev start` failed: port 8080 is taken by another program",
         ),
         (
             "ports are not available: exposing port TCP 127.0.0.1:5432 -> 0.0.0.0:0: listen tcp",
-            "port 5432 is taken by another program",
+            "`astro dev start` failed: port 5432 is taken by another program",
         ),
         (
             'service "webserver" has neither an image nor a build context specified: invalid compose project',
-            "docker-compose.override.yml names the service webserver, which this version of Airflow does not have",
+            "`astro dev start` failed: docker-compose.override.yml names the service webserver, which this version of "
+            "Airflow does not have",
         ),
         (
             'invalid mount config for type "bind": bind source path does not exist: /home/me/.aws',
-            "a directory to mount does not exist: /home/me/.aws",
+            "`astro dev start` failed: a directory to mount does not exist: /home/me/.aws",
         ),
         (
             "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
-            "the Docker engine stopped answering meanwhile",
+            "`astro dev start` failed: no Docker engine answers",
         ),
         (
             "Step 2/2 : RUN pip install nothing-like-it\nERROR: No matching distribution found for nothing-like-it\n"

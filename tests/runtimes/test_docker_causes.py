@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.text.hints import install
-from aws_airflow_tasks.world import containers
+from aws_airflow_tasks.world import docker_engine
 from tests.world.silent import TRICKLING, silent
 
 #: starts an engine that only knows its version, at a socket's path
@@ -71,7 +71,7 @@ def swept() -> Iterator[None]:
 
 
 def asked() -> str:
-    with containers.engine(5) as client:
+    with docker_engine.client(5) as client:
         return str(client.version()["Version"])
 
 
@@ -98,7 +98,7 @@ def test_the_current_context_of_the_docker_command_names_the_engine(
     meta = {"Name": "colima", "Metadata": {}, "Endpoints": {"docker": endpoint}}
     (folder / "meta.json").write_text(json.dumps(meta))
     (closed_world / ".docker" / "config.json").write_text('{"currentContext": "colima"}')
-    monkeypatch.setattr(containers, "DOCKER_SOCKET", short / "none.sock")
+    monkeypatch.setattr(docker_engine, "DOCKER_SOCKET", short / "none.sock")
     assert asked() == "engine at context.sock"
 
 
@@ -108,7 +108,7 @@ def test_podmans_socket_is_taken_where_docker_has_none(
     stub(short / "podman" / "podman.sock", "1.41")
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
-    monkeypatch.setattr(containers, "DOCKER_SOCKET", short / "none.sock")
+    monkeypatch.setattr(docker_engine, "DOCKER_SOCKET", short / "none.sock")
     assert asked() == "engine at podman.sock"
 
 
@@ -128,7 +128,7 @@ def test_an_engine_that_dies_while_it_is_asked_is_an_error_with_a_cause(
     stub(short / "dies.sock", "1.44")
     monkeypatch.setattr("shutil.which", lambda program: f"/usr/bin/{program}")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{short}/dies.sock")
-    with pytest.raises(TaskError, match="no Docker engine answers"), containers.engine(5) as client:
+    with pytest.raises(TaskError, match="no Docker engine answers"), docker_engine.client(5) as client:
         (short / "dies.sock").unlink()
         client.containers.list()
 
@@ -141,7 +141,7 @@ def test_an_engine_that_sends_a_byte_now_and_then_is_not_waited_for_after_its_fi
     with (
         silent(TRICKLING["body"]) as slow,
         pytest.raises(TaskError, match="does not answer in time"),
-        containers.engine(1) as client,
+        docker_engine.client(1) as client,
     ):
         client.api.base_url = slow.url
         client.api.mount(slow.url, HTTPAdapter())
@@ -154,7 +154,7 @@ def test_an_error_of_who_asks_the_engine_is_none_of_the_engine(
 ) -> None:
     stub(short / "well.sock", "1.44")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{short}/well.sock")
-    with pytest.raises(FileNotFoundError), containers.engine(5):
+    with pytest.raises(FileNotFoundError), docker_engine.client(5):
         (short / "nothing").read_text()
 
 
@@ -192,7 +192,7 @@ def test_every_cause_comes_with_the_command_to_type(
     said: str, message: str, hint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    error = containers.cause(said)
+    error = docker_engine.cause(said)
     assert (error.message, error.hint) == (message, hint)
 
 

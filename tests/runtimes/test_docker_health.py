@@ -13,7 +13,7 @@ import pytest
 from aws_airflow_tasks.runtimes import docker, watching
 from aws_airflow_tasks.runtimes.docker import Docker
 from aws_airflow_tasks.runtimes.protocol import Ailing, Service
-from aws_airflow_tasks.world import cli, containers
+from aws_airflow_tasks.world import cli, containers, docker_engine
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_containers_that_are_only_slow_are_waited_for_without_the_cli(
         healthy = next(looks)
         return tuple(Service(name, healthy or name != "triggerer") for name in runtime.services())
 
-    monkeypatch.setattr(containers, "engine", contextlib.nullcontext)
+    monkeypatch.setattr(docker_engine, "client", contextlib.nullcontext)
     monkeypatch.setattr(containers, "of_project", lambda *_: [])
     monkeypatch.setattr(cli, "run", forbidden)
     monkeypatch.setattr(Docker, "running", running)

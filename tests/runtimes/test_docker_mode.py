@@ -15,7 +15,7 @@ from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.runtimes.docker import Docker
 from aws_airflow_tasks.runtimes.protocol import Service
-from aws_airflow_tasks.world import cli, containers
+from aws_airflow_tasks.world import cli, containers, docker_engine
 from tests.world.server import REAL_SPAWN
 
 STAND_IN = Path(__file__).parents[1] / "bin" / "astro"
@@ -28,7 +28,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made = tmp_path / "project"
     (made / ".astro").mkdir(parents=True)
     (made / "Dockerfile").write_text("FROM astrocrpublic.azurecr.io/runtime:3.1-12\n")
-    monkeypatch.setattr(containers, "engine", contextlib.nullcontext)
+    monkeypatch.setattr(docker_engine, "client", contextlib.nullcontext)
     monkeypatch.setattr(containers, "of_project", lambda *_: [])
     monkeypatch.setattr(Docker, "running", lambda self: (Service("scheduler", True),))
     monkeypatch.setattr(Docker, "made", lambda self: {"demo-scheduler-1": "running"})
@@ -60,7 +60,7 @@ def test_without_an_engine_a_name_is_taken_at_its_word_and_what_has_none_is_the_
     def no_engine() -> None:
         raise TaskError("no Docker engine answers")
 
-    monkeypatch.setattr(containers, "engine", no_engine)
+    monkeypatch.setattr(docker_engine, "client", no_engine)
     (project / "Dockerfile").write_text("FROM mirror.example/runtime@sha256:abc\n")
     assert Docker(project, "/home/astro/.aws", tmp_path).major() == 3
     (project / "Dockerfile").write_text("FROM apache/airflow:latest\n")

@@ -13,6 +13,7 @@ import pytest
 
 from aws_airflow_tasks.steps import symptoms
 from aws_airflow_tasks.steps.layers import LAYERS
+from aws_airflow_tasks.world import docker_engine
 from aws_airflow_tasks.world.causes import CAUSES
 from tests.project import Done, run, tree
 
@@ -111,7 +112,11 @@ TABLE = {
         "no Docker engine",
         "docker info",
     ),
-    "Error: Bind for 127.0.0.1:8080 failed: port is already allocated": ("runtime-healthy", "a port", "docker ps"),
+    "Error: Bind for 127.0.0.1:8080 failed: port is already allocated": (
+        "runtime-healthy",
+        "port 8080",
+        "lsof -i :8080",
+    ),
     "FATAL:  remaining connection slots are reserved": ("runtime-healthy", "no further connection", "stop"),
     "sqlite3.OperationalError: database is locked": ("runtime-healthy", "locked", "stop"),
     "sqlite3.DatabaseError: database disk image is malformed": ("runtime-healthy", "corrupt", "start"),
@@ -137,14 +142,24 @@ def test_a_known_line_is_told_with_its_layer_its_cause_and_a_command_and_no_secr
 @pytest.mark.parametrize("symptom", symptoms.table(), ids=lambda symptom: symptom.says)
 def test_a_symptom_is_seen_in_the_line_that_the_page_shows_of_it(symptom: symptoms.Symptom) -> None:
     (found,) = symptoms.found(f"INFO - started\nERROR - {symptom.says}\n", "default")
-    assert (found.check, found.detail, found.hint) == (symptom.layer, symptom.cause, symptom.hint)
+    known = symptom.of(symptom.says)
+    assert known
+    assert (found.check, found.detail, found.hint) == (known.layer, known.cause, known.hint)
+    assert not re.search(r"{\w+}", known.cause + known.hint)
+
+
+def test_what_a_line_names_is_quoted_in_the_command_and_cleaned() -> None:
+    line = "error fetching constraints from https://me:hunter2@pip.example/$(touch${IFS}x)"
+    (found,) = symptoms.found(line, "default")
+    assert found.hint == "curl -sSI 'https://***@pip.example/$(touch${IFS}x)'"
+    assert "hunter2" not in found.detail
 
 
 def test_the_whole_table_has_every_symptom_with_a_cause_and_a_command_layer_by_layer() -> None:
     rows = symptoms.rows()
     assert [row.layer for row in rows] == sorted((row.layer for row in rows), key=LAYERS.index)
     names = {name for row in rows for name in row.symptom.split(", ")}
-    assert names >= set(CAUSES) | {symptom.says for symptom in symptoms.table()}
+    assert names >= set(CAUSES) | {each.says for each in (*symptoms.table(), *docker_engine.CAUSES)}
     assert not [row for row in rows if not (row.cause and row.command) or re.search(r"[{}]|…\.\.", row.cause)]
 
 

@@ -13,7 +13,7 @@ from unittest.mock import Mock
 import pytest
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.world import containers, seeing
+from aws_airflow_tasks.world import docker_engine, seeing
 
 
 class Refused(Exception):  # noqa: N818
@@ -53,7 +53,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Mock:
     def engine() -> Iterator[Mock]:
         yield made
 
-    monkeypatch.setattr(containers, "engine", engine)
+    monkeypatch.setattr(docker_engine, "client", engine)
     return made
 
 

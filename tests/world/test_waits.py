@@ -23,7 +23,18 @@ from aws_airflow_tasks.screen import Screen
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import refresh
-from aws_airflow_tasks.world import airflow_api, aws, causes, cli, containers, lock, processes, sessions, threads, waits
+from aws_airflow_tasks.world import (
+    airflow_api,
+    aws,
+    causes,
+    cli,
+    docker_engine,
+    lock,
+    processes,
+    sessions,
+    threads,
+    waits,
+)
 from tests.project import Done, airflow, astro_project, embedded, run
 from tests.world.server import REAL_SPAWN
 from tests.world.silent import TRICKLING, Silent, silent
@@ -411,7 +422,7 @@ def test_an_engine_that_does_not_answer_is_asked_once(begins: bytes, monkeypatch
     with silent(begins) as server:
         monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.port}")
         for _ in range(2):
-            with pytest.raises(TaskError, match="does not answer in time") as caught, containers.engine(1):
+            with pytest.raises(TaskError, match="does not answer in time") as caught, docker_engine.client(1):
                 pytest.fail("it has answered")
             said.add((caught.value.message, caught.value.hint))
         assert (len(said), len(server.connections), server.was_waited_for) == (1, 1, False)

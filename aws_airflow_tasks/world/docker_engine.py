@@ -1,0 +1,210 @@
+"""The Docker engine: a client of it through the docker SDK, and why there is none.
+
+The one door to the SDK; what is asked of an engine is in ``containers``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.text.cleaning import cleaned
+from aws_airflow_tasks.text.hints import install, note
+from aws_airflow_tasks.text.telling import telling
+from aws_airflow_tasks.world import threads, waits
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from requests import PreparedRequest, Response
+
+#: who is waited for
+NAME = "the Docker engine"
+DOCKER_SOCKET = Path("/var/run/docker.sock")
+#: seconds for one answer of the engine
+TIMEOUT = 30
+#: how to start an engine, by ``sys.platform``; the empty key for every other platform
+START = {
+    "darwin": "open -a Docker",
+    "win32": "start Docker Desktop",
+    "": "sudo systemctl start docker",
+}
+
+
+@contextlib.contextmanager
+def client(timeout: float = TIMEOUT) -> Iterator[DockerClient]:
+    """A client of the engine that ``DOCKER_HOST`` or the current context names, or of Podman where only that is there.
+
+    Args:
+        timeout: seconds for one answer.
+
+    Raises:
+        TaskError: no engine answers, it may not be asked, or it is too old.
+    """
+    for name in ("docker", "urllib3"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    from docker.errors import APIError, DockerException
+
+    if waits.is_silent(NAME):
+        raise cause(_SILENT)
+    try:
+        with contextlib.closing(_asked(timeout)) as found:
+            yield found
+    except APIError as error:
+        raise _refused(str(error.explanation or error)) from error
+    except DockerException as error:
+        raise cause(str(error)) from error
+    except OSError as error:
+        if not hasattr(error, "request"):  # as the errors of requests have, which the SDK lets through
+            raise
+        raise cause(str(error)) from error
+
+
+@contextlib.contextmanager
+def unless_gone() -> Iterator[None]:
+    """Go on after it where the engine has no such thing any more, or is removing it: 404 and 409 of Docker's API."""
+    from docker.errors import APIError
+
+    try:
+        yield
+    except APIError as error:
+        if error.status_code not in (404, 409):
+            raise
+
+
+#: what the SDK says of an engine that is silent
+_SILENT = "timed out"
+
+
+def _asked(timeout: float) -> DockerClient:
+    import docker
+
+    asking = partial(docker.from_env, timeout=int(timeout), environment=_environment())
+    try:
+        with waits.told(f"{NAME} (at most {timeout:g} s)"):
+            found = threads.within(2 * timeout, asking)  # its own timeout begins anew with every byte
+    except threads.Late:
+        raise cause(_SILENT) from None
+    except OSError as error:
+        raise cause(str(error)) from error
+    found.api.send = _in_time(found.api.send)  # type: ignore[method-assign]
+    return found
+
+
+def _in_time(send: Callable[..., Response]) -> Callable[..., Response]:
+    """``send`` of the SDK's session, with a bound for an answer that it reads to its end, as for the first."""
+    from docker.errors import DockerException
+
+    def sent(request: PreparedRequest, *, timeout: float | None = None, **how: Any) -> Response:
+        asking = partial(send, request, timeout=timeout, **how)
+        if timeout is None or how.get("stream"):
+            return asking()
+        try:
+            return threads.within(2 * timeout, asking)
+        except threads.Late:
+            raise DockerException(_SILENT) from None
+
+    return sent
+
+
+def _environment() -> dict[str, str]:
+    """Ours; with Podman's socket where nobody named an engine and Docker's own socket is not there."""
+    found = dict(os.environ)
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    podman = Path(found.get("XDG_RUNTIME_DIR") or f"/run/user/{user}", "podman", "podman.sock")
+    if podman.is_socket() and not _names_an_engine(found):
+        found["DOCKER_HOST"] = f"unix://{podman}"
+    return found
+
+
+def _names_an_engine(environment: Mapping[str, str]) -> bool:
+    from docker.context import ContextAPI
+
+    named = environment.get("DOCKER_HOST") or environment.get("DOCKER_CONTEXT")
+    return bool(named) or DOCKER_SOCKET.exists() or ContextAPI.get_current_context().name != "default"
+
+
+def cause(text: str) -> TaskError:
+    """What keeps us from the engine, by what the SDK says, and what to type."""
+    if re.search(_TIMED_OUT, text):
+        waits.note_silence(NAME)
+    host = cleaned(os.environ.get("DOCKER_HOST", ""))
+    at = f" at {host} (DOCKER_HOST)" if host else ""
+    for row in CAUSES:
+        if found := re.search(row.seen, text):
+            return TaskError(row.cause.format(at=at, **found.groupdict()), hint=row.hint)
+    if not shutil.which("docker") and not shutil.which("podman"):
+        return TaskError(
+            "Docker is not installed", hint=note("install Docker: https://docs.docker.com/get-started/get-docker/")
+        )
+    start = START.get(sys.platform, START[""])
+    return TaskError(
+        f"no Docker engine answers{at}", hint="unset DOCKER_HOST   # or start the engine that it names" if at else start
+    )
+
+
+#: what mends an engine that hangs, and one of another age
+_RESTART = {"darwin": "docker desktop restart", "win32": "docker desktop restart"}.get(
+    sys.platform, "sudo systemctl restart docker"
+)
+_UPDATE = note("bring the Docker engine, or this tool, up to date: https://docs.docker.com/engine/install/")
+#: what the SDK says of silence
+_TIMED_OUT = r"[Tt]imed out"
+
+
+class Cause(NamedTuple):
+    """A pattern of what the SDK says, such words in short, what it is, what to type."""
+
+    seen: str
+    says: str
+    cause: str
+    hint: str
+
+
+CAUSES = (
+    Cause(
+        r"[Pp]ermission ?[Dd]enied|PermissionError",
+        "[Errno 13] Permission denied",
+        "you have no permission on the Docker engine's socket",
+        "sudo usermod -aG docker $USER && newgrp docker",
+    ),
+    Cause(
+        r"API versions below (?P<api>[\d.]+)",
+        "API versions below 1.24 are not supported",
+        "the Docker engine is too old: API {api} is needed",
+        _UPDATE,
+    ),
+    Cause(
+        r"paramiko",
+        "Install paramiko package to enable ssh:// support",
+        "the Docker engine{at} is reached over ssh, which needs paramiko",
+        install("paramiko"),
+    ),
+    Cause(
+        r"TLS|certificate",
+        "certificate verify failed",
+        "the Docker engine{at} wants other certificates",
+        note("ask who runs that engine for its certificates; DOCKER_CERT_PATH names their directory"),
+    ),
+    Cause(
+        r"Invalid bind address|Invalid .*host",
+        "Invalid bind address format",
+        "there is no address of an engine{at}",
+        "unset DOCKER_HOST",
+    ),
+    Cause(_TIMED_OUT, "Read timed out", "the Docker engine{at} does not answer in time", _RESTART),
+)
+
+
+def _refused(said: str) -> TaskError:
+    if "too new" in said or "too old" in said:
+        return TaskError(f"the Docker engine's API does not fit: {telling(said)}", hint=_UPDATE)
+    return TaskError(f"the Docker engine refused: {telling(said)}", hint="docker info")

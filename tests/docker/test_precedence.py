@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from docker import DockerClient
+from docker.errors import ImageNotFound
 
 from aws_airflow_tasks.runtimes import dockerfile_env, venv
 from aws_airflow_tasks.runtimes.precedence import Ours, find
@@ -33,15 +34,15 @@ def written(variables: dict[str, str]) -> str:
 
 @pytest.fixture
 def run(with_airflow: DockerClient, tmp_path: Path) -> Iterator[Run]:
-    made: list[Any] = []
+    made = dict[str, int]()
     tmp_path.chmod(0o755)
 
     def in_container(argv: list[str], added: dict[str, str], image: dict[str, str], major: int = 3) -> bytes:
         name, text = images.airflow(major), f"FROM {images.airflow(major)}\n{written(image)}"
         assert dockerfile_env.variables(text).items() >= image.items()
         if image:
-            made.append(with_airflow.images.build(fileobj=io.BytesIO(text.encode()), rm=True)[0])
-            name = made[-1].id
+            name = str(with_airflow.images.build(fileobj=io.BytesIO(text.encode()), rm=True)[0].id)
+            made[name] = len(image)
         container = with_airflow.containers.create(
             name,
             argv,
@@ -57,8 +58,9 @@ def run(with_airflow: DockerClient, tmp_path: Path) -> Iterator[Run]:
             container.remove(force=True)
 
     yield in_container
-    for image in dict.fromkeys(each.id for each in reversed(made)):  # one may be built on another
-        with_airflow.images.remove(image)
+    for name in sorted(made, key=made.__getitem__, reverse=True):  # those that others are built on come last
+        with contextlib.suppress(ImageNotFound):  # one that was built on it has taken it along
+            with_airflow.images.remove(name)
 
 
 def seen(run: Run, added: dict[str, str], image: dict[str, str]) -> dict[str, str]:

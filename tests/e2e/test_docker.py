@@ -24,7 +24,7 @@ import pytest
 from docker import DockerClient
 from docker.models.containers import Container
 
-from aws_airflow_tasks.world import containers
+from aws_airflow_tasks.world import containers, keeper, processes
 from tests import schema
 from tests.conftest import FOREIGN
 from tests.docker import images
@@ -310,6 +310,69 @@ def assert_another_profile_restarts_what_runs(person: Person, client: DockerClie
     ]
     assert (person.project / ".env").read_bytes() == lines
     assert person.json("setup", "--profile", "dev")["recap"]["changed"] == 0
+
+
+#: gives out keys that last for a minute
+HELPER = """\
+import datetime, json, time
+ends = datetime.datetime.fromtimestamp(time.time() + 60, datetime.timezone.utc).isoformat()
+keys = {{"AccessKeyId": {key!r}, "SecretAccessKey": {secret!r}, "SessionToken": f"session-{{time.time_ns()}}"}}
+print(json.dumps({{"Version": 1, "Expiration": ends}} | keys))
+"""
+
+
+def test_keys_that_last_a_minute_are_renewed_from_start_to_stop_and_nothing_of_the_keeper_is_left(
+    person: Person, with_airflow: DockerClient, aws: Aws, pytestconfig: pytest.Config
+) -> None:
+    client = with_airflow
+    new_project(person, 3, pytestconfig)
+    untouched = tree(person.project)
+    (person.home / "helper.py").write_text(HELPER.format(key=aws.key, secret=aws.secret))
+    helper = f"credential_process = {sys.executable} {person.home / 'helper.py'}\n"
+    (person.home / ".aws" / "config").write_text(f"[default]\nregion = {REGION}\n{helper}")
+    (person.home / ".aws" / "credentials").unlink()
+    person.variables["CI"] = ""
+    services = {"scheduler", "dag-processor", "api-server", "triggerer"}
+
+    first = person.json("setup")
+    start = next(step for step in first["steps"] if step["step"] == "start")
+    assert [change["target"] for change in start["changes"]] == ["Airflow", "credentials keeper"]
+    (record,) = person.home.rglob(keeper.RECORD)
+    began, pid = read(client, person), kept(record)
+    wait_for(lambda: read(client, person) != began, 120)
+    renewed = read(client, person)
+    wait_for(lambda: read(client, person) != renewed, 120)  # the keys that Airflow was started with have ended
+    assert_proven(person.json("verify"), aws.arn, services)
+    assert (person.json("setup")["recap"]["changed"], kept(record)) == (0, pid)
+
+    os.kill(pid, signal.SIGKILL)
+    assert statuses(person.json("setup"))["start"] == "changed"
+    assert kept(record) != pid
+    pid, staged = kept(record), Path(containers.mounts(of(client, person)["scheduler"])[MOUNT][0])
+    assert person.run("stop").startswith("changed")
+    assert not processes.lives(pid)
+    assert staged.is_dir()
+    assert "session-" not in "".join(file.read_text() for file in staged.iterdir() if file.is_file())
+
+    assert statuses(person.json("start"))["start"] == "changed"
+    pid = kept(record)
+    assert_proven(person.json("verify"), aws.arn, services)
+    person.run("undo")
+    assert tree(person.project) == untouched
+    assert (of(client, person), processes.lives(pid), staged.exists()) == ({}, False, False)
+    assert list(processes.marked(keeper.MARK, str(record.parent))) == []
+
+
+def kept(record: Path) -> int:
+    """The pid of the living keeper that ``record`` names."""
+    found = processes.running(record)
+    assert found is not None
+    return found.pid
+
+
+def read(client: DockerClient, person: Person) -> bytes:
+    """The files with keys as a container has them now."""
+    return bytes(of(client, person)["scheduler"].exec_run(["sh", "-c", f"cat {MOUNT}/*"])[1])
 
 
 #: as DAGs do that make a client at module level, with no call

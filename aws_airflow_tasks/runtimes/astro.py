@@ -89,7 +89,8 @@ def explain(command: str, done: cli.Completed, environment: Mapping[str, str]) -
     if known := death(said):
         return TaskError(f"`astro dev {command}` failed: {known.cause}", hint=known.hint)
     if "while building the image" in said:
-        return TaskError(f"the image could not be built: {telling(said, _OF_BUILD)}", hint="docker build .")
+        why = telling(said, _OF_BUILD, otherwise=telling(said, _OF_ITS_STEP))
+        return TaskError(f"the image could not be built: {why}", hint="docker build .")
     last = cli.said(done._replace(stdout=said, stderr=""))
     return TaskError(f"`astro dev {command}` failed: {last}", hint=f"astro dev {command}")
 
@@ -110,5 +111,10 @@ def ended(how: str, log: str, environment: Mapping[str, str], hint: str) -> Task
     return TaskError(f"{how}; the last it wrote:{lines}", hint=hint)
 
 
-#: a line of a build's output that names its failure
-_OF_BUILD = r"^(?!.*while building the image).*(?:\b(?i:error)\b|(?i:failed|cannot|not found|returned a non-zero))"
+#: a line of a build's output that names its failure, and one that names the step which failed, in the words of the
+#: engine's two builders
+_OF_ITS_STEP = r"returned a non-zero code|did not complete successfully"
+_OF_BUILD = (
+    rf"^(?!.*(?:while building the image|{_OF_ITS_STEP}))"
+    r".*(?:\b(?i:error|cause)\b|(?i:failed|cannot|not found|^(?:#\d+ [\d.]+ )?E:))"
+)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 
+from aws_airflow_tasks.text.printable import uncoloured
+
 HIDDEN = "***"
 _USER_OF_URL = r"(?<=://)[^\s\"'<>]+(?=@)"
 #: what :func:`cleaned` hides; of ``kept`` nothing, of ``until`` what follows it
@@ -27,9 +29,10 @@ def cleaned(text: str) -> str:
 
     Returns:
         ``text`` with ``***`` for what is named as a secret (AWS quotes a request that it refuses, with its headers),
-        for user, password and query of a URL, and for what looks like a key or token.
+        for user, password and query of a URL, and for what looks like a key or token; without colours, whose codes may
+        stand before or within one.
     """
-    text = re.sub(_USER_OF_URL, HIDDEN, text)
+    text = re.sub(_USER_OF_URL, HIDDEN, uncoloured(text))
     return re.sub(_IN_TEXT, lambda found: found["kept"] or f"{found['until'] or ''}{HIDDEN}", text)
 
 

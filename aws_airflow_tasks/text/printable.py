@@ -17,4 +17,4 @@ def printable(text: str) -> str:
 
 def uncoloured(text: str) -> str:
     """The text without the codes that colour it (ECMA-48, SGR), which may stand within a word."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return re.sub(r"\x1b\[[0-9;]*m", "", text) if "\x1b" in text else text

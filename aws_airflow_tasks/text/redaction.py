@@ -9,6 +9,7 @@ from typing import Any
 
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
 from aws_airflow_tasks.text.from_json import from_json
+from aws_airflow_tasks.text.printable import uncoloured
 
 #: the keys that this tool writes; none of them holds a secret, but for members of the last one's JSON
 PLAIN_KEYS = frozenset(
@@ -63,7 +64,7 @@ def redact_output(text: str, environment: Mapping[str, str], *secrets: str) -> s
     Returns:
         ``text`` with ``***`` for each of them, and for what looks like a secret wherever it came from.
     """
-    hidden = [value for name, value in environment.items() if shown_value(name, value) is None]
+    hidden, text = [value for name, value in environment.items() if shown_value(name, value) is None], uncoloured(text)
     for secret in sorted((value for value in (*secrets, *hidden) if len(value) > 4), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return cleaned(text)

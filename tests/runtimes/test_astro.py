@@ -85,6 +85,18 @@ def test_a_configuration_that_is_no_yaml_is_an_error_that_names_it(tmp_path: Pat
             "an error was encountered while building the image, see the build logs for details",
             "the image could not be built: ERROR: No matching distribution found for nothing-like-it",
         ),
+        (
+            "#8 [2/2] RUN uv pip install -r requirements.txt\n#8 1.204 \x1b[91merror: No solution found when resolving "
+            "dependencies\n#8 1.204   cause: Because nothing-like-it was not found\n\x1b[0m------\n"
+            'ERROR: failed to solve: process "/bin/sh -c uv pip install" did not complete successfully: exit code: 1\n'
+            "Error: an error was encountered while building the image, see the build logs for details",
+            "the image could not be built: #8 1.204   cause: Because nothing-like-it was not found",
+        ),
+        (
+            "\x1b[91mIt is what it is\n\x1b[0mThe command '/bin/sh -c a program' returned a non-zero code: 1\n"
+            "Error: an error was encountered while building the image, see the build logs for details",
+            "the image could not be built: The command '/bin/sh -c a program' returned a non-zero code: 1",
+        ),
         ("Error: something new\nusage: ...", "`astro dev start` failed: Error: something new"),
     ],
 )

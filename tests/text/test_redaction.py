@@ -12,6 +12,7 @@ def test_output_shows_no_value_of_env_but_the_harmless_ones_and_nothing_that_loo
     said = "canary-value canary-key dev AKIAIOSFODNN7EXAMPLE postgres://me:canary@host eyJhbGciOiJIUzI1NiIsInR5cCI6 abc"
     shown = redact_output(said, {"MINE": "canary-value", "AWS_PROFILE": "dev", "SHORT": "abc"}, "canary-key")
     assert shown == "*** *** dev *** postgres://***@host *** abc"
+    assert redact_output("canary\x1b[1m-value", {"MINE": "canary-value"}) == "***"
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,7 @@ def test_output_shows_no_value_of_env_but_the_harmless_ones_and_nothing_that_loo
         ("key AKIAIOSFODNN7EXAMPLE of wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "key *** of ***"),
         ("-----BEGIN KEY-----\nx\n-----END KEY-----\nafter", "***\nafter"),
         ("-----BEGIN KEY\nafter", "***\nafter"),
+        ("key \x1b[31mAKIAIOSFODNN7EXAMPLE\x1b[0m, token\x1b[1m=\x1b[31mx\x1b[0m", "key ***, token=***"),
     ],
 )
 def test_what_is_named_as_a_secret_or_looks_like_one_is_hidden_and_the_text_around_it_stays(

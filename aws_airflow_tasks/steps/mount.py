@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
 from codecs import BOM_UTF8
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -49,25 +49,36 @@ def plan(site: Site) -> Plan:
         replace_conflicts=site.settings.override,
         unwelcome=partial(env.unwelcome, site),
     )
-    _refuse_env_files(site, data)
     more = _before_us(site, data, str(known.directory)) if patch.outcome == "edits" else {}
     planned = files.plan("mount", site.project, OVERRIDE, patch, mode=files.SHARED, source=str(known.directory), **more)
+    beaten = [change for each in _env_files(site, data) for change in each.changes]
     warnings = (*_unread(site), *_unseen(site), *(_unlike_teammates(site) if planned.needed else ()))
-    return planned._replace(warnings=(*planned.warnings, *warnings))
+    return planned._replace(changes=(*planned.changes, *beaten), warnings=(*planned.warnings, *warnings))
 
 
-def _refuse_env_files(site: Site, data: bytes | None) -> None:
-    """Raise TaskError where a file named by ``env_file:``, which wins over ``.env``, beats a line of ours."""
-    said, by_hand = [], []
+def _env_files(site: Site, data: bytes | None) -> Iterator[Plan]:
+    """Files that ``env_file:`` names, which win over ``.env``, without what beats a line of ours.
+
+    Raises:
+        TaskError: there is such a line, and it is not asked for, or the file is none of the project's.
+    """
+    named = dict[str, list[str]]()
     for path, services in compose.env_files(data, site.runtime.services()).items():
+        named.setdefault(os.path.normpath(path), []).extend(services)
+    for path, services in named.items():
         text = site.read(path) if path != env.ENV else None
-        with contextlib.suppress(ValueError):
-            for name, why in env.unwelcome(site, dotenv.read(text or b"", "compose", os.environ)).items():
-                line = dotenv.line(text or b"", name)
-                said.append(f"{path}: line {line}: {name}: {why} (env_file of {', '.join(services)})")
-                by_hand.append(f"(remove the line {name}=..., {path} line {line})")
-    if said:
-        raise TaskError("; ".join(said), hint="\n".join(by_hand))
+        try:
+            found = env.unwelcome(site, dotenv.read(text or b"", "compose", os.environ))
+        except ValueError:
+            continue
+        why = {name: f"{said} (env_file of {', '.join(services)})" for name, said in found.items()}
+        within = not Path(path).is_absolute() and not path.startswith("..")
+        patch = dotenv.plan(text, {}, override=site.settings.override and within, unwelcome=why)
+        if patch.outcome == "conflict" and not within:
+            raise TaskError(f"{path}: {patch.reason}", hint=patch.by_hand)
+        if why:
+            keys = dotenv.written(patch, dict.fromkeys(why))
+            yield files.plan("mount", site.project, path, patch, shown=dotenv.redactor(), keys=keys)
 
 
 def _unread(site: Site) -> tuple[str, ...]:
@@ -131,8 +142,10 @@ def _before_us(site: Site, data: bytes | None, source: str) -> dict[str, Any]:
 
 
 def undo(site: Site) -> list[Target]:
-    """The override without any volume of ours, whoever copied, moved or renamed what we put in."""
-    return files.undo(site, OVERRIDE, objection=compose.misplaced, without=_without_ours)
+    """The override without any volume of ours, whoever copied, moved or renamed what we put in; and its env_files."""
+    known = {kept.record.path for kept in receipts.of(site.receipts, FileRecord) if kept.record.keys is not None}
+    beaten = [files.undo(site, path, shown=dotenv.redactor()) for path in sorted(known - {env.ENV})]
+    return [*files.undo(site, OVERRIDE, objection=compose.misplaced, without=_without_ours), *chain(*beaten)]
 
 
 def _without_ours(site: Site, versions: Sequence[bytes]) -> bytes | None:

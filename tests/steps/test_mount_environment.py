@@ -120,7 +120,37 @@ def test_a_file_of_env_file_that_beats_ours_is_named_with_its_line(in_docker: Pa
         done = run("mount")
         assert (done.code, (in_docker / OVERRIDE).read_text()) == (1, text)
         assert "team.env: line 2: AWS_ACCESS_KEY_ID: botocore takes keys" in done.out
-        assert "(remove the line AWS_ACCESS_KEY_ID=..., team.env line 2)" in done.out
+        assert "(remove the line AWS_ACCESS_KEY_ID=...)" in done.out
         assert "AKIAOLD" not in done.out
     (in_docker / "team.env").write_text("A=1\n")
     assert run("mount").code == 0
+
+
+def test_what_beats_ours_in_a_file_of_env_file_is_taken_out_with_override_until_undone(
+    in_docker: Path, run: Run
+) -> None:
+    """Named by two services in two ways, it is one file."""
+    team, before = in_docker / "team.env", b"A=1\r\nAWS_ACCESS_KEY_ID=AKIAOLD # hunter2\r\nB=hunter2\r\n"
+    team.write_bytes(before)
+    text = "services:\n  scheduler:\n    env_file: team.env\n  triggerer:\n    env_file: [.env, ./team.env]\n"
+    (in_docker / OVERRIDE).write_text(text)
+    done = run("mount", "--override", "--diff")
+    assert done.code == 0, done.out
+    assert team.read_bytes() == b"A=1\r\nB=hunter2\r\n"
+    assert run("mount", "--json").statuses()["mount"] == "ok"
+    back = run("undo", "--diff")
+    assert (back.code, team.read_bytes(), (in_docker / OVERRIDE).read_text()) == (0, before, text), back.out
+    for each in (done, back):
+        assert "AKIAOLD" not in each.out
+        assert "hunter2" not in each.out
+
+
+def test_a_file_of_env_file_outside_the_project_is_left_to_the_person(in_docker: Path, run: Run) -> None:
+    team = in_docker.parent / "team.env"
+    team.write_text("AWS_ACCESS_KEY_ID=AKIAOLD\n")
+    for named in ("../team.env", str(team)):
+        (in_docker / OVERRIDE).write_text(f"services:\n  scheduler:\n    env_file: '{named}'\n")
+        done = run("mount", "--override")
+        assert done.code == 1
+        assert "team.env: line 1: AWS_ACCESS_KEY_ID: botocore takes keys" in done.out
+        assert team.read_text() == "AWS_ACCESS_KEY_ID=AKIAOLD\n"

@@ -346,6 +346,7 @@ def test_keys_that_last_a_minute_are_renewed_from_start_to_stop_and_nothing_of_t
     assert (person.json("setup")["recap"]["changed"], kept(record)) == (0, pid)
 
     os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not processes.lives(pid), 60)
     assert statuses(person.json("setup"))["start"] == "changed"
     assert kept(record) != pid
     pid, staged = kept(record), Path(containers.mounts(of(client, person)["scheduler"])[MOUNT][0])

@@ -113,7 +113,9 @@ def test_what_runs_is_waited_for_as_it_is_until_it_is_healthy_or_one_of_it_ends(
     signed.write_text(beat)
     airflow.await_healthy(DOTENV, wait=30)
     assert pids(airflow) == before
-    os.kill(before["scheduler"], signal.SIGKILL)
+    killed = psutil.Process(before["scheduler"])
+    killed.kill()
+    killed.wait(60)
     with pytest.raises(TaskError, match="scheduler ended by itself"):
         airflow.await_healthy(DOTENV, wait=30)
     assert "triggerer" in pids(airflow)

@@ -67,15 +67,18 @@ def _built(client: DockerClient, *majors: int, bare: bool = False) -> DockerClie
 def remove_left(client: DockerClient, project: Path) -> None:
     """The volumes and the image of ``project``, which the Astro CLI names after it: `undo` leaves Airflow's data.
 
-    Only a directory's name that nobody else's project has makes these nobody else's.
+    Only a directory's name that nobody else's project has makes these nobody else's. The real CLI puts further hyphens
+    into it, between letters and digits.
     """
     assert re.search(r"-[0-9a-f]{8}$", project.name), f"{project.name} may be the name of a project of the person's"
-    for image in client.images.list():
-        for tag in image.tags:
-            if tag.startswith(f"{project.name}_"):
-                client.images.remove(tag)
+
+    def its(name: str) -> bool:
+        return name.replace("-", "").startswith(f"{project.name.replace('-', '')}_")
+
+    for tag in [tag for image in client.images.list() for tag in image.tags if its(tag)]:
+        client.images.remove(tag)
     for volume in client.volumes.list():
-        if volume.name and volume.name.startswith(f"{project.name}_"):
+        if volume.name and its(volume.name):
             volume.remove(force=True)
 
 

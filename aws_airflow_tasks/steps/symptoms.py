@@ -53,7 +53,8 @@ def _of_lines() -> Iterator[Row]:
 def _of_the_engine() -> Iterator[Row]:
     """What the docker SDK says where this host asks the engine."""
     for each in docker_engine.CAUSES:
-        yield Row("runtime-healthy", each.says, each.cause.format(at="", api="VERSION"), each.hint)
+        hint = each.hint.replace("{paramiko}", "python -m pip install paramiko")
+        yield Row("runtime-healthy", each.says, each.cause.format(at="", api="VERSION"), hint)
 
 
 def _of_causes() -> Iterator[Row]:

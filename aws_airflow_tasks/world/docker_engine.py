@@ -140,7 +140,8 @@ def cause(text: str) -> TaskError:
     at = f" at {host} (DOCKER_HOST)" if host else ""
     for row in CAUSES:
         if found := re.search(row.seen, text):
-            return TaskError(row.cause.format(at=at, **found.groupdict()), hint=row.hint)
+            hint = row.hint.replace("{paramiko}", install("paramiko"))
+            return TaskError(row.cause.format(at=at, **found.groupdict()), hint=hint)
     if not shutil.which("docker") and not shutil.which("podman"):
         return TaskError(
             "Docker is not installed", hint=note("install Docker: https://docs.docker.com/get-started/get-docker/")
@@ -161,7 +162,7 @@ _TIMED_OUT = r"[Tt]imed out"
 
 
 class Cause(NamedTuple):
-    """A pattern of what the SDK says, such words in short, what it is, what to type."""
+    """A pattern of what the SDK says, such words in short, what it is, what to type; ``{paramiko}`` installs that."""
 
     seen: str
     says: str
@@ -186,7 +187,7 @@ CAUSES = (
         r"paramiko",
         "Install paramiko package to enable ssh:// support",
         "the Docker engine{at} is reached over ssh, which needs paramiko",
-        install("paramiko"),
+        "{paramiko}",
     ),
     Cause(
         r"TLS|certificate",

@@ -194,8 +194,11 @@ def _login(credentials: Credentials) -> tuple[str, ...]:
 
 
 def _renew(credentials: Credentials) -> str:
-    if credentials.source == "environment":
+    if credentials.source == "environment" and credentials.kind == "environment":
         return UNSET
+    if credentials.source == "environment":
+        whose = f"profile {credentials.chain[-1]} takes its keys from there (credential_source)"
+        return note(f"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN, in this shell: {whose}")
     if credentials.source == "session":
         return f"{editor(credentials.credentials_file)}   # fresh keys for its section [{credentials.chain[-1]}]"
     if credentials.source == "process":

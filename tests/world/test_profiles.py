@@ -374,6 +374,7 @@ def test_the_login_to_type_goes_to_no_endpoint_for_everything(
         ("", f"[default]\n{STATIC}", {}, "aws configure", ()),
         ("", f"[default]\n{STATIC}aws_session_token = t\n", {}, '"${EDITOR:-vi}" ', ()),
         ("", "", {"AWS_ACCESS_KEY_ID": "AKIA"}, "unset AWS_ACCESS_KEY_ID", ()),
+        (f"[default]\n{ROLE}credential_source = Environment\n", "", {}, "# set AWS_ACCESS_KEY_ID and", ()),
     ],
 )
 def test_what_brings_fresh_credentials_follows_the_beginning_of_the_chain(

@@ -266,7 +266,8 @@ def test_a_role_of_the_environments_keys_that_are_not_there_is_no_helper_that_fa
     world.config(f"[default]\nregion = eu-west-1\n{role}")
     with pytest.raises(TaskError, match=r"^Environment gives no keys to profile default") as caught:
         staging.export(world.settings)
-    assert caught.value.hint.startswith("unset AWS_ACCESS_KEY_ID")
+    assert caught.value.hint.startswith("# set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    assert "credential_source" in caught.value.hint
 
 
 #: what a process of Airflow does that runs for long: it prints its access key whenever so many seconds have passed

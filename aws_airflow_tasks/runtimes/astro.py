@@ -111,8 +111,8 @@ def ended(how: str, log: str, environment: Mapping[str, str], hint: str) -> Task
     return TaskError(f"{how}; the last it wrote:{lines}", hint=hint)
 
 
-#: a line of a build's output that names its failure, and one that names the step which failed, in the words of the
-#: engine's two builders
+#: a line of a build's output that names the step which failed, in the words of the engine's two builders, and one that
+#: names the failure
 _OF_ITS_STEP = r"returned a non-zero code|did not complete successfully"
 _OF_BUILD = (
     rf"^(?!.*(?:while building the image|{_OF_ITS_STEP}))"

@@ -12,7 +12,6 @@ from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.text.calling import again, command
 from aws_airflow_tasks.text.mistyped import misnamed
-from aws_airflow_tasks.text.printable import uncoloured
 from aws_airflow_tasks.text.redaction import redact_output
 from aws_airflow_tasks.world import cli
 
@@ -46,7 +45,7 @@ class Logs:
 
         def tell(line: str) -> bool:
             nonlocal last
-            last = hide(uncoloured(line))
+            last = hide(line)
             return self.tell(last)
 
         try:

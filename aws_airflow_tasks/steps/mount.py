@@ -71,14 +71,15 @@ def _env_files(site: Site, data: bytes | None) -> Iterator[Plan]:
             found = env.unwelcome(site, dotenv.read(text or b"", "compose", os.environ))
         except ValueError:
             continue
+        if not found:
+            continue
         why = {name: f"{said} (env_file of {', '.join(services)})" for name, said in found.items()}
         within = not Path(path).is_absolute() and not path.startswith("..")
         patch = dotenv.plan(text, {}, override=site.settings.override and within, unwelcome=why)
         if patch.outcome == "conflict" and not within:
             raise TaskError(f"{path}: {patch.reason}", hint=patch.by_hand)
-        if why:
-            keys = dotenv.written(patch, dict.fromkeys(why))
-            yield files.plan("mount", site.project, path, patch, shown=dotenv.redactor(), keys=keys)
+        keys = dotenv.written(patch, dict.fromkeys(why))
+        yield files.plan("mount", site.project, path, patch, shown=dotenv.redactor(), keys=keys)
 
 
 def _unread(site: Site) -> tuple[str, ...]:

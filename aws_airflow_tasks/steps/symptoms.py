@@ -46,15 +46,15 @@ def rows() -> tuple[Row, ...]:
 
 def _of_lines() -> Iterator[Row]:
     for each in table():
-        row = each.filled({name: name.rstrip("0123456789").upper() for name in re.compile(each.seen).groupindex})
+        row = each.filled({name: name.upper() for name in re.compile(each.seen).groupindex})
         yield Row(row.layer, row.says, row.cause, row.hint)
 
 
 def _of_the_engine() -> Iterator[Row]:
     """What the docker SDK says where this host asks the engine."""
+    words = _Placeholders()
     for each in docker_engine.CAUSES:
-        hint = each.hint.replace("{paramiko}", "python -m pip install paramiko")
-        yield Row("runtime-healthy", each.says, each.cause.format(at="", api="VERSION"), hint)
+        yield Row("runtime-healthy", each.says, each.cause.format_map(words), each.hint.format_map(words))
 
 
 def _of_causes() -> Iterator[Row]:
@@ -84,6 +84,7 @@ class _Placeholders(dict[str, str]):
         }
         said |= {"elsewhere": command("creds", "--region us-east-1"), "whole": "aws configure --profile PROFILE"}
         said |= {"edit": '"${EDITOR:-vi}" FILE', "edit_config": '"${EDITOR:-vi}" ~/.aws/config', "path": "FILE"}
+        said |= {"api": "VERSION", "paramiko": "python -m pip install paramiko"}
         said |= {"clock": "sudo timedatectl set-ntp true", "trust": "export AWS_CA_BUNDLE=FILE"}
         said |= {"without_proxy": "unset HTTPS_PROXY", "crt": 'python -m pip install "botocore[crt]"'}
         said |= {"manual": note("what AWS means by it: https://docs.aws.amazon.com/…/API_OPERATION.html")}

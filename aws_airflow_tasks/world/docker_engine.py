@@ -140,8 +140,8 @@ def cause(text: str) -> TaskError:
     at = f" at {host} (DOCKER_HOST)" if host else ""
     for row in CAUSES:
         if found := re.search(row.seen, text):
-            hint = row.hint.replace("{paramiko}", install("paramiko"))
-            return TaskError(row.cause.format(at=at, **found.groupdict()), hint=hint)
+            words = {"at": at, "paramiko": install("paramiko")} | found.groupdict()
+            return TaskError(row.cause.format_map(words), hint=row.hint.format_map(words))
     if not shutil.which("docker") and not shutil.which("podman"):
         return TaskError(
             "Docker is not installed", hint=note("install Docker: https://docs.docker.com/get-started/get-docker/")

@@ -43,7 +43,7 @@ def token(session: str) -> Token | None:
 
 @contextlib.contextmanager
 def alone(session: str) -> Iterator[None]:
-    """Nobody else of ours refreshes this session's token meanwhile; an empty one is no session.
+    """Nobody else of ours refreshes the token of a login meanwhile; an empty name is that of none.
 
     Raises:
         TaskError: another process still does so after :data:`PATIENCE` seconds.

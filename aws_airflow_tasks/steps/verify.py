@@ -225,10 +225,7 @@ def _run(site: Site, unwanted: threading.Event, conf: Mapping[str, str]) -> tupl
 def _dag_run(site: Site, expected: Expected, run: DagRun, lines: Sequence[str]) -> Check:
     """Search the log of a run's task for what it must have printed: our values, not others."""
     if run.state != "success":
-        line, known = _telling(lines), symptoms.found("\n".join(lines), site.credentials.profile)
-        cause = next((each for each in known if each.check != "files-readable"), None)  # seen before
-        detail = f"the DAG run {run.state}: " + (f"{cause.detail} ({line})" if cause else line)
-        return Check("dag-run", "failed", detail, cause.hint if cause else command("open"))
+        return _unsuccessful(site, run.state, lines)
     if site.backend is None:
         return Check("dag-run", "ok", run.run_id)
     if not _has_printed(site, expected, lines):
@@ -242,6 +239,17 @@ def _dag_run(site: Site, expected: Expected, run: DagRun, lines: Sequence[str]) 
     return Check("dag-run", "ok", f"printed: variable {site.settings.check_variable} = {expected.variable}")
 
 
+def _unsuccessful(site: Site, state: str, lines: Sequence[str]) -> Check:
+    """What a run that failed says of why; where its log says nothing, what Airflow's services do."""
+    line, known = _telling(lines), symptoms.found("\n".join(lines), site.credentials.profile)
+    cause = next((each for each in known if each.check != "files-readable"), None)  # seen before
+    detail = f"the DAG run {state}: " + (f"{cause.detail} ({line})" if cause else line)
+    error = TaskError(detail, hint=cause.hint if cause else command("open"))
+    if line == NO_ERROR and not cause:  # a task that could not even write: only who began it knows
+        error = unwell.told(site, error)
+    return Check("dag-run", "failed", error.message, error.hint)
+
+
 def _has_printed(site: Site, expected: Expected, lines: Sequence[str]) -> bool:
     name, key = site.settings.check_variable, expected.key
     wanted = [f"variable {name} = {expected.variable}", f"has host = {expected.host}"]
@@ -250,6 +258,8 @@ def _has_printed(site: Site, expected: Expected, lines: Sequence[str]) -> bool:
     return all(any(each in line for line in lines) for each in wanted)
 
 
+#: what is told of a log in which nothing failed
+NO_ERROR = "its log names no error"
 #: what Airflow logs where its secrets backend raised; a lookup that goes on to the next one hides it otherwise
 BACKEND_RAISED = re.compile(r"Unable to retrieve (variable|connection)\b.* from secrets backend", re.IGNORECASE)
 
@@ -260,6 +270,6 @@ UNREADABLE = r"(?i)could not (read|find)|failed to fetch|does not exist|no such 
 
 def _telling(lines: Sequence[str]) -> str:
     """The line of a task's log that names its failure: what the backend raised, as that is the cause, else the last."""
-    last = telling("\n".join(lines), r"(Error|Exception|NOT_FOUND)\b", otherwise="its log names no error")
+    last = telling("\n".join(lines), r"(Error|Exception|NOT_FOUND)\b", otherwise=NO_ERROR)
     asked = next((number for number, line in enumerate(lines) if BACKEND_RAISED.search(line)), len(lines))
     return telling("\n".join(lines[asked:]), r"^[\w.]+(Error|Exception)\b", first=True, otherwise=last)

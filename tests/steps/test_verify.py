@@ -193,7 +193,22 @@ def test_where_the_backend_raised_nothing_the_last_exception_of_the_log_is_told(
 
 def test_a_failed_run_whose_log_names_no_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     check = dag_run(monkeypatch, "failed", "INFO - start\nINFO - done\n")
-    assert check.detail == "the DAG run failed: its log names no error"
+    assert (check.detail, check.hint) == ("the DAG run failed: its log names no error", "invoke open")
+
+
+@pytest.mark.parametrize("log", ["", "INFO - start\n", "ValueError: x\n"])
+def test_of_a_failed_run_whose_log_names_no_error_airflows_services_are_asked_and_of_any_other_they_are_not(
+    log: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Runtime, "logs", lambda self, services, *, follow: ["show", *services])
+    monkeypatch.setattr(Runtime, "database", lambda self: None, raising=False)
+    monkeypatch.setattr(verify.cli, "run", lambda *_, **__: Completed(0, "OSError: No space left on device", ""))
+    check = dag_run(monkeypatch, "failed", log)
+    if "Error" in log:
+        assert (check.detail, check.hint) == ("the DAG run failed: ValueError: x", "invoke open")
+    else:
+        assert "the disk is full (scheduler: OSError: No space left on device)" in check.detail
+        assert check.hint.startswith("df -h")
 
 
 def test_an_interrupt_ends_the_wait_for_the_dag_run_and_whatever_else_is_going_on(

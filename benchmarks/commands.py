@@ -150,7 +150,7 @@ def _commands(here: Path, clean: dict[str, str], invoke: list[str]) -> list[Comm
     embedded = inside | {"INVOKE_AWS_AIRFLOW_ENDPOINT_URL": url, "INVOKE_AWS_AIRFLOW_RUNTIME": "embedded"}
     _menu(project)
     words = {"--list": ["--list"], "status": ["status"], "setup": ["setup"], "setup --check": ["setup", "--check"]}
-    words |= {"mount env, embedded": ["mount", "env"]}
+    words |= {"mount env, embedded": ["mount", "env"], "verify": ["verify"]}
     found = [Command(name, [*invoke, *each], project, embedded) for name, each in words.items()]
     if not (named := _named(url)):
         print("mount env, docker: left out, as this machine's name does not lead to 127.0.0.1", file=sys.stderr)

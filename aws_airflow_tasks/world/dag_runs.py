@@ -45,10 +45,12 @@ def run(api: Api, dag_id: str, conf: Mapping[str, str] | None = None) -> DagRun:
     Raises:
         TaskError: the DAG does not appear or cannot be imported, or its run does not end in time.
     """
-    with waits.told(f"a run of the DAG {dag_id} (at most {api.patience.wait:g} s)"):
+    limit = f"(at most {api.patience.wait:g} s)"
+    with waits.told(f"Airflow to find the DAG {dag_id} {limit}"):
         _await_dag(api, dag_id)
         run_id = _triggered(api, dag_id, conf)
-        log.info("triggered %s", dag_id)
+    log.info("triggered %s", dag_id)
+    with waits.told(f"its run to end {limit}"):
         return DagRun(run_id, _await_end(api, dag_id, run_id))
 
 

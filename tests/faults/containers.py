@@ -245,7 +245,7 @@ CONTAINERS = {
         skip="start",
     ),
     "database stopped": Fault(
-        does("stop", "postgres"), HEALTH, "postgres: its container ended", START, restarts=True, skip="start"
+        does("stop", "postgres"), HEALTH, "postgres: its container ", START, restarts=True, skip="start"
     ),
     "database paused": Fault(
         paused("postgres"), HEALTH, "postgres: its container is paused", START, restarts=True, skip="start"

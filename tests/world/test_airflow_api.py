@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from aws_airflow_tasks.core import TaskError
-from aws_airflow_tasks.world import airflow_api, dag_runs, processes
+from aws_airflow_tasks.world import airflow_api, dag_runs, processes, waits
 from aws_airflow_tasks.world.airflow_api import Api, Login
 
 #: what a request is answered: a status and a JSON value, or text as it is
@@ -241,6 +241,27 @@ def test_a_run_is_unpaused_triggered_under_an_id_of_its_own_and_waited_for(
     assert re.fullmatch(r"manual__[A-Za-z0-9_.~:+-]+", done.run_id)  # Airflow's `allowed_run_id_pattern`
     assert server.bodies(f"PATCH {dag}") == [{"is_paused": False}]
     assert server.bodies(f"POST {dag}/dagRuns") == [body | {"dag_run_id": done.run_id}]
+
+
+def test_what_is_waited_for_names_the_dag_until_it_is_triggered_and_then_its_run(
+    server: Airflow, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    of_run(server, prefix(3), (200, {"state": "success"}))
+    monkeypatch.setattr(waits, "AFTER", 0.05)
+    answer = server.answer
+
+    def answering(request: str) -> Answer:
+        time.sleep(0.2 if "my%20dag" in request else 0)
+        return answer(request)
+
+    server.answer = answering  # type: ignore[method-assign]
+    with caplog.at_level("INFO", logger="aws_airflow_tasks"):
+        dag_runs.run(connected(server, 3, wait=60), "my dag")
+    assert [each for each in caplog.messages if server.url not in each] == [
+        "waiting for Airflow to find the DAG my dag (at most 60 s)",
+        "triggered my dag",
+        "waiting for its run to end (at most 60 s)",
+    ]
 
 
 @pytest.mark.parametrize("major", [2, 3])

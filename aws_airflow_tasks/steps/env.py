@@ -9,7 +9,7 @@ from functools import partial
 
 from aws_airflow_tasks import backends
 from aws_airflow_tasks.backends.arguments import Objection, objections
-from aws_airflow_tasks.core import Plan, Target, TaskError, sh
+from aws_airflow_tasks.core import Plan, Target, TaskError
 from aws_airflow_tasks.patch import Patch, dotenv
 from aws_airflow_tasks.runtimes import Runtime, precedence
 from aws_airflow_tasks.runtimes.precedence import BACKEND, KWARGS, Finding
@@ -18,7 +18,7 @@ from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import files, places
 from aws_airflow_tasks.steps.places import Placed
 from aws_airflow_tasks.text.calling import command, flag, under
-from aws_airflow_tasks.text.hints import no_region, note
+from aws_airflow_tasks.text.hints import no_region, note, where
 from aws_airflow_tasks.text.redaction import SUSPECT
 from aws_airflow_tasks.world import delivery, receipts
 from aws_airflow_tasks.world.endpoints import EVERYTHING, is_loopback
@@ -119,9 +119,9 @@ def unwelcome(site: Site, variables: Mapping[str, str]) -> dict[str, str]:
 
 def way_out(site: Site, names: Collection[str], otherwise: str) -> str:
     """The command that takes out what beats ours in a process, or looks for it; ``otherwise``: no file sets it."""
-    data, pattern = site.read(places.OVERRIDE) or b"", "|".join(sorted(names))
+    data = site.read(places.OVERRIDE) or b""
     if site.runtime.mounts and any(name.encode() in data for name in names):
-        return sh("grep -nE {} {}   # `environment:` wins over {}", pattern, places.OVERRIDE, ENV)
+        return f"{where(sorted(names), places.OVERRIDE)}   # `environment:` wins over {ENV}"
     there = {**_read(site.runtime, site.read(ENV)), **places.beneath(site)}
     return f"{command('env', '--override')} && {command('start')}" if there.keys() & set(names) else otherwise
 

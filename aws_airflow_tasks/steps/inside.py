@@ -3,9 +3,8 @@
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from aws_airflow_tasks.core import sh
 from aws_airflow_tasks.text.calling import command
-from aws_airflow_tasks.text.hints import note
+from aws_airflow_tasks.text.hints import note, where
 
 #: variables that lead a process's requests another way, or have it trust others
 ROUTES = (
@@ -36,10 +35,9 @@ def renewed(there: There) -> str:
 
 
 def _route(there: There) -> str:
-    again = f"correct the line, then: {command('start')}"
+    again = f"correct the line, then: {command('stop')} && {command('start')}"
     if there.routes or not there.contained:
-        names = "|".join(there.routes or ROUTES)
-        return sh("grep -nE {} {} {} {}", names, *FILES) + f"   # {again}"
+        return f"{where(there.routes or ROUTES, *FILES)}   # {again}"
     return note("ask who runs your network what leads containers to AWS: this machine reaches it, and they do not")
 
 

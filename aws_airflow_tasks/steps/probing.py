@@ -13,9 +13,10 @@ from aws_airflow_tasks.core import NOT_NEEDED, Check, TaskError, digest, sh
 from aws_airflow_tasks.runtimes import precedence
 from aws_airflow_tasks.runtimes.precedence import Ours
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.steps import diagnosis, env, symptoms
+from aws_airflow_tasks.steps import diagnosis, env, inside, symptoms
 from aws_airflow_tasks.text.calling import command, under
 from aws_airflow_tasks.text.from_json import from_json
+from aws_airflow_tasks.text.hints import where
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import endpoints, readable, seeing, sessions, staging
 from aws_airflow_tasks.world.aws import Identity, principal
@@ -270,7 +271,7 @@ def _place(site: Site, holder: str | None) -> tuple[str, str]:
         return f"{site.backend.ENTRY} {name}", site.backend.look(name, site.account)
     if holder == "EnvironmentVariablesBackend":
         variable = f"AIRFLOW_CONN_{HOOK.upper()}"
-        return variable, f"grep -n {variable} .env docker-compose.override.yml Dockerfile"
+        return variable, where([variable], *inside.FILES)
     if holder == "MetastoreBackend":
         return "Airflow's database", command("open") + "   # Admin, Connections"
     return holder or "", ""

@@ -20,6 +20,7 @@ from aws_airflow_tasks.steps.env import ENV
 from aws_airflow_tasks.steps.places import OVERRIDE
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.from_json import from_json
+from aws_airflow_tasks.text.hints import where
 from aws_airflow_tasks.world import delivery, identity, receipts, seeing
 from aws_airflow_tasks.world import files as world
 from aws_airflow_tasks.world.aws import principal
@@ -136,9 +137,8 @@ def _raise_beaten(site: Site, beaten: Collection[str]) -> None:
         found = precedence.find(service.environment, ours)
         said |= {each.name: each.means for each in found if each.weight == "conflict" and each.name in beaten}
     if said:
-        pattern = "|".join(said)
-        there = sh("grep -nE {} {}   # `environment:` wins over {}", pattern, OVERRIDE, ENV)
-        hint = there if site.runtime.mounts else sh("env | grep -oE {}   # unset it, and start again", pattern)
+        there = f"{where(said, OVERRIDE)}   # `environment:` wins over {ENV}"
+        hint = there if site.runtime.mounts else sh("env | grep -oE {}   # unset it, and start again", "|".join(said))
         raise TaskError("; ".join(f"{name}: {means}" for name, means in said.items()), hint=hint)
 
 

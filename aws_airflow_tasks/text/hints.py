@@ -6,6 +6,7 @@ import importlib.util
 import os
 import ssl
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from aws_airflow_tasks.core import sh
@@ -27,6 +28,11 @@ def no_region(profile: str) -> str:
 def editor(path: str | Path, line: int = 0) -> str:
     """What opens a file, at a line."""
     return '"${EDITOR:-vi}" ' + (f"+{line} " if line else "") + sh("{}", path)
+
+
+def where(names: Collection[str], *files: str | Path) -> str:
+    """What shows in which lines of files names stand: their numbers, and nothing of the values behind them."""
+    return sh(" ".join(["grep -noE {}", *("{}" for _ in files)]), "|".join(names), *files)
 
 
 def edit_config() -> str:

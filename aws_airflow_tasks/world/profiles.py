@@ -13,7 +13,7 @@ from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings, shown
 from aws_airflow_tasks.text.allowed import not_a_url
 from aws_airflow_tasks.text.calling import under
-from aws_airflow_tasks.text.hints import by_hand, editor, endpoint_option, note, profile_option
+from aws_airflow_tasks.text.hints import by_hand, editor, endpoint_option, note, profile_option, where
 from aws_airflow_tasks.world import endpoints, profile_settings
 from aws_airflow_tasks.world.causes import UNSET, Subject, explained
 from aws_airflow_tasks.world.kinds import IN_NO_FILE, Kind, Profiles, Values, classify, in_no_file
@@ -128,7 +128,7 @@ def _with_settings(
     )
     for name, url in named.items():
         if allowed := not_a_url(url):
-            unset = sh("unset {}", name) if name in outside else sh("grep -n endpoint_url {}", found.config_file)
+            unset = sh("unset {}", name) if name in outside else where(["endpoint_url"], found.config_file)
             raise TaskError(f"{made.origin(settings, name)} is {shown(url)}; allowed: {allowed}", hint=unset)
     return made
 

@@ -260,7 +260,7 @@ CONTAINERS = {
         started(ENV, line(f"HTTP_PROXY=http://u:{CANARY}@127.0.0.1:9"), kept=True, well=False),
         INSIDE,
         "proxy does not answer (from Airflow, and not from this host)",
-        "grep -nE HTTP_PROXY",
+        "grep -noE HTTP_PROXY",
         restarts=True,
     ),
     "mount gone": Fault(

@@ -81,6 +81,6 @@ def _one(bed: Bed, words: list[str], answers: str) -> Done | None:
 
 def _taken_out(bed: Bed, done: Done) -> None:
     """A person who is shown a line of ``.env`` that is wrong, and told to correct it, takes it out."""
-    shown = {each.partition(":")[2] for each in done.out.replace(".env:", "").splitlines()}
-    kept = [line for line in bed.dotenv.read_text().splitlines() if line not in shown]
-    bed.dotenv.write_text("\n".join([*kept, ""]))
+    shown = {int(found[1]) for found in re.finditer(r"(?m)^(?:\.env:)?(\d+):", done.out)}
+    lines = bed.dotenv.read_text().splitlines(keepends=True)
+    bed.dotenv.write_text("".join(line for number, line in enumerate(lines, 1) if number not in shown))

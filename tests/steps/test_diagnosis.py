@@ -88,10 +88,10 @@ def test_a_way_to_aws_that_only_airflow_lacks_is_looked_for_in_what_the_service_
     assert said.strip() in told.message
     assert told.message.endswith("(from Airflow, and not from this host)")
     files = ".env docker-compose.override.yml Dockerfile"
-    assert told.hint == f"grep -nE HTTPS_PROXY {files}   # correct the line, then: invoke start"
+    assert told.hint == f"grep -noE HTTPS_PROXY {files}   # correct the line, then: invoke stop && invoke start"
     assert CANARY not in told.message
     assert met(here(), NETWORK[said]).hint.startswith("# ask who runs your network"), "no line leads elsewhere"
-    assert met(here(contained=False), NETWORK[said]).hint.startswith("grep -nE 'HTTPS_PROXY|")
+    assert met(here(contained=False), NETWORK[said]).hint.startswith("grep -noE 'HTTPS_PROXY|")
 
 
 DENIED = (

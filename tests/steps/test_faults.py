@@ -165,7 +165,7 @@ FAULTS = {
         variable(HTTP_PROXY=f"http://u:{CANARY}@127.0.0.1:9"),
         "identity-in-service",
         "the proxy does not answer",
-        "grep -nE HTTP_PROXY ",
+        "grep -noE HTTP_PROXY ",
     ),
     "a login page": Fault(html, "identity-in-service", "does not answer as AWS does", "# ask who runs your network"),
     "AWS is down": Fault(asks("*", "InternalFailure", status=500), "identity-in-service", "trouble of its own", "# "),

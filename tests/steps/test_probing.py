@@ -248,7 +248,7 @@ def test_a_variable_of_the_process_that_beats_a_line_of_ours_is_said_with_the_wa
     assert said(fine, AWS_ENDPOINT_URL_S3="http://minio").status == "warning"
     assert said(bad, AWS_ENDPOINT_URL_S3="http://minio").status == "failed"
     (tmp_path / "docker-compose.override.yml").write_text("# AWS_ACCESS_KEY_ID\n")
-    assert said(fine, AWS_ACCESS_KEY_ID="AKIA").hint.startswith("grep -nE AWS_ACCESS_KEY_ID docker-compose.override")
+    assert said(fine, AWS_ACCESS_KEY_ID="AKIA").hint.startswith("grep -noE AWS_ACCESS_KEY_ID docker-compose.override")
 
 
 @pytest.mark.parametrize(

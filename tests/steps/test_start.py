@@ -312,7 +312,7 @@ def test_a_line_of_ours_that_something_stronger_wins_over_is_an_error_that_says_
     change = only(settings, state)
     with pytest.raises(TaskError, match=r"AWS_PROFILE: \.env says otherwise, but something stronger sets it") as caught:
         change.apply()
-    assert "grep -nE AWS_PROFILE docker-compose.override.yml" in caught.value.hint
+    assert "grep -noE AWS_PROFILE docker-compose.override.yml" in caught.value.hint
     assert "prod" not in str(caught.value) + caught.value.hint
 
 
@@ -323,14 +323,14 @@ def test_what_beats_a_line_of_ours_from_elsewhere_is_an_error_that_says_what_it_
     change = only(settings, state)
     with pytest.raises(TaskError, match=r"^AWS_ACCESS_KEY_ID: botocore takes keys in the environment") as caught:
         change.apply()
-    assert "grep -nE AWS_ACCESS_KEY_ID docker-compose.override.yml" in caught.value.hint
+    assert "grep -noE AWS_ACCESS_KEY_ID docker-compose.override.yml" in caught.value.hint
     assert "AKIA" not in str(caught.value) + caught.value.hint
 
 
 @pytest.mark.parametrize(
     ("runtime", "hint"),
     [
-        ("docker", "grep -nE AWS_PROFILE docker-compose.override.yml   # `environment:` wins over .env"),
+        ("docker", "grep -noE AWS_PROFILE docker-compose.override.yml   # `environment:` wins over .env"),
         ("embedded", "env | grep -oE AWS_PROFILE   # unset it, and start again"),
     ],
 )

@@ -808,7 +808,7 @@ def test_another_session_of_the_same_role_is_the_same_identity_and_another_role_
         (
             "EnvironmentVariablesBackend",
             "AIRFLOW_CONN_AWS_DEFAULT",
-            "grep -n AIRFLOW_CONN_AWS_DEFAULT .env docker-compose.override.yml Dockerfile",
+            "grep -noE AIRFLOW_CONN_AWS_DEFAULT .env docker-compose.override.yml Dockerfile",
         ),
         ("MetastoreBackend", "Airflow's database", "invoke open   # Admin, Connections"),
         ("SomeBackend", "SomeBackend", "invoke start"),

@@ -85,3 +85,11 @@ def test_what_is_missing_is_installed_by_what_has_installed_us(
     (tmp_path / "aws-airflow-tasks").mkdir()
     (tmp_path / "aws-airflow-tasks" / "pipx_metadata.json").touch()
     assert hints.install("uv", "moto[server]") == "pipx inject aws-airflow-tasks uv 'moto[server]'"
+
+
+def test_where_names_stand_is_shown_without_what_is_behind_them(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("A=1\nHTTP_PROXY=http://u:canary@h\n")
+    (tmp_path / "my file").write_text("ENV NO_PROXY=canary\n")
+    line = hints.where(["HTTP_PROXY", "NO_PROXY"], ".env", "my file")
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [".env:2:HTTP_PROXY", "my file:1:NO_PROXY"]

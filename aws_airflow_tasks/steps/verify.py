@@ -223,15 +223,20 @@ def _run(site: Site, unwanted: threading.Event, conf: Mapping[str, str]) -> tupl
 
 
 def _dag_run(site: Site, expected: Expected, run: DagRun, lines: Sequence[str]) -> Check:
-    """Search the log of a run's task for what it must have printed: our values, not others."""
+    """Search the log of a run's task for what it must have printed: our values, not others.
+
+    Raises:
+        Unwell: there is nothing in the log, and Airflow's services may tell why.
+        TaskError: the run failed.
+    """
     if run.state != "success":
-        return _unsuccessful(site, run.state, lines)
+        raise _unsuccessful(site, run.state, lines)
     if site.backend is None:
         return Check("dag-run", "ok", run.run_id)
     if not _has_printed(site, expected, lines):
         if not any(f"variable {site.settings.check_variable} " in line for line in lines):
-            detail = f"{run.run_id} succeeded, but its log cannot be read: {telling(chr(10).join(lines), UNREADABLE)}"
-            return Check("dag-run", "failed", detail, f"{command('stop')} && {command('start')}")
+            unread = f"{run.run_id} succeeded, but its log cannot be read: {telling(chr(10).join(lines), UNREADABLE)}"
+            raise Unwell(unread, hint=f"{command('stop')} && {command('start')}")
         detail = f"{run.run_id} succeeded, but printed another value than the backend has"
         return Check("dag-run", "failed", detail, dag_runs.anew())
     if expected.key:
@@ -239,15 +244,14 @@ def _dag_run(site: Site, expected: Expected, run: DagRun, lines: Sequence[str]) 
     return Check("dag-run", "ok", f"printed: variable {site.settings.check_variable} = {expected.variable}")
 
 
-def _unsuccessful(site: Site, state: str, lines: Sequence[str]) -> Check:
-    """What a run that failed says of why; where its log says nothing, what Airflow's services do."""
+def _unsuccessful(site: Site, state: str, lines: Sequence[str]) -> TaskError:
+    """What the log of a run that failed says of why; a task that could not even write says nothing."""
     line, known = _telling(lines), symptoms.found("\n".join(lines), site.credentials.profile)
     cause = next((each for each in known if each.check != "files-readable"), None)  # seen before
-    detail = f"the DAG run {state}: " + (f"{cause.detail} ({line})" if cause else line)
-    error = TaskError(detail, hint=cause.hint if cause else command("open"))
-    if line == NO_ERROR and not cause:  # a task that could not even write: only who began it knows
-        error = unwell.told(site, error)
-    return Check("dag-run", "failed", error.message, error.hint)
+    if cause:
+        return TaskError(f"the DAG run {state}: {cause.detail} ({line})", hint=cause.hint)
+    kind = Unwell if line == NO_ERROR else TaskError
+    return kind(f"the DAG run {state}: {line}", hint=command("open"))
 
 
 def _has_printed(site: Site, expected: Expected, lines: Sequence[str]) -> bool:

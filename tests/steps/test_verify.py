@@ -196,15 +196,16 @@ def test_a_failed_run_whose_log_names_no_error_says_so(monkeypatch: pytest.Monke
     assert (check.detail, check.hint) == ("the DAG run failed: its log names no error", "invoke open")
 
 
+@pytest.mark.parametrize("state", ["failed", "success"])
 @pytest.mark.parametrize("log", ["", "INFO - start\n", "ValueError: x\n"])
-def test_of_a_failed_run_whose_log_names_no_error_airflows_services_are_asked_and_of_any_other_they_are_not(
-    log: str, monkeypatch: pytest.MonkeyPatch
+def test_of_a_run_whose_log_tells_nothing_airflows_services_are_asked_and_of_one_that_names_an_error_they_are_not(
+    log: str, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Runtime, "logs", lambda self, services, *, follow: ["show", *services])
     monkeypatch.setattr(Runtime, "database", lambda self: None, raising=False)
     monkeypatch.setattr(verify.cli, "run", lambda *_, **__: Completed(0, "OSError: No space left on device", ""))
-    check = dag_run(monkeypatch, "failed", log)
-    if "Error" in log:
+    check = dag_run(monkeypatch, state, log)
+    if state == "failed" and "Error" in log:
         assert (check.detail, check.hint) == ("the DAG run failed: ValueError: x", "invoke open")
     else:
         assert "the disk is full (scheduler: OSError: No space left on device)" in check.detail

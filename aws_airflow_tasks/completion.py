@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks import backends, runtimes, settings
-from aws_airflow_tasks.core import Pending, TaskError, UsageError
+from aws_airflow_tasks.core import Pending, TaskError, UsageError, expanded
 from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.tasks import PlayTask, ordered
 from aws_airflow_tasks.text.calling import current
@@ -147,9 +147,9 @@ def _regions(_: Line) -> list[str]:
 
 
 def _file(variable: str, name: str) -> str:
-    path = Path(os.environ.get(variable) or Path("~", ".aws", name))
-    with contextlib.suppress(OSError, RuntimeError):
-        return path.expanduser().read_text(encoding="utf-8", errors="replace") if path.expanduser().is_file() else ""
+    path = expanded(os.environ.get(variable) or f"~/.aws/{name}")
+    with contextlib.suppress(OSError):
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     return ""
 
 

@@ -7,9 +7,11 @@ proof after applying are planning again, and ``undo`` is the receipts of what wa
 
 import difflib
 import hashlib
+import os
 import shlex
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
 Status = Literal["ok", "changed", "skipped", "failed"]
@@ -71,6 +73,11 @@ def sh(template: str, *words: object) -> str:
     Each ``{}`` of ``template`` is filled by one of ``words`` (a path, a name, a URL), quoted for a POSIX shell.
     """
     return template.format(*(shlex.quote(str(word)) for word in words))
+
+
+def expanded(path: str) -> Path:
+    """A path as botocore takes one, with variables and ``~`` filled in where they are known; it never raises."""
+    return Path(os.path.expanduser(os.path.expandvars(path)))  # noqa: PTH111
 
 
 class Pending(Exception):  # noqa: N818

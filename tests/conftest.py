@@ -30,6 +30,8 @@ botocore.session.create_loader = cache(botocore.session.create_loader)
 USER_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 #: variables that would lead a test into the person's own world
 FOREIGN = ("AIRFLOW_", "ASTRO", "AWS_", "INVOKE_", "XDG_")
+#: names the authorities that requests trusts, and botocore after it
+TRUSTS = "REQUESTS_CA_BUNDLE"
 #: the sockets of this machine's Docker engine
 ENGINES = ("/var/run/docker.sock", "/run/docker.sock")
 #: hosts that a test gives a name: by name the port on 127.0.0.1; every other name leads to a port where nobody answers
@@ -45,8 +47,9 @@ def closed_world(
     Every JSON document that a test comes by holds what the schema says.
     """
     home = tmp_path_factory.mktemp("home")
+    kept = () if request.node.get_closest_marker("e2e") is None else (TRUSTS,)  # what installs packages goes by it
     for name in list(os.environ):
-        if name.startswith(FOREIGN):
+        if name.startswith((*FOREIGN, TRUSTS)) and name not in kept:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     for owner in ("credentials.SSOProvider", "tokens.SSOTokenProvider"):  # set once, from the HOME at import

@@ -40,11 +40,11 @@ def read(name: str, data: bytes) -> Source:
         return Source(faults=(Fault(f"{name} line {number}", "it is not UTF-8"),))
     reading = _Reading(name)
     try:
-        if re.search(r"(?m)^\s*(?:export\s+)?AIRFLOW_(?:CONN|VAR)_\w+\s*[=:]", text):
-            reading.dotenv(data)
-        elif re.search(r"\.(?:json|ya?ml)$", name, re.IGNORECASE) or text.lstrip().startswith("{"):
+        if re.search(r"\.(?:json|ya?ml)$", name, re.IGNORECASE) or text.lstrip().startswith("{"):
             as_json = text.lstrip().startswith("{") and not re.search(r"\.ya?ml$", name, re.IGNORECASE)
             reading.document(documents.load(text, as_json=as_json))
+        elif re.search(r"(?m)^\s*(?:export\s+)?AIRFLOW_(?:CONN|VAR)_\w+\s*[=:]", text):
+            reading.dotenv(data)
         else:
             reading.exported_lines(text)
     except documents.Unreadable as error:
@@ -149,8 +149,8 @@ class _Reading:
         members = root.members
         if members is None:
             self.fault(root.line, f"it is of no form that is known; {FORMS}")
-        elif isinstance(settings := members.get("airflow"), Member) and settings.members is not None:
-            self.settings(settings.members)
+        elif (settings := members.get("airflow")) and (settings.members is not None or _is_empty(members)):
+            self.settings(settings.members or {})
         elif not members:
             return
         else:
@@ -180,22 +180,29 @@ class _Reading:
 
     def settings(self, sections: Mapping[str, Member]) -> None:
         """``airflow_settings.yaml`` of the Astro CLI; entries without a name are its template's."""
-        for key, member, fields in self.named(sections.get("variables"), "variable_name"):
+        for key, member, fields in self.named(sections, "variables", "variable_name"):
             value = fields.get("variable_value")
             if value is None or value.is_null:
                 self.fault(member.line, f"variable {key} has no value")
             else:
                 self.want("variable", key, member.line, value.variable)
-        for key, member, fields in self.named(sections.get("connections"), "conn_id"):
+        for key, member, fields in self.named(sections, "connections", "conn_id"):
             uri = partial(self.uri, key, member.line)
             self.connection(key, member.line, partial(_astro_fields, fields, uri))
-        if pools := [key for key, _, _ in self.named(sections.get("pools"), "pool_name")]:
+        if pools := [key for key, _, _ in self.named(sections, "pools", "pool_name")]:
             self.notes[f"pools are skipped, no backend has them: {', '.join(pools)}"] += 1
 
-    def named(self, section: Member | None, name: str) -> Iterator[tuple[str, Member, Mapping[str, Member]]]:
-        """The entries of a list that have a name."""
-        items: Sequence[Member] = (section.items if section else None) or ()
+    def named(
+        self, sections: Mapping[str, Member], section: str, name: str
+    ) -> Iterator[tuple[str, Member, Mapping[str, Member]]]:
+        """The entries of a section's list that have a name."""
+        found = sections.get(section)
+        if found and found.items is None and not found.is_null:
+            self.fault(found.line, f"{section} is no list of entries with {name}")
+        items: Sequence[Member] = (found.items if found else None) or ()
         for item in items:
+            if item.members is None and not item.is_null:
+                self.fault(item.line, f"{section} has an entry that is no {name} with what belongs to it")
             fields = item.members or {}
             try:
                 key = fields[name].text() if name in fields else ""
@@ -206,8 +213,15 @@ class _Reading:
                 yield key, item, fields
 
 
+def _is_empty(members: Mapping[str, Member]) -> bool:
+    """Whether it is an ``airflow_settings.yaml`` all of whose sections are commented out."""
+    return all(name == "airflow" and member.is_null for name, member in members.items())
+
+
 def _is_connection(member: Member) -> bool:
-    return bool(member.members and "conn_type" in member.members and member.members.keys() <= set(connections.KNOWN))
+    """Whether it has fields of a connection and no other; or its type and one more, and then a field that is none."""
+    names, known = (member.members or {}).keys(), set(connections.KNOWN)
+    return "conn_type" in names and (names <= known or len(names & known) > 1)
 
 
 def _fields(member: Member) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.world import malformed
 from aws_airflow_tasks.world.causes import LoginNeeded
 
 #: says who made this machine; https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/identify_ec2_instances.html
@@ -34,7 +35,7 @@ def candidates(needed: LoginNeeded, site: Site) -> Mapping[str, str]:
         needed: what the profile that nothing names lacks.
         site: the project.
     """
-    named = site.settings.profile or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE")
+    named = site.settings.profile or malformed.named(os.environ)
     return {} if named or needed.command[:2] != ("aws", "configure") else site.account.listed
 
 

@@ -18,7 +18,7 @@ from aws_airflow_tasks.site import LOGIN, Site
 from aws_airflow_tasks.steps import choosing, init, staging
 from aws_airflow_tasks.steps.layers import UNCHECKED
 from aws_airflow_tasks.text.hints import no_region
-from aws_airflow_tasks.world import cli, delivery, identity, profiles, sessions
+from aws_airflow_tasks.world import cli, delivery, identity, malformed, profiles, sessions
 from aws_airflow_tasks.world.causes import LoginNeeded, Unreachable
 from aws_airflow_tasks.world.identity import Known
 from aws_airflow_tasks.world.staging import AT_HAND
@@ -196,7 +196,7 @@ def _choice(there: Mapping[str, str], ask: Callable[[str], str | None], site: Si
 
 def _login(needed: LoginNeeded, site: Site) -> Change:
     return Change(
-        target=f"profile {site.settings.profile or os.environ.get('AWS_PROFILE') or 'default'}",
+        target=f"profile {site.settings.profile or malformed.named(os.environ) or 'default'}",
         action=LOGIN,
         before=None,
         after="a working identity\n",

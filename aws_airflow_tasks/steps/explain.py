@@ -12,6 +12,7 @@ from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import symptoms
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.telling import telling
+from aws_airflow_tasks.world import malformed
 
 #: bytes of a log that are read, from its end: what stands last is what somebody asks about
 MOST = 16 * 1024 * 1024
@@ -19,7 +20,7 @@ MOST = 16 * 1024 * 1024
 
 def checks(text: str, settings: Settings) -> Iterator[Check]:
     """What a log tells; raises TaskError where nothing in it is known."""
-    known = symptoms.found(text, settings.profile or os.environ.get("AWS_PROFILE") or "default")
+    known = symptoms.found(text, settings.profile or malformed.named(os.environ) or "default")
     if not known:
         last = symptoms.hidden(telling(text)) if text.strip() else "it is empty"
         raise TaskError(f"nothing in it is known to us; its last error: {last}", hint=command("verify"))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Pending, Plan, Target, TaskError
 from aws_airflow_tasks.settings import listed
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.world import aws, history, identity, profile_settings, sso, staged_text, staging
+from aws_airflow_tasks.text.calling import under
+from aws_airflow_tasks.world import aws, history, identity, malformed, profile_settings, sso, staged_text, staging
 from aws_airflow_tasks.world.aws import Account
 from aws_airflow_tasks.world.delivery import source
 from aws_airflow_tasks.world.history import Handed
@@ -55,9 +56,32 @@ def _staging(site: Site, found: Staged | None, seen_at: str, why: str) -> Change
 
 
 def _further(site: Site) -> list[Account]:
-    """Access to AWS with each further profile; the set account is the first one's alone."""
-    names = [name for name in listed(site.settings.profiles) if name != site.credentials.profile]
+    """Access to AWS with each further profile; the set account is the first one's alone.
+
+    Raises:
+        TaskError: one is not there, or would be Airflow's own default profile.
+    """
+    asked, first = listed(site.settings.profiles), site.credentials
+    names = [name for name in asked if name != first.profile or first.kind == "environment"]
+    for name in names:
+        _check_further(site, name, [each for each in asked if each != name])
     return [aws.connect(site.settings._replace(profile=name, profiles="", account="", region="")) for name in names]
+
+
+def _check_further(site: Site, name: str, others: Sequence[str]) -> None:
+    first, there = site.credentials, site.account
+
+    def instead(*names: str) -> str:
+        return under({"profiles": ",".join([*others, *names])}, "creds")
+
+    if name == "default":
+        whose = "the environment's keys" if first.kind == "environment" else f"profile {first.profile}"
+        said = f"profiles names default, which to Airflow is {whose}: processes that are told no name use it"
+        raise TaskError(said, hint=instead())
+    if name not in there.profiles:
+        misnamed = malformed.misnamed(name, first.config_file, first.credentials_file)
+        known = {each: kind for each, kind in there.listed.items() if each not in (first.profile, *others)}
+        raise misnamed or malformed.unknown(name, known, {}, instead)
 
 
 def _along(site: Site, account: Account | None = None) -> Along:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from aws_airflow_tasks.core import sh
+from aws_airflow_tasks.core import expanded, sh
 
 #: where each of the ways to ask for a proxy is named (urllib's order does not matter here)
 PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
@@ -37,7 +37,7 @@ def where(names: Collection[str], *files: str | Path) -> str:
 
 def edit_config() -> str:
     """What opens the AWS configuration file."""
-    return editor(os.environ.get("AWS_CONFIG_FILE") or Path.home() / ".aws" / "config")
+    return editor(expanded(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config"))
 
 
 def set_clock() -> str:

@@ -113,7 +113,10 @@ def explain(error: Exception, subject: Subject) -> TaskError:
         | {"option": profile_option(subject.profile), "no_region": no_region(subject.profile)}
     )
     words |= _commands(words, denials.service(operation, subject.resources))
-    return _made(CAUSES[row_of(error)], words, subject)
+    row = row_of(error)
+    if row == "ValueError" and subject.login[:2] == ("aws", "sso"):  # its token's file: no setting is read then
+        row = "SSOError"
+    return _made(CAUSES[row], words, subject)
 
 
 def row_of(error: Exception) -> str:
@@ -146,6 +149,8 @@ def _of_status(code: str, response: Mapping[str, Any]) -> Iterator[str]:
         yield "ResponseParserError"
 
 
+#: what names who gives keys to the processes of a container
+_FULL_URI = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 #: by service where AWS's manual tells an operation's errors
 _MANUALS = {
     "secretsmanager": "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_{}.html",
@@ -159,10 +164,13 @@ def _commands(words: Mapping[str, str], service: str) -> dict[str, str]:
     """The fields of hints that depend on this machine, or on other fields."""
     url, manual = words["endpoint_url"], _MANUALS.get(service, "").format(words["operation"])
     ours = url != "…" and ".amazonaws.com" not in url
+    of_uri = words["said"].startswith("Unsupported host")  # botocore.utils.ContainerMetadataFetcher
     return {
         "edit": editor(words["path"]) if "path" in words else edit_config(),
         "edit_config": edit_config(),
-        "whole": UNSET if words.get("provider") == "env" else f"aws configure{words['option']}",
+        "whole": _whole(words),
+        "impossible": _FULL_URI if of_uri else f"a setting of profile {words['profile']}",
+        "possible": f"unset {_FULL_URI}" if of_uri else edit_config(),
         "clock": set_clock(),
         "trust": trust(),
         "without_proxy": without_proxy(),
@@ -176,6 +184,13 @@ def _commands(words: Mapping[str, str], service: str) -> dict[str, str]:
             else "once this machine reaches AWS (network, VPN, proxy), type the same command again"
         ),
     }
+
+
+def _whole(words: Mapping[str, str]) -> str:
+    """What completes half of a profile's credentials: the half of a role's is its source, which is a setting."""
+    if words.get("provider") == "env":
+        return UNSET
+    return edit_config() if words.get("provider") == "assume-role" else f"aws configure{words['option']}"
 
 
 def _made(cause: Cause, words: _Words, subject: Subject) -> TaskError:
@@ -303,7 +318,7 @@ CAUSES: dict[str, Cause] = {
     "RuntimeError": _EXPIRED,  # botocore's own word for credentials that were refreshed and are still expired
     "OSError": Cause("what profile {profile} needs cannot be read: {said}", "{renew}"),
     "JSONDecodeError": Cause("what gives keys to profile {profile} does not answer in JSON", "{renew}"),
-    "ValueError": Cause("a setting of profile {profile} has an impossible value", "{edit_config}"),
+    "ValueError": Cause("{impossible} has an impossible value", "{possible}"),
     # no answer
     "SSLError": Cause(
         "AWS cannot be reached{at}: its certificate is not trusted here (a proxy?)", "{trust}", "unreachable"

@@ -5,9 +5,11 @@ a file is not there. The rules of its output: https://docs.aws.amazon.com/sdkref
 """
 
 import contextlib
+import errno
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -17,10 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import IO, Any, NamedTuple
 
-from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.core import TaskError, expanded, sh
 from aws_airflow_tasks.text.cleaning import HIDDEN
 from aws_airflow_tasks.text.from_json import from_json
-from aws_airflow_tasks.text.hints import by_hand, edit_config, note
+from aws_airflow_tasks.text.hints import by_hand, edit_config, editor, note
 from aws_airflow_tasks.text.redaction import SUSPECT, redact_output
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import cli, waits
@@ -184,13 +186,18 @@ def _start(helper: Helper, terminal: bool) -> subprocess.Popen[bytes]:
 def _not_started(helper: Helper, error: Exception) -> TaskError:
     program = helper.argv[0]
     if program.startswith("~") or "$" in program:
-        expanded = os.path.expanduser(os.path.expandvars(program))  # noqa: PTH111  # never raises
-        hint = f"{edit_config()}   {note(f'write {expanded} in credential_process of profile {helper.profile}')}"
+        whole = note(f"write {expanded(program)} in credential_process of profile {helper.profile}")
+        hint = f"{edit_config()}   {whole}"
         return helper.failed(f"is not there: {program} is taken as it is, no shell fills it in", hint)
-    if isinstance(error, FileNotFoundError):
+    file = Path(shutil.which(program) or program)
+    if isinstance(error, FileNotFoundError) and not file.is_file():
         return helper.failed("is not there", f"{edit_config()}   {note(f'install {program}, or name its whole path')}")
-    why, file = error.strerror if isinstance(error, OSError) else str(error), Path(program)
-    mend = sh("chmod u+x {}", file) if file.is_absolute() and file.is_file() else edit_config()
+    if isinstance(error, FileNotFoundError):  # execve(2): the interpreter is what is not found
+        return helper.failed("cannot be started: what its first line names is not there", sh("head -n 1 {}", file))
+    code, why = (error.errno, error.strerror) if isinstance(error, OSError) else (0, str(error))
+    if code == errno.ENOEXEC:
+        return helper.failed("cannot be started: it has no first line such as #!/bin/sh", editor(file, 1))
+    mend = sh("chmod u+x {}", file) if code == errno.EACCES and file.is_absolute() and file.is_file() else edit_config()
     return helper.failed(f"cannot be started: {why}", mend)
 
 

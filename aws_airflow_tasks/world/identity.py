@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aws_airflow_tasks.core import TaskError, digest, sh
+from aws_airflow_tasks.core import TaskError, digest, expanded, sh
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.world import profile_settings
@@ -138,7 +138,7 @@ def definition(settings: Settings, environ: Mapping[str, str], copied: Iterable[
             *([settings.profiles] if settings.profiles else []),
             sorted((name, value) for name, value in environ.items() if name.startswith(VARIABLES)),
             sorted(profile_settings.CARRIED),  # an earlier version of this tool may have left some behind
-            [_stat(Path(os.path.expandvars(name)).expanduser()) for name in files],
+            [_stat(expanded(name)) for name in files],
             [_stat(Path(name)) for name in copied],
         ]
     )

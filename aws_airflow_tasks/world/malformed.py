@@ -7,10 +7,11 @@ import difflib
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 
-from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.core import TaskError, expanded, sh
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.hints import editor, profile_option
 from aws_airflow_tasks.world import readable, state
@@ -18,7 +19,12 @@ from aws_airflow_tasks.world.readable import Files, Process
 
 
 def refuse_unreadable(path: Path) -> None:
-    """Raise TaskError for what botocore takes for an empty file, and says nothing of; one that is not there is fine."""
+    """Raise TaskError for what botocore takes for an empty file, and says nothing of; one that is not there is fine.
+
+    So is the null device, which is how a person says that there is to be none.
+    """
+    if path == Path(os.devnull):
+        return
     seen = readable.look(path)
     who = Process(os.getuid() if hasattr(os, "getuid") else 0)
     found = readable.finding([seen], who, Files("host", path.parent))
@@ -44,8 +50,9 @@ def explained(path: Path, error: Exception | None) -> TaskError:
 
 
 def _rewritten(path: Path, why: str, command: str) -> TaskError:
-    new = path.with_name(f"{path.name}.new")
-    return TaskError(f"{path} {why}", hint=sh(f"{command} {{}} > {{}} && mv {{}} {{}}", path, new, new, path))
+    new = path.with_name(f"{path.name}.new")  # written back into the file, which keeps its mode, owner and link
+    rewrite = f"(umask 077 && {command} {{}} > {{}}) && cat {{}} > {{}} && rm {{}}"
+    return TaskError(f"{path} {why}", hint=sh(rewrite, path, new, new, path, new))
 
 
 def _place(data: bytes, error: Exception | None) -> tuple[int, str]:
@@ -88,20 +95,28 @@ def misnamed(profile: str, config: Path, credentials: Path) -> TaskError | None:
 _NAMING = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 
 
-def unknown(name: str, there: Mapping[str, str], environ: Mapping[str, str]) -> TaskError:
+def named(environ: Mapping[str, str]) -> str:
+    """The profile that the environment names, as every SDK takes it; empty: none."""
+    return next((environ[name] for name in _NAMING if environ.get(name)), "")
+
+
+def unknown(
+    name: str, there: Mapping[str, str], environ: Mapping[str, str], instead: Callable[[str], str] | None = None
+) -> TaskError:
     """The words for a profile that is not among those that are there, by name and kind: the nearest, or all.
 
     Args:
         name: the profile.
         there: those that are there.
         environ: the environment; empty: the profile was asked for by flag or setting, which come before.
+        instead: by another profile the command that takes it; None: as what names it is.
     """
     known = ", ".join(f"{each} ({kind})" for each, kind in there.items()) or "none"
     near = difflib.get_close_matches(name, there, 1)
     meant = f"; did you mean {near[0]}?" if near else ""
     variable = next((each for each in _NAMING if environ.get(each) == name), "")  # it names it for what comes next too
-    instead = f"export {variable}={{}}" if variable else command("creds", "--profile {}")
-    hint = "\n".join(sh(instead, each) for each in (near or list(there)[:5]))
+    named = f"export {variable}={{}}" if variable else command("creds", "--profile {}")
+    hint = "\n".join(instead(each) if instead else sh(named, each) for each in (near or list(there)[:5]))
     return TaskError(
         f"there is no profile {name} (there are: {known}){meant}", hint=hint or f"aws configure{profile_option(name)}"
     )
@@ -119,6 +134,39 @@ def refuse_empty(environ: Mapping[str, str], *, explicit: bool) -> None:
         raise TaskError(f"{name} is set, and empty: it names no profile", hint=f"unset {name}")
 
 
+def refuse_empty_bundle(environ: Mapping[str, str], bundle: str | None) -> None:
+    """Raise TaskError for a variable that names no file of certificates, where nothing that comes before it does.
+
+    Args:
+        environ: the environment.
+        bundle: what botocore takes of profile and environment; None: what requests takes comes next.
+    """
+    name = "AWS_CA_BUNDLE" if bundle is not None else "REQUESTS_CA_BUNDLE"
+    if name in environ and not environ[name].strip():
+        raise TaskError(f"{name} is set, and empty: it names no file of certificates", hint=f"unset {name}")
+
+
+def refuse_timeless(environ: Mapping[str, str], parse: Callable[[str], datetime]) -> None:
+    """Raise TaskError where keys of the environment end at what is no time, or a time without a zone.
+
+    Args:
+        environ: the environment.
+        parse: reads a time as botocore does.
+    """
+    text = environ.get("AWS_CREDENTIAL_EXPIRATION", "")
+    if not (text and environ.get("AWS_ACCESS_KEY_ID")):
+        return
+    try:
+        zone = parse(text).tzinfo
+    except (ValueError, OverflowError):
+        zone = None
+    if zone is None:
+        raise TaskError(
+            "AWS_CREDENTIAL_EXPIRATION is no time with its zone, such as 2030-01-31T12:00:00Z",
+            hint="unset AWS_CREDENTIAL_EXPIRATION   # or set it, and the keys, afresh",
+        )
+
+
 def refuse_airflows(environ: Mapping[str, str], mount_path: str) -> None:
     """Refuse the paths of a project's ``.env`` that a shell or an editor has loaded: they are for Airflow's processes.
 
@@ -129,7 +177,7 @@ def refuse_airflows(environ: Mapping[str, str], mount_path: str) -> None:
         mount_path: where the containers see the files.
     """
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        path = Path(os.path.expanduser(os.path.expandvars(environ.get(name, ""))))  # noqa: PTH111  # never raises
+        path = expanded(environ.get(name, ""))
         inside = path.is_relative_to(mount_path) and not path.exists()
         if inside or path.is_relative_to(state.root()):
             what = "a path in Airflow's containers" if inside else "the copy that is staged for Airflow"

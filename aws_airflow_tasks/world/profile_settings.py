@@ -48,6 +48,9 @@ CARRIED = {
 }
 #: likewise, each a file of certificates on this host: what it holds is copied too
 FILES = {"ca_bundle": "AWS_CA_BUNDLE", "proxy_ca_bundle": ""}
+#: what botocore takes for ``ca_bundle`` where neither the profile nor its own variable has one
+#: (``botocore.httpsession`` by way of ``botocore.endpoint``, as requests does)
+TRUSTS = "REQUESTS_CA_BUNDLE"
 #: likewise, each a place on this host that has no like in a container: refused there, and why
 REFUSED = {
     "data_path": ("AWS_DATA_PATH", "the API models there are not in Airflow's image"),
@@ -74,7 +77,7 @@ LEFT = {
 }
 _PLACES = FILES | {name: variable for name, (variable, _) in REFUSED.items()}
 #: every variable that comes before a profile's own word
-VARIABLES = tuple(filter(None, (CARRIED | _PLACES).values()))
+VARIABLES = (*filter(None, (CARRIED | _PLACES).values()), TRUSTS)
 
 
 class Along(NamedTuple):
@@ -128,6 +131,8 @@ def in_effect(values: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str
         if isinstance(value, str):
             place = found.setdefault(section, {}) if section else found
             place[key] = value
+    if "ca_bundle" not in found and environ.get(TRUSTS):
+        found["ca_bundle"] = environ[TRUSTS]
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -71,14 +72,15 @@ class Credentials(NamedTuple):
         Raises:
             TaskError: they lie in two directories, and one mount cannot carry both.
         """
-        folders = {path.parent for path in (self.config_file, self.credentials_file) if path.exists()}
+        folders = {path.parent for path in (self.config_file, self.credentials_file) if path.is_file()}
         if len(folders) > 1:
             raise TaskError(
                 f"AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name two directories, {self.config_file.parent}"
                 f" and {self.credentials_file.parent}; mounting them live needs one",
                 hint=under({"credentials": "export"}, "setup"),
             )
-        return folders.pop() if folders else self.config_file.parent
+        named = (path.parent for path in (self.config_file, self.credentials_file) if path != Path(os.devnull))
+        return folders.pop() if folders else next(named, Path.home() / ".aws")
 
     def origin(self, settings: Settings, name: str) -> str:
         """Where the endpoint is named that ``endpoints`` has as ``name``."""

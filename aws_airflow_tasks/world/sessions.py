@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, expanded
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.hints import note
@@ -51,6 +51,7 @@ def session(settings: Settings) -> Session:
         if made.get_config_variable("profile") and name not in made.available_profiles:
             named = {} if settings.profile else os.environ
             raise malformed.misnamed(name, *locations(made)) or malformed.unknown(name, listed(made), named)
+        _refuse_impossible(made, explicit=bool(settings.profile))
         _bound(made, settings.endpoint_url)  # first: the resolver keeps hold of what makes clients
         _ask_no_more(made)
         _take_answers_alone(made)
@@ -122,12 +123,21 @@ def profile_name(made: Session) -> str:
 
 
 def locations(made: Session) -> tuple[Path, Path]:
-    """The configuration file and the shared credentials file, absolute, whether they exist or not."""
-    config, credentials = (
-        Path(os.path.expandvars(made.get_config_variable(name))).expanduser().absolute()
-        for name in ("config_file", "credentials_file")
-    )
+    """The configuration file and the shared credentials file, absolute, whether they exist or not.
+
+    One whose variable is empty is none, which the null device stands for.
+    """
+    named = (made.get_config_variable(name) or os.devnull for name in ("config_file", "credentials_file"))
+    config, credentials = (expanded(name).absolute() for name in named)
     return config, credentials
+
+
+def _refuse_impossible(made: Session, *, explicit: bool) -> None:
+    from dateutil.parser import parse  # type: ignore[import-untyped]  # as botocore's provider of the environment does
+
+    malformed.refuse_empty_bundle(os.environ, made.get_config_variable("ca_bundle"))
+    if not explicit:
+        malformed.refuse_timeless(os.environ, parse)
 
 
 def _quieten() -> None:

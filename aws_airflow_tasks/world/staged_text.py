@@ -72,17 +72,25 @@ class Copied(NamedTuple):
 def contents(first: Copied, seen_at: str, further: Sequence[Copied] = ()) -> dict[str, str]:
     """The staged files' texts by name: profiles, and their keys as botocore will read them at ``seen_at``.
 
-    The first is there as ``[default]``, for processes that are told no name, and under its own, for code that has one;
-    the further ones are under theirs. Keys that end, whether they say so or not, are given out by a
-    ``credential_process``, which botocore runs again before their end. Endpoints that a profile names are staged; of
-    the others Airflow is told in ``.env``, as they come before a profile's.
+    The first is there as ``[default]``, for processes that are told no name, and under its own, for code that has one:
+    but for keys of the environment, which are no profile's. The further ones are under theirs. Keys that end, whether
+    they say so or not, are given out by a ``credential_process``, which botocore runs again before their end. Endpoints
+    that a profile names are staged; of the others Airflow is told in ``.env``, as they come before a profile's.
     """
     found: dict[str, str] = {}
     for each in (first, *further):
-        names = dict.fromkeys(("default", each.credentials.profile)) if each is first else [each.credentials.profile]
-        for name, text in _texts(each, tuple(names), seen_at, "" if each is first else tag(each)).items():
+        for name, text in _texts(
+            each, _names(each, default=each is first), seen_at, "" if each is first else tag(each)
+        ).items():
             found[name] = found.get(name, "") + text if name in ("config", "credentials") else text
     return {**{name: text for name, text in found.items() if name != "config"}, "config": found["config"]}
+
+
+def _names(copied: Copied, *, default: bool) -> tuple[str, ...]:
+    profile, kind = copied.credentials.profile, copied.credentials.kind
+    if not default:
+        return (profile,)
+    return ("default",) if kind == "environment" else tuple(dict.fromkeys(("default", profile)))
 
 
 def tag(copied: Copied) -> str:

@@ -111,6 +111,18 @@ def test_a_connection_is_the_same_from_every_form(name: str, text: str) -> None:
     assert {connections.DESCRIPTION, connections.EMPTY, connections.TYPE} <= found.notes.keys()
 
 
+def test_a_settings_file_all_of_whose_sections_are_commented_out_wants_nothing() -> None:
+    assert read("airflow_settings.yaml", b"airflow:\n#  connections:\n#    - conn_id: x\n") == Source()
+
+
+@pytest.mark.parametrize("ending", ["yaml", "yml", "json"])
+def test_a_document_with_a_line_as_of_dotenv_in_a_value_is_a_document(ending: str) -> None:
+    value = "# for .env:\nAIRFLOW_VAR_FOO=bar\n"
+    wanted = {"airflow": {"variables": [{"variable_name": "how", "variable_value": value}]}}
+    text = json.dumps(wanted) if ending == "json" else yaml.dump(wanted, default_style="|")
+    assert texts(read(f"settings.{ending}", text.encode())) == {"how": value}
+
+
 def test_exported_lines_are_uris_under_their_own_ids() -> None:
     found = read("c.env", b"Db=postgres://me:p%2Fw@h:5432/s?__extra__=%7B%22a%22%3A+1%7D\nx=aws:///\n")
     assert fields(found) == {
@@ -191,6 +203,13 @@ SECRET = "S3CRETS3CRET"
         ),
         ("x.yaml", "airflow:\n  variables:\n  - {variable_name: n, variable_value: 0123}\n", "variable n: not every"),
         ("x.yaml", "airflow:\n  variables:\n  - variable_name: n\n", "x.yaml line 3: variable n has no value"),
+        (
+            "x.json",
+            '{"d": {"conn_type": "aws", "login": "me", "pasword": "%s"}}',
+            "x.json line 1: connection d: a connection has no field pasword",
+        ),
+        ("x.yaml", "airflow:\n  variables:\n    a: %s\n", "x.yaml line 3: variables is no list of entries with varia"),
+        ("x.yaml", "airflow:\n  connections:\n  - %s\n", "x.yaml line 3: connections has an entry that is no conn_id"),
         ("x.yaml", "airflow:\n  variables:\n  - variable_name: [n]\n", "x.yaml line 3: variable_name: a field is"),
         ("x.env", "a=http://u:%s%2F/x@h\n", "x.env line 1: connection a: its host and port cannot be told apart"),
         ("x.env", "a=http://u:%s/x\n", "x.env line 1: connection a: its host and port cannot be told apart"),

@@ -61,6 +61,16 @@ def refused(code: str, message: str = "", operation: str = "GetCallerIdentity") 
             "aws configure",
         ),
         (RuntimeError("Credentials were refreshed, but …"), "have expired", "aws configure"),
+        (
+            exceptions.PartialCredentialsError(provider="assume-role", cred_var="source_profile or credential_source"),
+            "profile default has only half of its credentials: source_profile or credential_source is missing",
+            '"${EDITOR',
+        ),
+        (
+            ValueError("Unsupported host 'example.com'.  Can only retrieve metadata from a loopback address"),
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI has an impossible value",
+            "unset AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        ),
         (ValueError("Invalid endpoint: x"), "a setting of profile default has an impossible value", '"${EDITOR'),
         (BotoCoreError(), "BotoCoreError: An unspecified error occurred", "aws configure list"),
     ],
@@ -78,6 +88,7 @@ def test_every_error_is_a_cause_and_a_command(error: Exception, message: str, hi
     [
         exceptions.UnauthorizedSSOTokenError(),
         exceptions.SSOTokenLoadError(error_msg="x"),
+        ValueError("Unknown string format: soon"),  # of a token's file, in which nobody writes but the login
         exceptions.TokenRetrievalError(provider="sso", error_msg="Token has expired and refresh failed"),
         refused("UnauthorizedException", operation="GetRoleCredentials"),
         refused("ExpiredTokenException"),

@@ -130,6 +130,37 @@ def test_a_further_profile_that_is_not_there_is_named(several: World) -> None:
     assert not several.staged.exists()
 
 
+def test_what_corrects_a_further_profile_is_the_setting_that_names_it(several: World) -> None:
+    several.settings = several.settings._replace(profiles="mine, prod-raed")
+    with pytest.raises(TaskError) as caught:
+        creds.plan(Site(several.settings))
+    assert caught.value.hint.startswith("export INVOKE_AWS_AIRFLOW_PROFILES=mine,prod-read && invoke creds")
+
+
+def test_a_further_profile_named_default_is_refused_where_airflow_has_another_under_that_name(several: World) -> None:
+    several.settings = several.settings._replace(profile="mine", profiles="prod-read, default")
+    with pytest.raises(TaskError, match="profiles names default, which to Airflow is profile mine") as caught:
+        creds.plan(Site(several.settings))
+    assert caught.value.hint.startswith("export INVOKE_AWS_AIRFLOW_PROFILES=prod-read && invoke creds")
+    assert not several.staged.exists()
+
+
+def test_keys_of_the_environment_are_no_profiles_and_a_further_profile_has_its_own(
+    several: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", several.keys[0])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", several.keys[1])
+    several.settings = several.settings._replace(profiles="mine")
+    several.converge()
+    monkeypatch.delenv("AWS_PROFILE")
+    assert used(several, "default", "mine") == [f"{several.keys[0]} None", "AKIAMINE None"]
+    several.settings = several.settings._replace(profiles="")
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    several.converge()
+    assert "mine" not in (several.staged / "config").read_text()
+
+
 @pytest.mark.parametrize("given", ["dev, prod-read", ["dev", "prod-read"], "dev,prod-read,dev"])
 def test_profiles_are_given_by_commas_or_as_a_list(given: Any, tmp_path: Path) -> None:
     found = settings_.load([Layer("invoke.yaml", {"profiles": given})], cwd=tmp_path)

@@ -255,4 +255,24 @@ def test_a_helper_without_a_first_line_is_said_to_be_no_program(tmp_path: Path) 
     script = tmp_path / "helper"
     script.write_text("exit 0\n")
     script.chmod(0o755)
-    assert "cannot be started: Exec format error" in said(named(str(script)))[0]
+    message, hint = said(named(str(script)))
+    assert "cannot be started: it has no first line such as #!/bin/sh" in message
+    assert hint == f'"${{EDITOR:-vi}}" +1 {script}'
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")
+def test_a_helper_whose_interpreter_is_gone_is_not_said_to_be_gone_itself(tmp_path: Path) -> None:
+    script = tmp_path / "helper"
+    script.write_text("#!/usr/bin/nopython\n")
+    script.chmod(0o755)
+    message, hint = said(named(str(script)))
+    assert "cannot be started: what its first line names is not there" in message
+    assert hint == f"head -n 1 {script}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")
+def test_a_helper_that_may_not_be_run_is_made_runnable(tmp_path: Path) -> None:
+    script = tmp_path / "helper"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o644)
+    assert said(named(str(script)))[1] == f"chmod u+x {script}"

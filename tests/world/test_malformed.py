@@ -9,17 +9,21 @@ import pytest
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
-from aws_airflow_tasks.world import aws
+from aws_airflow_tasks.world import aws, malformed
 
 GOOD = "[default]\nregion = eu-west-1\n"
 EDIT = '"${EDITOR:-vi}" '
 
 MALFORMED = {
-    "UTF-16": (GOOD.encode("utf-16"), "{path} is UTF-16", "iconv -f UTF-16 -t UTF-8 {path} > {path}.new && mv "),
+    "UTF-16": (
+        GOOD.encode("utf-16"),
+        "{path} is UTF-16",
+        "(umask 077 && iconv -f UTF-16 -t UTF-8 {path} > {path}.new) && cat ",
+    ),
     "a byte order mark": (
         b"\xef\xbb\xbf" + GOOD.encode(),
         "{path} begins with a byte order mark",
-        "tail -c +4 {path} > ",
+        "(umask 077 && tail -c +4 {path} > ",
     ),
     "another encoding": (GOOD.encode() + b"# caf\xe9\n", "line 3 of {path} is not UTF-8", EDIT + "+3 {path}"),
     "a section twice": (
@@ -71,9 +75,14 @@ def test_a_file_that_cannot_be_parsed_is_named_with_the_line_the_reason_and_what
 @pytest.mark.parametrize("case", ["UTF-16", "a byte order mark"])
 def test_what_is_to_be_typed_mends_the_encoding(case: str, folder: Path) -> None:
     (folder / "config").write_bytes(MALFORMED[case][0])
+    (folder / "config").chmod(0o600)
+    (folder / "config").rename(folder.parent / "dotfile")
+    (folder / "config").symlink_to("../dotfile")
     assert os.system(said()[1]) == 0  # as a person types it
     assert aws.connect(Settings()).credentials.region == "eu-west-1"
     assert [path.name for path in folder.iterdir()] == ["config"]
+    assert (folder / "config").is_symlink()
+    assert (folder.parent / "dotfile").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_file_that_is_a_directory_or_may_not_be_read_is_said_to_be_so(
@@ -91,6 +100,69 @@ def test_a_file_that_is_a_directory_or_may_not_be_read_is_said_to_be_so(
         f"{folder / 'credentials'} (mode 0000, uid {uid}) cannot be read by uid {uid}",
         f"chmod u+r {folder / 'credentials'}",
     )
+
+
+@pytest.mark.parametrize("value", ["", os.devnull, "~nobodyhere/config"])
+@pytest.mark.parametrize("name", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
+def test_a_variable_that_says_that_there_is_no_file_is_taken_as_every_sdk_takes_it(
+    name: str, value: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = {"AWS_CONFIG_FILE": "credentials", "AWS_SHARED_CREDENTIALS_FILE": "config"}[name]
+    (folder / other).write_text("[default]\naws_access_key_id = AKIA\naws_secret_access_key = x\n")
+    monkeypatch.setenv(name, value)
+    account = aws.connect(Settings())
+    assert account.session.get_credentials().access_key == "AKIA"
+    assert account.credentials.directory == folder
+
+
+@pytest.mark.parametrize(
+    ("variables", "told", "typed"),
+    [
+        ({"AWS_CA_BUNDLE": ""}, "AWS_CA_BUNDLE is set, and empty", "unset AWS_CA_BUNDLE"),
+        ({"REQUESTS_CA_BUNDLE": " "}, "REQUESTS_CA_BUNDLE is set, and empty", "unset REQUESTS_CA_BUNDLE"),
+        ({"AWS_CREDENTIAL_EXPIRATION": "tomorrow"}, "AWS_CREDENTIAL_EXPIRATION is no time", "unset AWS_CREDENTIAL_"),
+        ({"AWS_CREDENTIAL_EXPIRATION": "2036-01-01 00:00:00"}, "no time with its zone", "unset AWS_CREDENTIAL_"),
+    ],
+)
+def test_a_variable_with_an_impossible_value_is_named_before_anybody_stumbles_over_it(
+    variables: dict[str, str], told: str, typed: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (variables | {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "x"}).items():
+        monkeypatch.setenv(name, value)
+    message, hint = said()
+    assert told in message
+    assert hint.startswith(typed)
+
+
+@pytest.mark.parametrize(
+    ("environ", "profile"),
+    [
+        ({}, ""),
+        ({"AWS_PROFILE": "a"}, "a"),
+        ({"AWS_PROFILE": "a", "AWS_DEFAULT_PROFILE": "b"}, "b"),
+        ({"AWS_PROFILE": "a", "AWS_DEFAULT_PROFILE": ""}, "a"),
+    ],
+)
+def test_of_the_two_variables_that_name_a_profile_botocores_first_one_counts(
+    environ: dict[str, str], profile: str
+) -> None:
+    assert malformed.named(environ) == profile
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"AWS_CA_BUNDLE": "/x", "REQUESTS_CA_BUNDLE": ""},
+        {"AWS_CREDENTIAL_EXPIRATION": "2036-01-01T00:00:00Z", "AWS_ACCESS_KEY_ID": "AKIA"},
+        {"AWS_CREDENTIAL_EXPIRATION": "tomorrow"},
+    ],
+)
+def test_a_variable_that_nothing_stumbles_over_is_not_named(
+    variables: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    aws.connect(Settings())
 
 
 @pytest.mark.parametrize(

@@ -143,14 +143,15 @@ PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 PRIVATE = "-----BEGIN RSA PRIVATE KEY-----\ncanary-key\n-----END RSA PRIVATE KEY-----\n"
 
 
-@pytest.mark.parametrize("way", ["profile", "AWS_CA_BUNDLE"])
+@pytest.mark.parametrize("way", ["profile", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
 def test_the_file_of_a_ca_bundle_comes_along_without_a_private_key(
     way: str, closed_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = tmp_path / "my ca.pem"
     bundle.write_text(f"# mine\n{PEM}{PRIVATE}{PEM}")
     (closed_world / ".aws").mkdir()
-    named = f"ca_bundle = {bundle}\n" if way == "profile" else "ca_bundle = /nowhere\n"
+    stronger = {"profile": bundle, "AWS_CA_BUNDLE": "/nowhere"}  # what requests goes by comes after a profile's word
+    named = f"ca_bundle = {stronger[way]}\n" if way in stronger else ""
     (closed_world / ".aws" / "config").write_text(f"[default]\nregion = eu-west-1\n{named}")
     if way != "profile":
         monkeypatch.setenv(way, str(bundle))

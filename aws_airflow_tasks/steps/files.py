@@ -13,6 +13,7 @@ from aws_airflow_tasks.patch import Patch
 from aws_airflow_tasks.patch.reverse import no_objection, reverse
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.world import files, receipts, trust
 from aws_airflow_tasks.world.receipts import FileRecord, Kept
 
@@ -27,7 +28,7 @@ def plan(
     patch: Patch,
     *,
     mode: int | None = None,
-    shown: Callable[[str], str] = lambda text: text,
+    shown: Callable[[str], str] = cleaned,
     agreeing: str = "",
     **receipt: Any,
 ) -> Plan:
@@ -115,7 +116,7 @@ def undo(
     *,
     objection: Callable[[bytes, bytes], str] = no_objection,
     without: Without | None = None,
-    shown: Callable[[str], str] = str,
+    shown: Callable[[str], str] = cleaned,
 ) -> list[Target]:
     """The file goes back to what it was before all of our changes.
 

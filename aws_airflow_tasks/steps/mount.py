@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -18,6 +18,7 @@ from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import env, files
 from aws_airflow_tasks.steps.places import OVERRIDE
 from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.redaction import yaml_redactor
 from aws_airflow_tasks.world import delivery, receipts, staging
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.receipts import FileRecord, Kept
@@ -50,7 +51,8 @@ def plan(site: Site) -> Plan:
         unwelcome=partial(env.unwelcome, site),
     )
     more = _before_us(site, data, str(known.directory)) if patch.outcome == "edits" else {}
-    planned = files.plan("mount", site.project, OVERRIDE, patch, mode=files.SHARED, source=str(known.directory), **more)
+    more |= {"shown": yaml_redactor(), "source": str(known.directory)}
+    planned = files.plan("mount", site.project, OVERRIDE, patch, mode=files.SHARED, **more)
     beaten = [change for each in _env_files(site, data) for change in each.changes]
     warnings = (*_unread(site), *_unseen(site), *(_unlike_teammates(site) if planned.needed else ()))
     return planned._replace(changes=(*planned.changes, *beaten), warnings=(*planned.warnings, *warnings))
@@ -146,7 +148,10 @@ def undo(site: Site) -> list[Target]:
     """The override without any volume of ours, whoever copied, moved or renamed what we put in; and its env_files."""
     known = {kept.record.path for kept in receipts.of(site.receipts, FileRecord) if kept.record.keys is not None}
     beaten = [files.undo(site, path, shown=dotenv.redactor()) for path in sorted(known - {env.ENV})]
-    return [*files.undo(site, OVERRIDE, objection=compose.misplaced, without=_without_ours), *chain(*beaten)]
+    return [
+        *files.undo(site, OVERRIDE, objection=compose.misplaced, without=_without_ours, shown=yaml_redactor()),
+        *chain(*beaten),
+    ]
 
 
 def _without_ours(site: Site, versions: Sequence[bytes]) -> bytes | None:
@@ -171,12 +176,13 @@ def withdrawn(site: Site, data: bytes) -> Patch:
     """
     changes = _ours(site)
     splices = [trace for kept in changes for trace in receipts.traces(site.state, kept)]
+    places = [receipts.replaced(site.state, kept, index) for kept in changes for index in range(len(kept.record.edits))]
     patch = compose.take_out(
         data,
         _volumes(site, splices),
         host=_host(site),
         blocks=[trace.new or b"" for trace in splices],
-        replaced=_replaced(site, splices),
+        replaced=_replaced(site, dict(zip(places, splices, strict=True))),
     )
     created = bool(changes) and changes[0].record.before is None
     if created and patch.outcome != "refusal":
@@ -200,16 +206,20 @@ def _volumes(site: Site, splices: Sequence[Trace]) -> compose.Ours:
     )
 
 
-def _replaced(site: Site, splices: Sequence[Trace]) -> str:
-    """What is theirs and gave way to ours: mounts at our target, and variables that beat a line of ours."""
+def _replaced(site: Site, splices: Mapping[Path, Trace]) -> str:
+    """What is theirs and gave way to ours: mounts at our target, and variables that beat a line of ours.
+
+    Values are hidden; the file that a piece lies in is named then.
+    """
     names = [_source(Path(path)).encode() for path in (str(states.root()), *_written(site))]
     target = site.settings.mount_path.encode()
-    old = [
-        t.old
-        for t in splices
-        if (target in t.old or re.search(_VARIABLE, t.old)) and not any(name in t.old for name in names)
-    ]
-    return "\n".join(dict.fromkeys(text.decode(errors="replace").strip() for text in old))
+    found: dict[str, Path] = {}
+    for place, trace in splices.items():
+        old = trace.old
+        if (target in old or re.search(_VARIABLE, old)) and not any(name in old for name in names):
+            found.setdefault(old.decode(errors="replace").strip(), place)
+    shown = {text: yaml_redactor()(text) for text in found}
+    return "\n".join(shown[text] + (f"\n# whole: {place}" * (shown[text] != text)) for text, place in found.items())
 
 
 def _without_header(data: bytes) -> bytes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
@@ -37,6 +37,69 @@ SUSPECT = (
     r"|(?<![A-Za-z0-9/+])(?=[A-Za-z0-9/+]*[0-9])(?=[A-Za-z0-9/+]*[a-z])(?=[A-Za-z0-9/+]*[A-Z])[A-Za-z0-9+]"
     r"[A-Za-z0-9/+]{31,}"
 )
+
+
+#: gives a secret text of a name its mark
+Mark = Callable[[str, str], str]
+
+
+def marking() -> Mark:
+    """Marks for secret texts: of a name the first is ``***``, the next other one ``*** (2)``; equal ones for equal."""
+    marks: dict[tuple[str, str], str] = {}
+    counts: dict[str, int] = {}
+
+    def mark(name: str, text: str) -> str:
+        if (name, text) not in marks:
+            counts[name] = counts.get(name, 0) + 1
+            marks[name, text] = HIDDEN if counts[name] == 1 else f"{HIDDEN} ({counts[name]})"
+        return marks[name, text]
+
+    return mark
+
+
+def yaml_redactor() -> Callable[[str], str]:
+    """A function that redacts one state of a YAML file after the other, so that a changed secret shows as changed.
+
+    It goes by lines, as a file need not be readable: gone are the values of names in capitals, which are variables, and
+    of names that sound secret, with the deeper lines that belong to them, and what :func:`.cleaning.cleaned` knows.
+    """
+    mark = marking()
+    return lambda text: "".join(_yaml_lines(text, mark))
+
+
+#: a name with what stands before and behind it, at a line's beginning; within brackets; and as an item of a list there
+_OF_LINE = re.compile(r"""(\s*(?:#+\s*)?(?:-\s+)*["']?)([A-Za-z_][\w.-]*)(["']?\s*(?:=|:(?=\s|$))\s*)(.*)""", re.DOTALL)
+_OF_FLOW = re.compile(r"""([{,\[]\s*["']?)([A-Za-z_][\w.-]*)(["']?\s*:\s+|=)("[^"\n]*"|'[^'\n]*'|[^,{}\[\]\n]*)""")
+
+
+def _yaml_lines(text: str, mark: Mark) -> Iterator[str]:
+    hidden: int | None = None  # the indentation of the name to which deeper lines belong
+    for line in text.splitlines(keepends=True):
+        content, ending = line.rstrip("\r\n"), line[len(line.rstrip("\r\n")) :]
+        indent = len(content) - len(content.lstrip())
+        if hidden is not None and content.strip() and indent > hidden:
+            yield f"{content[:indent]}{mark('', content.strip())}{ending}"
+            continue
+        hidden = hidden if not content.strip() else None
+        found = _OF_LINE.fullmatch(content)
+        if found and _is_secret(found[2], found[4]):
+            hidden = None if found[1].lstrip().startswith("#") else indent
+            content = f"{found[1]}{found[2]}{found[3]}{mark(found[2], found[4]) if found[4].strip() else ''}"
+        else:
+            content = _OF_FLOW.sub(lambda each: _hidden(each, mark), content)
+        yield cleaned(content) + ending
+
+
+def _hidden(found: re.Match[str], mark: Mark) -> str:
+    before, name, between, value = found.groups()
+    return f"{before}{name}{between}{mark(name, value) if _is_secret(name, value) else value}"
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """Whether a name's value is not to be shown: a variable's, unless it is known, and what sounds secret."""
+    if re.fullmatch(r"[A-Z_][A-Z0-9_]+", name):
+        return shown_value(name, value) != value
+    return bool(value.strip() and re.search(_SUSPECT_NAME, name)) and not value.lstrip().startswith(("&", "*", "!"))
 
 
 def shown_value(key: str, value: str) -> str | None:

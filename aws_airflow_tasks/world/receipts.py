@@ -214,12 +214,17 @@ def traces(state: Path, kept: Kept[FileRecord]) -> tuple[Trace, ...]:
             length=edit["length"],
             sha256=edit["sha256"],
             new=None if edit["new"] is None else edit["new"].encode("utf-8", errors="surrogateescape"),
-            old=_replaced(state / "replaced" / f"{kept.number:04d}-{index}", edit["old"]),
+            old=_replaced(replaced(state, kept, index), edit["old"]),
             line=edit["line"],
             column=edit["column"],
         )
         for index, edit in enumerate(kept.record.edits)
     )
+
+
+def replaced(state: Path, kept: Kept[FileRecord], index: int) -> Path:
+    """Where the text lies that an edit of a file's receipt took the place of; not there where it took no text's."""
+    return state / "replaced" / f"{kept.number:04d}-{index}"
 
 
 def _replaced(place: Path, old: Mapping[str, Any]) -> bytes:

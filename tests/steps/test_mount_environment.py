@@ -112,6 +112,29 @@ def test_what_was_taken_out_is_asked_back_by_hand_where_the_file_was_edited_beyo
     assert (done.code == 1 and back == edited) or (done.code == 0 and "AWS_ACCESS_KEY_ID=AKIAOLD" in back), done.out
 
 
+SECRETS = (
+    SCHEDULER + "      AWS_ACCESS_KEY_ID: canary-id\n      AWS_SECRET_ACCESS_KEY: canary-key\n"
+    "  minio:\n    environment: [MINIO_ROOT_PASSWORD=canary-item]\n    image: minio\n"
+)
+
+
+def test_no_value_of_a_variable_is_shown_in_a_diff_in_json_or_by_undo(in_docker: Path, run: Run) -> None:
+    path = in_docker / OVERRIDE
+    path.write_text(SECRETS)
+    said = [run("mount", "--override", *flags).out for flags in (["--check", "--diff"], ["--check", "--json"])]
+    said.append(run("mount", "--override", "--diff").out)
+    text = path.read_text()
+    path.write_text(text.replace("    environment:\n", "    environment:\n      MINE: 1\n", 1).replace("- ", "-  "))
+    undone = run("undo")
+    assert "canary" not in "".join([*said, undone.out])
+    assert "+++ b/docker-compose.override.yml" in said[0]
+    assert "AWS_SECRET_ACCESS_KEY: ***" in said[0]
+    assert undone.code == 1
+    (whole,) = (line.partition("whole: ")[2] for line in undone.out.splitlines() if "whole: " in line)
+    assert "canary-id" in Path(whole).read_text()
+    assert Path(whole).stat().st_mode & 0o777 == 0o600
+
+
 def test_a_file_of_env_file_that_beats_ours_is_named_with_its_line(in_docker: Path, run: Run) -> None:
     (in_docker / "team.env").write_text("A=1\nAWS_ACCESS_KEY_ID=AKIAOLD\n")
     for listed in ("team.env", "[.env, team.env]", "[{path: team.env, required: false}]"):

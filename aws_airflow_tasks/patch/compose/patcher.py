@@ -87,13 +87,14 @@ def take_out(data: bytes, ours: Ours, *, host: Host, blocks: Sequence[bytes] = (
     if not by_hand.there(text, wanted, written):
         return Patch("satisfied", data, data, reason="nothing of ours is in it")
     try:
-        if replaced:
-            raise Refused(1, "ours took the place of another mount, and where that stood cannot be found again")
-        return _taken_out(data, wanted)
+        if not replaced:
+            return _taken_out(data, wanted)
+        why, back = "ours took the place of what is named below, and where that stood cannot be found again", replaced
     except Refused as refusal:
-        lines = by_hand.lines_to_take_out(text, wanted, written)
-        lines += f"\n# and put this back, where it was:\n{replaced}" if replaced else ""
-        return Patch("refusal", data, data, reason=str(refusal), by_hand=lines)
+        why, back = str(refusal), ""
+    lines = by_hand.lines_to_take_out(text, wanted, written)
+    lines += f"\n# and put this back, where it was:\n{back}" if back else ""
+    return Patch("refusal", data, data, reason=why, by_hand=lines)
 
 
 def _taken_out(data: bytes, wanted: Wanted) -> Patch:

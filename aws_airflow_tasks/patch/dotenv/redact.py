@@ -6,35 +6,22 @@ import re
 from collections.abc import Callable, Iterator
 
 from aws_airflow_tasks.patch.dotenv.readers import BOM, Statement, statements
-from aws_airflow_tasks.text.cleaning import HIDDEN
-from aws_airflow_tasks.text.redaction import SUSPECT, shown_value
+from aws_airflow_tasks.text.redaction import SUSPECT, Mark, marking, shown_value
 
 _COMMENTED_VALUE = r"[^=]*=|#+[ \t]*(?:export[ \t]+)?[\w.-]+[ \t]*:(?!//)"
-
-#: gives a secret text of a key its mark
-_Mark = Callable[[str, str], str]
 
 
 def redactor() -> Callable[[str], str]:
     """A function that redacts one state of a ``.env`` file after the other, so that a changed secret shows as changed.
 
-    The first text hidden behind a key becomes ``***``, the next other one ``*** (2)``, and so on; equal ones get equal
-    marks. Lines stay lines. What is kept: names, blank lines, comments up to what looks like an assignment, and the
+    Lines stay lines. What is kept: names, blank lines, comments up to what looks like an assignment, and the
     values of ``text.redaction.PLAIN_KEYS`` without the secret-looking members of JSON.
     """
-    marks: dict[tuple[str, str], str] = {}
-    counts: dict[str, int] = {}
-
-    def mark(key: str, value: str) -> str:
-        if (key, value) not in marks:
-            counts[key] = counts.get(key, 0) + 1
-            marks[key, value] = HIDDEN if counts[key] == 1 else f"{HIDDEN} ({counts[key]})"
-        return marks[key, value]
-
+    mark = marking()
     return lambda text: "".join(_redacted(text, mark))
 
 
-def _redacted(text: str, mark: _Mark) -> Iterator[str]:
+def _redacted(text: str, mark: Mark) -> Iterator[str]:
     bom = BOM if text.startswith(BOM) else ""
     body, position = text[len(bom) :], 0
     yield bom
@@ -50,7 +37,7 @@ def _redacted(text: str, mark: _Mark) -> Iterator[str]:
     yield _line_by_line(body[position:], lambda line: _comment(line, mark))
 
 
-def _assignment(body: str, statement: Statement, end: int, mark: _Mark) -> str:
+def _assignment(body: str, statement: Statement, end: int, mark: Mark) -> str:
     """The statement with the rest of its last line."""
     name = body[statement.start : statement.value_start]
     value, rest = body[statement.value_start : statement.value_end], body[statement.value_end : end]
@@ -73,7 +60,7 @@ def _line_by_line(text: str, hide: Callable[[str], str]) -> str:
     return "".join(map(hidden, re.findall(r"[^\n]*\n|[^\n]+", text)))
 
 
-def _comment(line: str, mark: _Mark) -> str:
+def _comment(line: str, mark: Mark) -> str:
     if not line.startswith("#"):
         return mark("", line)
     if found := re.match(_COMMENTED_VALUE, line):

@@ -11,6 +11,7 @@ from aws_airflow_tasks.core import Change, Plan, Target, TaskError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps.entries import OWNER, Entries
 from aws_airflow_tasks.steps.syncing import Synced, estimate, paced
+from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import aws, journal, pace, receipts
 from aws_airflow_tasks.world.journal import Journal, Line
 from aws_airflow_tasks.world.receipts import Kept
@@ -51,12 +52,15 @@ def _taken_back(site: Site, place: Synced, group: Sequence[Kept[Synced]]) -> Tar
 
     def plan() -> Plan:
         lines = _by_name(books)
+        look = command("secrets.list")
+        lost = tuple(f"{path} is not there, so what it says is not undone; see: {look}" for path in _lost(books))
         if not lines:
-            return Plan(target=target)
+            return Plan(target=target, warnings=lost)
         entries = _entries(site, place)
         backs = list(_backs(entries, lines))
         todo, others = [back for back, _ in backs if back], [name for back, name in backs if not back]
-        warnings = (f"{len(others)} given another value since stay: {', '.join(others[:10])}",) if others else ()
+        changed = f"{len(others)} given another value since stay: {', '.join(others[:10])}"
+        warnings = (*lost, *[changed] * bool(others))
         if not todo:
             return Plan(target=target, warnings=warnings)
         before = "".join(f"{back.action} {back.name}\n" for back in todo)
@@ -64,6 +68,10 @@ def _taken_back(site: Site, place: Synced, group: Sequence[Kept[Synced]]) -> Tar
         return Plan((change,), target=target, warnings=warnings)
 
     return Target(target, plan, tuple(kept.number for kept in group), (journal.FOLDER,))
+
+
+def _lost(books: Sequence[Journal]) -> Iterator[str]:
+    return filter(None, (book.lost() for book in books))
 
 
 def _entries(site: Site, place: Synced) -> Entries:

@@ -67,9 +67,14 @@ class Journal:
     def _path(self) -> Path:
         return self._folder / f"{self._run}.jsonl"
 
+    def lost(self) -> str:
+        """Its path where it is not there: a crash came before it was made, or somebody has removed it; else empty."""
+        return "" if self._path.exists() else str(self._path)
+
     def open(self) -> None:
-        """Make the directory that it is to lie in; raises TaskError where that cannot be."""
+        """Make it, with nothing in it yet; raises TaskError where that cannot be."""
         _folder(self._folder)
+        self._write(b"")
 
     def begin(self, line: Line, value: str | None = None) -> None:
         """Note a write before it is made, with the value that AWS would not give back.
@@ -88,7 +93,9 @@ class Journal:
         self._append({"done": token, "version": version})
 
     def _append(self, content: Mapping[str, object]) -> None:
-        data = json.dumps(content).encode() + b"\n"
+        self._write(json.dumps(content).encode() + b"\n")
+
+    def _write(self, data: bytes) -> None:
         with self._lock, files.explained("write", self._path):
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
@@ -99,11 +106,12 @@ class Journal:
     def lines(self) -> Iterator[Line]:
         """What was written, the oldest first; a last line that a crash has cut off was never acted on.
 
+        Nothing where the journal is not there (:meth:`lost`).
+
         Raises:
-            TaskError: it is gone or damaged.
+            TaskError: it is damaged.
         """
-        with files.explained("read", self._path):
-            content = self._path.read_bytes()
+        content = files.read(self._path) or b""
         found: dict[str, Line] = {}
         *whole, _ = content.split(b"\n")
         for text in whole:

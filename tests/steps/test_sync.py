@@ -15,6 +15,7 @@ import pytest
 from aws_airflow_tasks.steps import syncing
 from aws_airflow_tasks.steps.entries import OWNER
 from aws_airflow_tasks.world import cli, pace
+from aws_airflow_tasks.world.journal import Journal
 from tests.project import Done, airflow, astro_project, embedded, run
 from tests.typed import hold
 from tests.world.proxy import Body, Proxy, Refusal, before, denying
@@ -182,6 +183,27 @@ def test_an_entry_of_ours_whose_deletion_is_scheduled_comes_back_with_the_value_
     done = run("secrets.sync", "v.json", "--json")
     assert (done.code, entries(done)) == (0, {"a": "updated", "b": "updated"})
     assert held(aws) == {f"{V}a": "1", f"{V}b": "3"}
+
+
+def test_an_entry_that_was_deleted_and_is_wanted_as_it_was_is_undone_like_all_others(
+    project: Path, aws: Any, run: Run
+) -> None:
+    for wanted in ({"a": "1", "b": "2"}, {"a": "1"}, {"a": "1", "b": "2"}):
+        written(project, **wanted)
+        assert run("secrets.sync", "v.json", "--prune", "--yes").code == 0
+    assert held(aws) == {f"{V}a": "1", f"{V}b": "2"}
+    assert run("undo", "--yes").code == 0
+    assert held(aws) == {}
+
+
+def test_where_a_kill_came_before_the_journal_was_made_undo_says_so_and_goes_on(
+    project: Path, aws: Any, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(project, a="1")
+    monkeypatch.setattr(Journal, "open", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert run("secrets.sync", "v.json").code == 130
+    done = run("undo", "--yes")
+    assert (done.code, ".jsonl is not there, so what it says is not undone" in done.out) == (0, True), done.out
 
 
 def test_somebody_elses_entry_whose_deletion_is_scheduled_stays_so(project: Path, aws: Any, run: Run) -> None:

@@ -71,6 +71,23 @@ def objections(
     return (*hidden, *_words(have), *_place(have, want), *_identity(have, profiles))
 
 
+def joined(
+    backend: Backend, settings: Settings, profiles: Collection[str], current: str, wanted: str
+) -> dict[str, Any]:
+    """Our arguments, and those of the person's that keep nothing of ours from being so; see :func:`objections`."""
+    want: dict[str, Any] = from_json(wanted)
+    try:
+        have = from_json(current) if current else {}
+    except ValueError:
+        return want
+
+    def fits(found: Mapping[str, Any]) -> bool:
+        return not objections(backend, settings, profiles, json.dumps({**found, **want}), wanted)
+
+    fine = {key: value for key, value in have.items() if fits({key: value})} if isinstance(have, dict) else {}
+    return {**fine, **want} if fits(fine) else want
+
+
 def _entry(
     backend: Backend, kind: str, entry: str, have: Mapping[str, Any], want: Mapping[str, Any]
 ) -> Iterator[Objection]:

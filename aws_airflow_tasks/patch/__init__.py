@@ -4,6 +4,9 @@ from typing import Literal, NamedTuple
 
 from aws_airflow_tasks.core import Edit
 
+#: stands above the lines to add to a file that no reader takes: added alone they would not be read either
+FIRST = "# correct that line first; then the same command adds these:"
+
 
 class Patch(NamedTuple):
     """What a patcher says of a file.

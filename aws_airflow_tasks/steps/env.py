@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from aws_airflow_tasks import backends
-from aws_airflow_tasks.backends.arguments import Objection, objections
+from aws_airflow_tasks.backends import arguments
+from aws_airflow_tasks.backends.arguments import Objection
 from aws_airflow_tasks.core import Plan, Target, TaskError
 from aws_airflow_tasks.patch import Patch, dotenv
 from aws_airflow_tasks.runtimes import Runtime, precedence
@@ -44,6 +45,9 @@ def plan(site: Site) -> Plan:
     judged = {name: value for name, value in there.items() if name != PROFILE or lines[PROFILE]}  # or taken out
     found = precedence.find({name: each.value for name, each in beneath.items()} | judged, kept)
     conflicts = [each for each in found if each.weight == "conflict"]
+    current, wanted_value = there.get(KWARGS), lines[KWARGS]
+    if current and wanted_value and there.get(BACKEND, lines[BACKEND]) == lines[BACKEND]:
+        lines[KWARGS] = _joined(site, current, wanted_value)
     lines |= _over(site, kept, [each for each in conflicts if each.name in beneath], beneath, there)
     unwelcome = {each.name: each.means for each in conflicts if each.name not in beneath}
     patch = dotenv.plan(
@@ -219,7 +223,14 @@ def _profiles(site: Site) -> Collection[str]:
 
 def _against(site: Site, current: str, wanted_value: str) -> tuple[Objection, ...]:
     assert site.backend is not None
-    return objections(site.backend, site.settings, _profiles(site), current, wanted_value)
+    return arguments.objections(site.backend, site.settings, _profiles(site), current, wanted_value)
+
+
+def _joined(site: Site, current: str, wanted_value: str) -> str:
+    """Our arguments for the backend with those of the person's beside which they hold."""
+    assert site.backend is not None
+    found = arguments.joined(site.backend, site.settings, _profiles(site), current, wanted_value)
+    return dotenv.json_value(found)
 
 
 def _agreeing(site: Site, patch: Patch, lines: Mapping[str, str | None]) -> str:

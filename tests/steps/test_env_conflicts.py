@@ -46,6 +46,24 @@ def test_a_role_among_the_arguments_is_told_and_only_that_line_is_shown(project:
     assert hint[1].startswith(f"{KWARGS}={{")
 
 
+def test_what_replaces_arguments_keeps_those_of_the_persons_that_keep_nothing_of_ours_from_being_so(
+    project: Path, run: Run
+) -> None:
+    theirs = {"config_prefix": "team/config", "connections_lookup_pattern": "^(?!aws_default$).*$", "extra": [1]}
+    line = arguments(project, run, role_arn="arn:aws:iam::1:role/x", profile_name="other", **theirs)
+    _, hint = conflict(run)
+    shown = json.loads(hint[-1].partition("=")[2])
+    assert run("env", "--override").code == 0
+    written = next(each for each in (project / ".env").read_text().splitlines() if each.startswith(KWARGS))
+    kept = json.loads(written.partition("=")[2])
+    assert {key: kept.get(key) for key in theirs} == theirs
+    assert not kept.keys() & {"role_arn", "profile_name"}
+    assert shown == kept
+    assert "recap: ok=3 changed=0" in run("env").out
+    assert run("undo", "--yes").code == 0
+    assert (project / ".env").read_text() == line + "\n"
+
+
 def test_arguments_that_are_no_json_are_told_as_what_airflow_makes_of_them(project: Path, run: Run) -> None:
     (project / ".env").write_text(f"{KWARGS}={{'connections_prefix': 'airflow/connections'}}\n")
     assert conflict(run)[0] == f".env: line 1: {KWARGS}: not JSON: Airflow would ignore it"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from aws_airflow_tasks.core import Edit
-from aws_airflow_tasks.patch import Patch, splice
+from aws_airflow_tasks.patch import FIRST, Patch, splice
 from aws_airflow_tasks.patch.compose import by_hand, sharing
 from aws_airflow_tasks.patch.compose.environment import take_out_unwelcome
 from aws_airflow_tasks.patch.compose.mounts import Host, Mount, Ours
@@ -59,6 +59,11 @@ def ensure(
     gone = sorted(set(absent_from) - set(names))
     if data is None:
         return _created(names, wanted)
+    try:
+        parse(_decoded(data)[1])
+    except Refused as refusal:  # no line that is added makes it readable
+        lines = _by_hand(names, [name for name in gone if name.encode() in data], wanted)
+        return Patch("refusal", data, data, reason=str(refusal), by_hand=f"{FIRST}\n{lines}")
     try:
         return _patched(data, names, gone, wanted)
     except Refused as refusal:

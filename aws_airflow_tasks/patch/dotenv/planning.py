@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import Edit, digest
-from aws_airflow_tasks.patch import Patch, splice
+from aws_airflow_tasks.patch import FIRST, Patch, splice
 from aws_airflow_tasks.patch.dotenv.lines import (
     byte_offset,
     decoded,
@@ -22,7 +22,7 @@ from aws_airflow_tasks.patch.dotenv.lines import (
     unreadable,
     whole_lines,
 )
-from aws_airflow_tasks.patch.dotenv.readers import BOM, READERS, Statement, portable, statements, views
+from aws_airflow_tasks.patch.dotenv.readers import BOM, READERS, UNCLOSED, Statement, portable, statements, views
 from aws_airflow_tasks.text.cleaning import HIDDEN
 from aws_airflow_tasks.text.redaction import shown_name, shown_value
 
@@ -88,6 +88,10 @@ def plan(
             causes.append(str(error))
             continue
         return Patch("edits", data, after, edits, todo.reason, warnings=warnings)
+    for number, cause in views(todo.data, todo.found)["compose"].errors.items():
+        if cause == UNCLOSED:  # what is added below would be a part of its value
+            by_hand = f"{FIRST}\n{_by_hand(todo.changed)}"
+            return Patch("refusal", data, data, reason=f"line {number}: {cause}", by_hand=by_hand)
     return Patch("refusal", data, data, reason=causes[0], by_hand=_by_hand(todo.changed))
 
 

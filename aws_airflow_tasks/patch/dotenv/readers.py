@@ -60,6 +60,10 @@ class Statement(NamedTuple):
     error: str = ""
 
 
+#: why a statement is rejected whose value goes on to the end of the file
+UNCLOSED = "a quote that is never closed"
+
+
 class View(NamedTuple):
     """What a reader sees: the values, and by line number why it rejects the file; the other lines' values are there."""
 
@@ -219,7 +223,7 @@ def _assignment(
         closed = _CLOSING[quote].match(text, at)
         if not closed:
             after = _line_end(text, at)
-            return Statement(key, None, start, at, after, line, "a quote that is never closed"), after
+            return Statement(key, None, start, at, after, line, UNCLOSED), after
         raw, end, resume = closed.group(1), closed.end(), closed.end()
         raw = re.sub(r"\\([\s\S])", lambda m: m[1] if m[1] == quote else m[0], raw)
     else:

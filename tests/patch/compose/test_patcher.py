@@ -67,6 +67,8 @@ def test_a_refusal_names_the_line_and_gives_the_lines_to_add(case: dict[str, str
     patch = wants(case["text"])
     assert patch.reason.startswith("line ")
     assert int(patch.reason.split()[1].rstrip(":")) <= case["text"].count("\n") + 1
+    said = "more than one document" in patch.reason or "not readable" in patch.reason
+    assert patch.by_hand.startswith("# correct that line first; ") or not said
     if " shares &" not in patch.reason:  # see test_sharing
         assert yaml.safe_load(patch.by_hand) == {"services": {"scheduler": {"volumes": [LINE]}}}
     assert patch.after == patch.before

@@ -232,12 +232,13 @@ def test_what_cannot_be_written_is_refused(want: dict[str, str], reason: str) ->
     assert (patch.outcome, patch.reason) == ("refusal", reason)
 
 
-def test_what_cannot_be_proven_is_refused() -> None:
-    """A quote that is open to the end of the file would swallow our JSON: nothing is written."""
-    before = b'A="never closed\nB=2\n'
+def test_a_quote_that_is_never_closed_would_swallow_our_line_and_is_named_as_what_comes_first() -> None:
+    before = b'A=1\nB="never closed\nC=2\n'
     patch = plan(before, {"K": '{"a": 1}'})
-    assert (patch.outcome, patch.after, patch.by_hand) == ("refusal", before, 'K={"a": 1}')
-    assert "docker compose" in patch.reason
+    assert (patch.outcome, patch.after) == ("refusal", before)
+    assert patch.reason == "line 2: a quote that is never closed"
+    assert patch.by_hand == '# correct that line first; then the same command adds these:\nK={"a": 1}'
+    assert plan(before.replace(b"closed", b'closed"'), {"K": '{"a": 1}'}).outcome == "edits"
 
 
 @pytest.mark.parametrize(

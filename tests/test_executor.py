@@ -393,6 +393,14 @@ def test_a_flag_whose_value_is_empty_is_no_flag_left_out(name: str, run, world: 
     assert world.asked == []
 
 
+def test_what_stands_behind_two_dashes_is_refused_and_no_task_is_run_without_it(run, world: World, capsys) -> None:
+    assert run("first", "--", "--check") == 2
+    said = capsys.readouterr().out
+    assert "no task takes what stands behind --: --check" in said
+    assert "-> invoke first --check" in said
+    assert world.asked == []
+
+
 def test_the_same_flag_with_two_values_is_a_usage_error(run, world: World, capsys) -> None:
     assert run("first", "--profile", "a", "other", "--profile", "b") == 2
     assert "--profile" in capsys.readouterr().out

@@ -54,6 +54,8 @@ class Executor(invoke.executor.Executor):
         screen = Screen(json=as_json, names=[str(call.task.name) for call in filter(_is_ours, calls)])
         try:
             _refuse_late(self.core[0].args if self.core else {})
+            if all(map(_is_ours, calls)):
+                _refuse_remainder(str(getattr(self.core, "remainder", "") or ""), names)
             play = Play(self._settings(calls, screen), names, screen)
             play.turns.only, play.turns.skip = (_named(calls, flag) for flag in NARROWING)
             _check_places(play)
@@ -153,6 +155,12 @@ def _refuse_late(core: Mapping[str, Any]) -> None:
     for name in ("version", "print-completion-script"):
         if name in core and core[name].value:
             raise UsageError(f"--{name} comes before any task, and alone", hint=f"{current().program} --{name}")
+
+
+def _refuse_remainder(words: str, names: str) -> None:
+    """Raise UsageError for what stands behind ``--``: a flag there was not heeded, and its task was run."""
+    if words:
+        raise UsageError(f"no task takes what stands behind --: {words}", hint=f"{again(names)} {words}")
 
 
 def _check_places(play: Play) -> None:

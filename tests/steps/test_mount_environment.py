@@ -112,6 +112,20 @@ def test_what_was_taken_out_is_asked_back_by_hand_where_the_file_was_edited_beyo
     assert (done.code == 1 and back == edited) or (done.code == 0 and "AWS_ACCESS_KEY_ID=AKIAOLD" in back), done.out
 
 
+def test_a_file_mounted_over_one_of_ours_is_taken_out_with_override_until_undone(in_docker: Path, run: Run) -> None:
+    path = in_docker / OVERRIDE
+    volumes = "    volumes:\n      - ~/.aws/credentials:/home/astro/.aws/credentials:ro\n      - ./x:/x\n"
+    path.write_text(f"services:\n  scheduler:\n{volumes}  triggerer:\n{volumes}")
+    before = path.read_text()
+    assert "line 4 mounts ~/.aws/credentials at /home/astro/.aws/credentials, over what " in run("mount").out
+    assert path.read_text() == before
+    assert run("mount", "--override").code == 0
+    assert "~/.aws/credentials" not in path.read_text()
+    assert "recap: ok=3 changed=0" in run("mount").out
+    assert run("undo").code == 0
+    assert path.read_text() == before
+
+
 SECRETS = (
     SCHEDULER + "      AWS_ACCESS_KEY_ID: canary-id\n      AWS_SECRET_ACCESS_KEY: canary-key\n"
     "  minio:\n    environment: [MINIO_ROOT_PASSWORD=canary-item]\n    image: minio\n"

@@ -126,18 +126,32 @@ class Verdict(Enum):
     CONFLICT = auto()
     #: a directory above it, at the target's corresponding parent
     PARENT = auto()
+    #: below the target, over a file that is to be seen there
+    HIDES = auto()
+
+
+#: the files in the mounted directory by which a process has its identity (``world/staged_text.py``)
+SEEN = ("config", "credentials", "creds.json", "creds.sh", "ca_bundle.pem")
 
 
 def judge(volume: Volume, wanted: Mount, host: Host, ours: Sequence[str]) -> Verdict:
     """Say how ``volume`` relates to ``wanted``; a source at or below one of ``ours`` is one we wrote earlier."""
     source, target = resolve(wanted.source, host), posixpath.normpath(wanted.target)
     if volume.target != target:
+        if _hides(volume, source, target):
+            return Verdict.HIDES
         return Verdict.PARENT if _carries(volume, source, target) else Verdict.UNRELATED
     if volume.path is None:
         return Verdict.CONFLICT
     if volume.path == source:
         return Verdict.SATISFIED if volume.read_only or not wanted.read_only else Verdict.READ_WRITE
     return Verdict.OURS if any(_within(volume.path, resolve(root, host)) for root in ours) else Verdict.CONFLICT
+
+
+def _hides(volume: Volume, source: str | None, target: str) -> bool:
+    """Whether something else than the source's own file is put over one of :data:`SEEN`."""
+    name = volume.target.removeprefix(f"{target}/")
+    return name in SEEN and (source is None or volume.path != posixpath.join(source, name))
 
 
 def _carries(volume: Volume, source: str | None, target: str) -> bool:

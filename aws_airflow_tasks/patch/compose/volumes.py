@@ -73,6 +73,7 @@ _REPAIRS = {
     Verdict.READ_WRITE: "read-write, wanted read-only",
     Verdict.OURS: "{} gives way to {}",
     Verdict.CONFLICT: "{} gives way to {}",
+    Verdict.HIDES: "{} gives way to {}",
 }
 
 
@@ -81,7 +82,7 @@ def ensure_volume(service: ServiceNode) -> None:
     mount, found = service.plan.wanted.mount, service.volumes()
     there = hits(found[1].real.children if found else [], service.plan.wanted)
     at_target = [hit for hit in there if hit.verdict is not Verdict.PARENT]
-    conflict = next((hit for hit in at_target if hit.verdict is Verdict.CONFLICT), None)
+    conflict = next((hit for hit in at_target if hit.verdict in (Verdict.CONFLICT, Verdict.HIDES)), None)
     if conflict and not service.plan.wanted.replace_conflicts:
         _conflict(service, mount, conflict)
         return
@@ -107,6 +108,11 @@ def _is_fine(service: ServiceNode, mount: Mount, hit: Hit) -> None:
 
 def _conflict(service: ServiceNode, mount: Mount, hit: Hit) -> None:
     source, line = hit.volume.source, hit.item.line
+    if hit.verdict is Verdict.HIDES:
+        said = f"line {line} mounts {source} at {hit.volume.target}, over what {mount.source} has there"
+        service.plan.conflicts.append(f"{service.name}: {said}")
+        service.plan.by_hand.append(f"(take line {line} out of services.{service.name}.volumes)")
+        return
     service.plan.conflicts.append(
         f"{service.name}: line {line} mounts {source} at {mount.target}, wanted {mount.source}"
     )
@@ -121,7 +127,7 @@ def _edit_volumes(
     for hit in stale[:1] if new else []:
         service.note(f"{_REPAIRS[hit.verdict].format(hit.volume.source, mount.source)} (line {hit.item.line})")
     for hit in stale[len(new) :]:
-        service.note(f"a further volume for {mount.target} taken out (line {hit.item.line})")
+        service.note(f"a further volume for {hit.volume.target} taken out (line {hit.item.line})")
     if not stale:
         service.note(f"added {mount.source} at {mount.target}")
     copied = _inherited(service, found, stale) if found and found[0] is not service.real else None

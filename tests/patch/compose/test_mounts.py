@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aws_airflow_tasks.patch import compose
 from aws_airflow_tasks.patch.compose.mounts import Host, Mount, entry, from_short, made_read_only, resolve
 
 HOST = Host("/home/me", "/home/me/proj", {"A": "val", "E": ""})
@@ -94,3 +95,28 @@ def test_a_mount_is_written_short_unless_asked_otherwise_or_a_colon_forbids_it()
 )
 def test_a_mode_is_made_read_only_and_the_rest_kept(text: str, repaired: str) -> None:
     assert made_read_only(text) == repaired
+
+
+BELOW = "services:\n  scheduler:\n    volumes:\n      - {}\n"
+
+
+@pytest.mark.parametrize("name", ["credentials", "config", "creds.json"])
+def test_a_file_over_one_of_ours_is_a_conflict_that_names_its_line_and_gives_way_with_override(name: str) -> None:
+    text = BELOW.format(f"./mine:/home/astro/.aws/{name}:ro").encode()
+    staged = Mount("/state/aws", "/home/astro/.aws", long=True)
+    patch = compose.ensure(text, ["scheduler"], staged, host=HOST)
+    assert (patch.outcome, patch.after) == ("conflict", text)
+    assert patch.reason == f"scheduler: line 4 mounts ./mine at /home/astro/.aws/{name}, over what /state/aws has there"
+    assert patch.by_hand == "(take line 4 out of services.scheduler.volumes)"
+    mended = compose.ensure(text, ["scheduler"], staged, host=HOST, replace_conflicts=True)
+    assert mended.after
+    assert b"mine" not in mended.after
+    assert compose.ensure(mended.after, ["scheduler"], staged, host=HOST).outcome == "satisfied"
+
+
+@pytest.mark.parametrize("name", ["sso/cache", "cli", "configuration"])
+def test_what_lies_over_nothing_of_ours_stays(name: str) -> None:
+    text = BELOW.format(f"./mine:/home/astro/.aws/{name}").encode()
+    patch = compose.ensure(text, ["scheduler"], Mount("/state/aws", "/home/astro/.aws", long=True), host=HOST)
+    assert patch.outcome == "edits"
+    assert b"./mine" in (patch.after or b"")

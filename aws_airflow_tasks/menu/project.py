@@ -198,7 +198,7 @@ def logs(play: Play, service: Sequence[str] | None = None, follow: bool = False)
 def status(play: Play) -> None:
     """Show what each step would do now; change nothing.
 
-    Exit code 0 whatever that is; the gate on drift is `setup --check`, with exit code 3.
+    Exit code 0 whatever would change (1 where a step fails); the gate on drift is `setup --check`, with exit code 3.
     """
     from aws_airflow_tasks.steps import address
 

@@ -9,8 +9,8 @@ lock, sem_clockwait; 0.9.12 does):
 
     faketime -f '+0 x4' python -m benchmarks.day 75 3600
 
-No run may fail but while the session has ended and keys do not last until the login, and the keeper must have said why
-it cannot renew. It exits with 1 otherwise.
+No run may fail but while the session has ended and keys do not last until the login, and the keeper must have said then
+why it cannot renew. It exits with 1 otherwise.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
 from aws_airflow_tasks.core import TaskError
@@ -78,7 +78,7 @@ class Gate(BaseHTTPRequestHandler):
 
     upstream = ""
     life = LIFE
-    refused = 0
+    refused: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         """GetRoleCredentials: an access key has the time of its making in it; a token that of its end."""
@@ -96,7 +96,8 @@ class Gate(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         made = re.search(r"Credential=ASIADAY(\d{13})/", self.headers.get("Authorization", ""))
         if made and time.time() > int(made[1]) + self.life:
-            type(self).refused += 1
+            asked, who = self.headers.get("X-Amz-Target", "sts"), self.headers.get("User-Agent", "")
+            self.refused.append(f"{asked} with keys of {time.time() - int(made[1]):.0f} s by {who[:160]}")
             self._answer(400, self._expired(), {"Content-Type": "application/x-amz-json-1.1"})
             return
         to = http.client.HTTPConnection(urlsplit(self.upstream).netloc, timeout=30)
@@ -237,10 +238,13 @@ def main(minutes: float = 15, life: float = LIFE) -> int:
     failed = [run for run in found if run.state != "success"]
     wrong = [run for run in failed if not excused(minutes, run.at)]
     print(said)
-    print(f"{len(found)} runs, {len(failed)} failed, {len(wrong)} of them with a session; {Gate.refused} calls refused")
+    print(
+        f"{len(found)} runs, {len(failed)} failed, {len(wrong)} of them with a session; {len(Gate.refused)} calls refused"
+    )
+    print(*Gate.refused, sep="\n")
     after = "something" if left else "nothing"
     print(f"the keeper renewed {said.count('exported afresh')} times; {after} of ours runs after stop")
-    words = "SSO session" in said
+    words = "SSO session" in said or not ends_before_login(minutes)
     return int(bool(wrong or left or not words or bool(failed) != ends_before_login(minutes)))
 
 

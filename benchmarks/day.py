@@ -238,9 +238,8 @@ def main(minutes: float = 15, life: float = LIFE) -> int:
     failed = [run for run in found if run.state != "success"]
     wrong = [run for run in failed if not excused(minutes, run.at)]
     print(said)
-    print(
-        f"{len(found)} runs, {len(failed)} failed, {len(wrong)} of them with a session; {len(Gate.refused)} calls refused"
-    )
+    ended = f"{len(failed)} failed, {len(wrong)} of them with a session"
+    print(f"{len(found)} runs, {ended}; {len(Gate.refused)} calls refused")
     print(*Gate.refused, sep="\n")
     after = "something" if left else "nothing"
     print(f"the keeper renewed {said.count('exported afresh')} times; {after} of ours runs after stop")

@@ -40,6 +40,7 @@ def project(tmp_path: Path, closed_world: Path, monkeypatch: pytest.MonkeyPatch)
     (made / ".astro" / "config.yaml").write_text("project: {name: mine}\n")
     (made / "Dockerfile").write_text("FROM quay.io/astronomer/astro-runtime:12.1.0\n")
     (made / "traceback.txt").write_text("")
+    (made / "with a space.txt").write_text("")
     (closed_world / ".aws").mkdir()
     (closed_world / ".aws" / "config").write_text(CONFIG)
     (closed_world / ".aws" / "credentials").write_text("[prod-read]\naws_access_key_id = x\n[ops]\n")
@@ -157,6 +158,16 @@ TYPED = {
     "aws-airflow setup --only creds,mou": "[aws-airflow][setup][--only][creds,mount]",
     "aws-airflow logs sched": "[aws-airflow][logs][scheduler]",
     "aws-airflow explain trace": "[aws-airflow][explain][traceback.txt]",
+    "aws-airflow explain ": "[aws-airflow][explain]",
+    "aws-airflow secrets.sync ": "[aws-airflow][secrets.sync]",
+    "aws-airflow secrets.put --file ": "[aws-airflow][secrets.put][--file]",
+    "aws-airflow secrets.put --file trace": "[aws-airflow][secrets.put][--file][traceback.txt]",
+    "aws-airflow setup --skip creds,": "[aws-airflow][setup][--skip][creds,]",
+    "aws-airflow setup --skip creds,\tini": "[aws-airflow][setup][--skip][creds,init]",
+    "aws-airflow setup --profile my\\ o": "[aws-airflow][setup][--profile][my own]",
+    'aws-airflow setup --profile "my o': "[aws-airflow][setup][--profile][my own]",
+    "aws-airflow setup --profile=my\\ o": "[aws-airflow][setup][--profile=my own]",
+    "aws-airflow explain with\\ a": "[aws-airflow][explain][with a space.txt]",
     "invoke ver": "[invoke][verify]",
     "invoke own": "[invoke][own-thing]",
     "invoke setup --ove": "[invoke][setup][--override]",

@@ -19,6 +19,10 @@ _aws_airflow_candidates() {
         esac
         "$program" --complete -- "invoke $*" 2>/dev/null
         ;;
-    *) found="$("$program" --complete -- aws-airflow "$@" 2>/dev/null)" && printf '%s\n' "$found" ;; # else it is an error
+    *)
+        if found="$("$program" --complete -- aws-airflow "$@" 2>/dev/null)" && [ -n "$found" ]; then # else it is an error
+            printf '%s\n' "$found"
+        fi
+        ;;
     esac
 }

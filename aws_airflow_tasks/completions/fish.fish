@@ -3,7 +3,8 @@ function __aws_airflow_complete
     set -l given (commandline --tokenize --cut-at-cursor --current-process)
     set -l current (commandline --current-token --cut-at-cursor)
     set -l program (string replace --regex '^~' $HOME $given[1])
-    set -l words $given[2..-1] "$current"
+    set -l plain (string unescape -- "$current"; or string replace --regex '["\']' '' -- "$current") # a quote may be open
+    set -l words $given[2..-1] "$plain"
     set -l found
     if string match --quiet --regex '(^|/)inv(oke)?$' $program
         set -l ours (string replace --regex '[^/]*$' aws-airflow $program)
@@ -15,7 +16,7 @@ function __aws_airflow_complete
     if test -n "$found"
         printf '%s\n' $found
     else
-        __fish_complete_path "$current"
+        __fish_complete_path "$plain"
     end
 end
 

@@ -1,6 +1,7 @@
 """``requirements.txt`` asks for the amazon provider: one line of its own, every other byte kept."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -79,9 +80,10 @@ def plan(data: bytes | None, target: Target, read: Read, *, ours: Collection[str
 
 def without(data: bytes, ours: Iterable[str]) -> bytes:
     """The file without our lines, where it was edited since: a line that the person changed is the person's own."""
-    lines = set(ours)
-    kept = [line for line in data.splitlines(keepends=True) if line.strip().decode(errors="replace") not in lines]
-    return b"".join(kept)
+    lines, mark = set(ours), BOM_UTF8 if data.startswith(BOM_UTF8) else b""
+    text = data.removeprefix(mark)
+    kept = [line for line in text.splitlines(keepends=True) if line.strip().decode(errors="replace") not in lines]
+    return mark + b"".join(kept)
 
 
 def _every(condition: Callable[[Split], bool]) -> bool:
@@ -113,7 +115,7 @@ def _stale(data: bytes, old: Collection[str], line: str) -> tuple[Edit, ...]:
     texts = sorted((text.encode() for text in old), key=len, reverse=True)
     if not texts:
         return ()
-    pattern = rb"(?m)^(?:%b)(?=[ \t]*\r?$)" % b"|".join(map(re.escape, texts))
+    pattern = rb"(?m)(?:^|(?<=\A%b))(?:%b)(?=[ \t]*\r?$)" % (BOM_UTF8, b"|".join(map(re.escape, texts)))
     return tuple(Edit(found.start(), found[0], line.encode()) for found in re.finditer(pattern, data))
 
 

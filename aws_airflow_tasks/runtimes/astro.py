@@ -47,7 +47,7 @@ def setting(project: Path, section: str, key: str) -> str:
 
 
 def _value(path: Path, section: str, key: str) -> str:
-    text = (files.read(path) or b"").decode("utf-8", errors="replace")
+    text = (files.read(path) or b"").decode("utf-8-sig", errors="replace")
     if key not in text.lower():
         return ""  # most have none of it, and the parser takes its time to load
     try:

@@ -53,7 +53,7 @@ def text(project: Path) -> str:
     data = files.read(project / "Dockerfile")
     if data is None:
         raise Pending("init")
-    return data.decode("utf-8", errors="replace")
+    return data.decode("utf-8-sig", errors="replace")  # its builder takes a byte order mark for nothing, too
 
 
 def declared_major(project: Path) -> int | None:

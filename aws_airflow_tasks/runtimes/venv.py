@@ -267,7 +267,7 @@ def _unsatisfied(text: str, further: Further) -> TaskError:
     """Why uv could not install what a file asks for, and the line of it that uv speaks of."""
     what, why = telling(text, r"^error: ", first=True), telling(text, _WHY, otherwise=" ").removeprefix("cause: ")
     said = why if "Because" in why else f"{what.removeprefix('error: ')}: {why}".rstrip(": ")
-    lines = [line.strip() for line in further.known.decode(errors="replace").splitlines()]
+    lines = [line.strip() for line in further.known.decode("utf-8-sig", errors="replace").splitlines()]
     number = next((number for number, line in enumerate(lines, 1) if _is_about(text, line)), 0)
     where = f", line {number} ({lines[number - 1]})" if number else ""
     at = f" +{number}" if number else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Iterator
@@ -35,15 +36,34 @@ def read(name: str) -> str:
     """
     try:
         if name == "-":
-            return (sys.stdin.buffer.read() if sys.stdin else b"")[-MOST:].decode("utf-8", errors="replace")
+            return _text(sys.stdin.buffer.read() if sys.stdin else b"")
         path = Path(name)
         if not (path.is_file() or path.is_fifo() or path.is_char_device()):
             path.stat()  # says why it is not there
             raise UsageError(f"{name} is no file", hint=command("explain", "FILE"))
         with path.open("rb") as file:
-            if path.is_file():
-                file.seek(max(0, path.stat().st_size - MOST))
-            return file.read(MOST).decode("utf-8", errors="replace")
+            head = file.read(len(codecs.BOM_UTF16))
+            if path.is_file() and (begins := _begin(path.stat().st_size)):
+                file.seek(begins)
+                return _text(file.read(MOST), head)
+            return _text(head + file.read(MOST))
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or "no such name is possible"
         raise UsageError(f"cannot read {name!r}: {said}", hint=sh("ls -ld {}", name)) from None
+
+
+def _begin(size: int) -> int:
+    """Where the end of a text begins that is read; UTF-16 has two bytes for a character."""
+    return max(0, size - MOST) // 2 * 2
+
+
+def _text(data: bytes, head: bytes = b"") -> str:
+    """The end of a text, by its byte order mark: PowerShell's ``>`` writes UTF-16.
+
+    Args:
+        data: what was read.
+        head: the first bytes, where ``data`` begins later.
+    """
+    marks = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+    encoding = marks.get((head or data)[: len(codecs.BOM_UTF16)], "utf-8")
+    return data[_begin(len(data)) :].decode(encoding, errors="replace").removeprefix("\ufeff")

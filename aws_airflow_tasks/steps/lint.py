@@ -210,7 +210,7 @@ def _places(site: Site) -> tuple[list[Place], list[str]]:
                 continue
             shown = path.relative_to(site.project).as_posix()
             try:
-                text = (files.read(path) or b"").decode(errors="replace")
+                text = (files.read(path) or b"").decode("utf-8-sig", errors="replace")
                 places += [Place(shown, use) for use in dags.uses(text)]
             except (ValueError, TaskError) as error:
                 unread.append(f"{shown} {error}")

@@ -80,15 +80,26 @@ def env_ignored(site: Site) -> Check:
                 ignoring = "" if line.startswith("!") else line
     if ignoring:
         return Check("", "ok", f"by the line {ignoring}")
-    command = sh("echo .env >> {}", site.project / ".gitignore")
-    return Check("", "warning", "no .gitignore here names .env, and it may have secrets", command)
+    return Check("", "warning", "no .gitignore here names .env, and it may have secrets", _ignore(site.project))
+
+
+def _ignore(project: Path) -> str:
+    """What adds the line to a .gitignore: a last line that has no end would become part of it."""
+    path = project / ".gitignore"
+    text = _text(path)
+    return sh("echo .env >> {}" if not text or text.endswith("\n") else r"printf '\n.env\n' >> {}", path)
 
 
 def _lines(path: Path) -> list[str]:
+    return [line.strip() for line in _text(path).splitlines()]
+
+
+def _text(path: Path) -> str:
+    """Without a byte order mark, as git reads it; empty where it cannot be read."""
     try:
-        return [line.strip() for line in path.read_text(errors="replace").splitlines()]
+        return path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError:
-        return []
+        return ""
 
 
 def shell(site: Site) -> Check:

@@ -87,6 +87,7 @@ class _Placeholders(dict[str, str]):
         said |= {"api": "VERSION", "paramiko": "python -m pip install paramiko"}
         said |= {"clock": "sudo timedatectl set-ntp true", "trust": "export AWS_CA_BUNDLE=FILE"}
         said |= {"without_proxy": "unset HTTPS_PROXY", "crt": 'python -m pip install "botocore[crt]"'}
+        said |= {"restore": "aws secretsmanager restore-secret --secret-id NAME"}
         said |= {"manual": note("what AWS means by it: https://docs.aws.amazon.com/…/API_OPERATION.html")}
         said |= {"reach": note("once this machine reaches AWS (network, VPN, proxy), type the same command again")}
         said |= {"cure": note(f"ask an administrator of AWS to allow it: {_ALLOWED}")}
@@ -109,6 +110,21 @@ BASES = {
 #: names that Python and other libraries use too: seen alone, they say nothing of AWS
 _COMMON = {"RuntimeError", "OSError", "JSONDecodeError", "ValueError", "ConnectionError", "SSLError"}
 _COMMON |= {"ClientError", "HTTPClientError", "BotoCoreError", "ResponseParserError", "AuthFailure", "Throttling"}
+#: the sentences of botocore's that the AWS CLI prints alone -> the class whose they are
+_SENTENCES = {
+    r"Unable to locate credentials\b": "NoCredentialsError",
+    r"Partial credentials found in \S+, missing:": "PartialCredentialsError",
+    r"Unable to parse config file: \S": "ConfigParseError",
+    r"The config profile \([^)]+\) could not be found": "ProfileNotFound",
+    r"You must specify a region\b": "NoRegionError",
+    r"Error when retrieving token from \S+:": "TokenRetrievalError",
+    r"Error loading SSO Token:|The SSO session associated with this profile has expired": "SSOError",
+    r"SSL validation failed for \S": "SSLError",
+    r"Failed to connect to proxy URL:": "ProxyConnectionError",
+    r"(?:Could not connect to|Connect timeout on) (?:the )?endpoint URL:": "ConnectionError",
+    r"Read timeout on endpoint URL:|before we received a valid response from endpoint URL:": "HTTPClientError",
+    r"Unsupported host '[^']*'\.\s+Can only retrieve metadata": "ValueError",
+}
 #: where an error of botocore's is seen, if not as an identity that does not work
 _LAYER = {
     "NoCredentialsError": "files-readable",
@@ -121,6 +137,7 @@ _LAYER = {
     "AccessDeniedException": "raw-secret",
     "DecryptionFailure": "raw-secret",
     "InvalidKeyId": "raw-secret",
+    "marked for deletion": "raw-secret",
 }
 
 
@@ -186,9 +203,19 @@ def _of_line(line: str, known: Sequence[Symptom], profile: str) -> Iterator[Chec
     for answer in answers:
         error = Told(answer["said"], answer["code"], answer["operation"])
         yield absent(error) or _explained(error, profile)
-    for name in () if answers else re.findall(r"\b[A-Z]\w+\b", line):
-        if name in BASES or (name in CAUSES and name not in _COMMON):
-            yield _explained(told([name, BASES.get(name, name)], line), profile)
+    for name in () if answers else dict.fromkeys((*_classes(line), *_sentences(line))):
+        yield _explained(told([name, BASES.get(name, name)], line), profile)
+
+
+def _classes(line: str) -> Iterator[str]:
+    """The errors that a line names; those whose name others use too where it says that botocore's is meant."""
+    for module, name in re.findall(r"(?<!except )\b(botocore\.(?:\w+\.)+)?([A-Z]\w+)\b", line):
+        if name in BASES or (name in CAUSES and (name not in _COMMON or (module and name != "ClientError"))):
+            yield name
+
+
+def _sentences(line: str) -> Iterator[str]:
+    return (name for pattern, name in _SENTENCES.items() if re.search(pattern, line))
 
 
 def told(names: Sequence[str], *said: Any, **more: Any) -> Told:

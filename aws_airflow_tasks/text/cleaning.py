@@ -9,9 +9,14 @@ from aws_airflow_tasks.text.printable import uncoloured
 
 HIDDEN = "***"
 _USER_OF_URL = r"(?<=://)[^\s\"'<>]+(?=@)"
+#: a page of AWS's manual, no part of which is as long as a key
+_MANUAL = (
+    r"https://docs\.aws\.amazon\.com/[A-Za-z0-9-]{1,30}/latest/[A-Za-z]{1,30}/(?:[A-Za-z0-9]{1,30}[_-])*"
+    r"[A-Za-z0-9]{1,30}\.html(?![\w?#/+=-])"
+)
 #: what :func:`cleaned` hides; of ``kept`` nothing, of ``until`` what follows it
 _IN_TEXT = (
-    r"(?P<kept>\barn:aws[a-z-]*:[\w-]*:[\w-]*:\d*:[\w/+=.@:*-]+)"  # as long and mixed as a key
+    rf"(?P<kept>\barn:aws[a-z-]*:[\w-]*:[\w-]*:\d*:[\w/+=.@:*-]+|{_MANUAL})"  # as long and mixed as a key
     r"|(?P<until>\bhttps?://[^\s\"'<>?#]+[?#]"  # what a URL asks, and what is named as a secret
     r"|(?i:security-?token|session_?token|(?:access|refresh|id|bearer)_?token|token(?==|[\"']\s*:)|passw(?:or)?d"
     r"|secret_?(?:access_?)?key|client_?secret|signature|authorization)(?:[\"']?\s*[:=]\s*|>)(?i:bearer\s+|basic\s+)?)"

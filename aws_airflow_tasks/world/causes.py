@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.text.calling import command, under
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
 from aws_airflow_tasks.text.hints import (
@@ -111,6 +111,7 @@ def explain(error: Exception, subject: Subject) -> TaskError:
         | {"renew": subject.renew or f"aws configure{profile_option(subject.profile)}"}
         | {"at": f" at {cleaned(subject.endpoint)}" if subject.endpoint else "", "kms": subject.options("kms")}
         | {"option": profile_option(subject.profile), "no_region": no_region(subject.profile)}
+        | {"restore": _restore(cleaned(said), subject)}
     )
     words |= _commands(words, denials.service(operation, subject.resources))
     row = row_of(error)
@@ -122,12 +123,19 @@ def explain(error: Exception, subject: Subject) -> TaskError:
 def row_of(error: Exception) -> str:
     """Which row of :data:`CAUSES` an error has; empty: none, it is no error of AWS's or botocore's."""
     code, said, response = _answered(error)
-    if re.search(r"Signature (expired|not yet current)", said):
-        return "RequestTimeTooSkewed"
     names = [cls.__name__ for cls in type(error).__mro__]
     if response:
         names = [code, *_of_status(code, response), "ClientError"]
-    return next((name for name in names if name in CAUSES), "")
+    told = (row for name, pattern, row in _BY_WORDS if (not name or name in names) and re.search(pattern, said))
+    return next(told, "") or next((name for name in names if name in CAUSES), "")
+
+
+#: the code or class that has several causes (empty: whatever it is), the words that tell one, and the row of that
+_BY_WORDS = (
+    ("", r"Signature (expired|not yet current)", "RequestTimeTooSkewed"),
+    ("InvalidRequestException", r"(marked|scheduled) for deletion", "marked for deletion"),
+    ("ValueError", r"Unsupported host '", "Unsupported host"),  # botocore.utils.ContainerMetadataFetcher
+)
 
 
 def _answered(error: Exception) -> tuple[str, str, Mapping[str, Any]]:
@@ -149,8 +157,6 @@ def _of_status(code: str, response: Mapping[str, Any]) -> Iterator[str]:
         yield "ResponseParserError"
 
 
-#: what names who gives keys to the processes of a container
-_FULL_URI = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 #: by service where AWS's manual tells an operation's errors
 _MANUALS = {
     "secretsmanager": "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_{}.html",
@@ -164,13 +170,10 @@ def _commands(words: Mapping[str, str], service: str) -> dict[str, str]:
     """The fields of hints that depend on this machine, or on other fields."""
     url, manual = words["endpoint_url"], _MANUALS.get(service, "").format(words["operation"])
     ours = url != "…" and ".amazonaws.com" not in url
-    of_uri = words["said"].startswith("Unsupported host")  # botocore.utils.ContainerMetadataFetcher
     return {
         "edit": editor(words["path"]) if "path" in words else edit_config(),
         "edit_config": edit_config(),
         "whole": _whole(words),
-        "impossible": _FULL_URI if of_uri else f"a setting of profile {words['profile']}",
-        "possible": f"unset {_FULL_URI}" if of_uri else edit_config(),
         "clock": set_clock(),
         "trust": trust(),
         "without_proxy": without_proxy(),
@@ -191,6 +194,15 @@ def _whole(words: Mapping[str, str]) -> str:
     if words.get("provider") == "env":
         return UNSET
     return edit_config() if words.get("provider") == "assume-role" else f"aws configure{words['option']}"
+
+
+def _restore(said: str, subject: Subject) -> str:
+    """What takes a deletion back that is pending; where nothing names the entry, what names each that is so."""
+    named = re.search(r"arn:aws[a-z-]*:secretsmanager:[\w:-]+:secret:[\w/+=.@-]*[\w/+=@-]", said)
+    of = named[0] if named else subject.resources[0].partition(":secret:")[2]
+    if not of or "*" in of:
+        return command("secrets.lint")
+    return sh("aws secretsmanager restore-secret --secret-id {}", of) + subject.options("secretsmanager")
 
 
 def _made(cause: Cause, words: _Words, subject: Subject) -> TaskError:
@@ -297,6 +309,7 @@ CAUSES: dict[str, Cause] = {
     ),
     "InvalidKeyId": Cause("AWS cannot use the KMS key: {said}", "aws kms list-aliases{kms}"),
     "TooManyUpdates": _BUSY,
+    "marked for deletion": Cause("an entry is scheduled for deletion: it is there, and cannot be read", "{restore}"),
     "ClientError": Cause("AWS refuses {operation} ({code}): {said}", "{manual}"),
     # nothing was asked
     "NoCredentialsError": Cause("profile {profile} has no credentials", "aws configure{option}", "login"),
@@ -318,7 +331,11 @@ CAUSES: dict[str, Cause] = {
     "RuntimeError": _EXPIRED,  # botocore's own word for credentials that were refreshed and are still expired
     "OSError": Cause("what profile {profile} needs cannot be read: {said}", "{renew}"),
     "JSONDecodeError": Cause("what gives keys to profile {profile} does not answer in JSON", "{renew}"),
-    "ValueError": Cause("{impossible} has an impossible value", "{possible}"),
+    "ValueError": Cause("a setting of profile {profile} has an impossible value", "{edit_config}"),
+    "Unsupported host": Cause(
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI names a host that no SDK asks for keys over plain http",
+        "unset AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    ),
     # no answer
     "SSLError": Cause(
         "AWS cannot be reached{at}: its certificate is not trusted here (a proxy?)", "{trust}", "unreachable"

@@ -144,7 +144,8 @@ def plain(project: Path) -> Path:
     Another project may hold that name here.
     """
     with contextlib.suppress(TaskError):
-        name = _astro_name((files.read(project / ".astro" / "config.yaml") or b"").decode(errors="replace"))
+        data = files.read(project / ".astro" / "config.yaml") or b""
+        name = _astro_name(data.decode("utf-8-sig", errors="replace"))
         if _READABLE.fullmatch(name):
             return root() / name
     return _folder(project)

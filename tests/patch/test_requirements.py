@@ -200,6 +200,12 @@ def test_our_line_is_found_in_a_file_that_was_edited_since_and_one_that_was_chan
     assert without(pinned, [PACKAGE]) == pinned
 
 
+def test_a_byte_order_mark_before_a_line_of_ours_stays_and_hides_nothing() -> None:
+    mark, ours = b"\xef\xbb\xbf", wanted((2, 7))
+    assert of(mark + f"{ours}\n".encode(), ours=frozenset({ours})).after == mark + f"{PACKAGE}\n".encode()
+    assert without(mark + f"{PACKAGE}\nmine\n".encode(), [PACKAGE]) == mark + b"mine\n"
+
+
 def test_a_patch_says_no_more_than_the_line_that_it_adds() -> None:
     secret = b"--index-url https://me:hunter2hunter2@x.example/\n"
     patch = of(secret)

@@ -25,6 +25,7 @@ def configured(folder: Path, text: str) -> Path:
         ("project:\n  name: mine\n", "", "docker"),
         ("dev:\n  mode: standalone\n", "", "standalone"),
         ("Dev:\n  Mode: standalone\n", "", "standalone"),
+        ("\ufeffdev:\n  mode: standalone\n", "", "standalone"),
         ("project:\n  name: standalone\n", "", "docker"),
         ("dev:\n  mode: docker\n", "dev:\n  mode: standalone\n", "docker"),
         ("project:\n  name: mine\n", "dev:\n  mode: standalone\n", "standalone"),

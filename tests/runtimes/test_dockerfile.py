@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks.runtimes.dockerfile import has_triggerer, major, read, runtime_major
+from aws_airflow_tasks.runtimes.dockerfile import declared_major, has_triggerer, major, read, runtime_major
 
 
 @pytest.mark.parametrize(
@@ -90,6 +92,11 @@ def test_a_build_argument_without_a_default_is_named_where_the_image_needs_it() 
     assert read(text).unset == ("TAG",)
     assert read(text.replace("${TAG}", "${TAG:-3.1-12}")).unset == ()
     assert read(f"{text}FROM astrocrpublic.azurecr.io/runtime:3.1-12\n").unset == ()
+
+
+def test_a_byte_order_mark_of_a_windows_editor_is_no_part_of_the_first_instruction(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_bytes(b"\xef\xbb\xbfFROM quay.io/astronomer/astro-runtime:12.1.0\r\n")
+    assert declared_major(tmp_path) == 2
 
 
 @given(st.text())

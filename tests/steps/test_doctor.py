@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -164,8 +165,10 @@ FILES: list[tuple[dict[str, str], doctor.Look, str, str]] = [
     ({".env": "AWS_PROFILE=dev\n"}, pitfalls.env_wins, "ok", "nothing wins"),
     ({".env": "", ".git/HEAD": ""}, pitfalls.env_ignored, "warning", "no .gitignore"),
     ({".env": "", ".git/HEAD": "", ".gitignore": "*.pyc\n.env\n"}, pitfalls.env_ignored, "ok", ".env"),
+    ({".env": "", ".git/HEAD": "", ".gitignore": "\ufeff.env\n"}, pitfalls.env_ignored, "ok", ".env"),
     ({".env": "", ".git/HEAD": "", ".gitignore": ".env\n!.env\n"}, pitfalls.env_ignored, "warning", "no .gitignore"),
     ({"Dockerfile": "FROM quay.io/astronomer/astro-runtime:12.1.0\n"}, prerequisites.image, "ok", "Airflow 2"),
+    ({"Dockerfile": "\ufeffFROM quay.io/astronomer/astro-runtime:12.1.0\n"}, prerequisites.image, "ok", "Airflow 2"),
     ({"Dockerfile": "FROM scratch\n"}, prerequisites.image, "warning", "does not tell"),
     ({}, prerequisites.image, "skipped", "no Dockerfile"),
 ]
@@ -181,6 +184,21 @@ def test_a_projects_files_are_told(
     told = look(Site(Settings(project=here)))
     assert (told.status, said in told.detail) == (status, True), told
     assert "EXAMPLE" not in json.dumps(told)
+
+
+@pytest.mark.parametrize("text", [None, "", "*.log", "*.log\n", "*.log\r\n", "\ufeff*.log"])
+def test_the_command_for_a_env_that_git_would_take_mends_it_whatever_its_file_ends_in(
+    text: str | None, here: Path
+) -> None:
+    for name in (".env", ".git/HEAD"):
+        (here / name).parent.mkdir(exist_ok=True)
+        (here / name).touch()
+    if text is not None:
+        (here / ".gitignore").write_bytes(text.encode())
+    site = Site(Settings(project=here))
+    subprocess.run(["sh", "-c", pitfalls.env_ignored(site).hint], check=True)
+    assert pitfalls.env_ignored(site).status == "ok"
+    assert (here / ".gitignore").read_text(encoding="utf-8").splitlines() == [*(text or "").splitlines(), ".env"]
 
 
 def variables(**values: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aws_airflow_tasks.steps import symptoms
+from aws_airflow_tasks.steps import explain, symptoms
 from aws_airflow_tasks.steps.layers import LAYERS
 from aws_airflow_tasks.world import docker_engine
 from aws_airflow_tasks.world.causes import CAUSES
@@ -120,6 +120,55 @@ TABLE = {
     "FATAL:  remaining connection slots are reserved": ("runtime-healthy", "no further connection", "stop"),
     "sqlite3.OperationalError: database is locked": ("runtime-healthy", "locked", "stop"),
     "sqlite3.DatabaseError: database disk image is malformed": ("runtime-healthy", "corrupt", "start"),
+    ANSWER.format(
+        "InvalidRequestException",
+        "You can't perform this operation on the secret because it was marked for deletion.",
+    ): ("raw-secret", "scheduled for deletion", "secrets.lint"),
+    ANSWER.format(
+        "InvalidRequestException",
+        f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:a/{'Long9' * 9}-AbCdEf was marked for deletion.",
+    ): (
+        "raw-secret",
+        "scheduled for deletion",
+        "aws secretsmanager restore-secret --secret-id"
+        f" arn:aws:secretsmanager:eu-west-1:123456789012:secret:a/{'Long9' * 9}-AbCdEf",
+    ),
+    ANSWER.format("InvalidRequestException", "You can't do that."): (
+        "identity-in-service",
+        "AWS refuses GetSecretValue",
+        "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html",
+    ),
+    "botocore.exceptions.SSLError: SSL validation failed for https://secretsmanager.eu-west-1.amazonaws.com/ [SSL:"
+    " CERTIFICATE_VERIFY_FAILED] certificate verify failed": ("identity-in-service", "not trusted here", "CA_BUNDLE"),
+    "Error when retrieving token from sso: Token has expired and refresh failed": (
+        "identity-in-service",
+        "SSO session",
+        "refresh",
+    ),
+    "The SSO session associated with this profile has expired or is otherwise invalid. To refresh this SSO session run"
+    " aws sso login with the corresponding profile.": ("identity-in-service", "SSO session", "refresh"),
+    'Unable to locate credentials. You can configure credentials by running "aws configure".': (
+        "files-readable",
+        "not there",
+        "verify",
+    ),
+    "aws: [ERROR]: The config profile (dev) could not be found": (
+        "environment",
+        "there is no profile dev",
+        "aws configure --profile dev",
+    ),
+    'Could not connect to the endpoint URL: "https://x.test/"': (
+        "identity-in-service",
+        "no answer from https://x.test/",
+        "type the same command again",
+    ),
+    "You must specify a region. You can also configure your region by running": ("environment", "no region", "region"),
+    "ValueError: Unsupported host 'example.com'.  Can only retrieve metadata from a loopback address or one of these"
+    " hosts: 169.254.170.2": (
+        "identity-in-service",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI names a host",
+        "unset AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    ),
     "OSError: [Errno 28] No space left on device": ("runtime-healthy", "disk is full", "df -h"),
 }
 
@@ -187,7 +236,13 @@ def test_what_is_not_known_is_said_with_the_last_error_redacted(tmp_path: Path, 
     assert "nothing in it is known to us; its last error: FooError: MY_PLAIN_WORD=*** *** broke" in done.out
 
 
-@pytest.mark.parametrize("line", ["ValueError: no", "OSError: x", "RuntimeError: y", "all is well", ""])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("ValueError: no", "OSError: x", "RuntimeError: y", "requests.exceptions.SSLError: x"),
+        *("except botocore.exceptions.SSLError:", "all is well", ""),
+    ],
+)
 def test_what_says_nothing_of_aws_is_no_cause(line: str, tmp_path: Path, run: Run) -> None:
     (tmp_path / "log").write_text(line)
     assert run("explain", str(tmp_path / "log")).code == 1
@@ -196,6 +251,21 @@ def test_what_says_nothing_of_aws_is_no_cause(line: str, tmp_path: Path, run: Ru
 def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\nNoCredentialsError: \xfe\n")))
     assert run("explain", "-").code == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("more", [0, 10_001], ids=["whole", "its end"])
+def test_a_log_is_read_by_its_byte_order_mark_from_a_file_and_from_standard_input(
+    encoding: str, more: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.setattr(explain, "MOST", 10_000)
+    mark = "" if encoding == "utf-8-sig" else "\ufeff"
+    data = f"{mark}{'.' * more}\r\nConfigParseError: Unable to parse config file: /ä\r\n".encode(encoding)
+    (tmp_path / "log").write_bytes(data)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    for name in (str(tmp_path / "log"), "-"):
+        (check,) = run("explain", name, "--json").document["checks"]
+        assert check["detail"] == "/ä is no valid AWS configuration"
 
 
 @pytest.mark.parametrize("name", ["missing.log", ".", "nu\nll", "x" * 300])

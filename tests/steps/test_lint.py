@@ -100,7 +100,7 @@ def test_what_env_has_too_and_what_dags_name_and_nobody_has_are_warnings(project
     (project / ".env").write_text(f"A=1\nAIRFLOW_VAR_BOTH={CANARY}\nAIRFLOW_CONN_LOCAL=http://h\n")
     (project / "dags" / "sub").mkdir()
     (project / "dags" / "sub" / "a.py").write_text(
-        'Variable.get("used")\nVariable.get("absent")\nVariable.get("opt", 1)\n'
+        '\ufeffVariable.get("used")\nVariable.get("absent")\nVariable.get("opt", 1)\n'
         'Hook(conn_id="local")\nx = "{{ conn.no.host }}"'
     )
     (project / "dags" / "bad.py").write_text("def\n")

@@ -7,6 +7,9 @@ import pytest
 from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.redaction import redact_output
 
+MANUAL = "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Get.html"
+KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+
 
 def test_output_shows_no_value_of_env_but_the_harmless_ones_and_nothing_that_looks_like_a_secret() -> None:
     said = "canary-value canary-key dev AKIAIOSFODNN7EXAMPLE postgres://me:canary@host eyJhbGciOiJIUzI1NiIsInR5cCI6 abc"
@@ -28,6 +31,11 @@ def test_output_shows_no_value_of_env_but_the_harmless_ones_and_nothing_that_loo
         ("key AKIAIOSFODNN7EXAMPLE of wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "key *** of ***"),
         ("-----BEGIN KEY-----\nx\n-----END KEY-----\nafter", "***\nafter"),
         ("-----BEGIN KEY\nafter", "***\nafter"),
+        (f"{MANUAL}?token=x", "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Get.html?***"),
+        (f"{MANUAL}/{KEY}", "https://docs.aws.amazon.***_Get.***"),
+        (f"https://docs.aws.amazon.com/ssm/latest/APIReference/{KEY}.html", "https://docs.aws.amazon.***.html"),
+        (f"https://docs.aws.amazon.com/{KEY}/latest/x/a.html", "https://docs.aws.amazon.***.html"),
+        ("https://docs.aws.amazon.com@evil/latest/x/a.html", "https://***@evil/latest/x/a.html"),
         ("key \x1b[31mAKIAIOSFODNN7EXAMPLE\x1b[0m, token\x1b[1m=\x1b[31mx\x1b[0m", "key ***, token=***"),
     ],
 )
@@ -47,6 +55,9 @@ def test_what_is_named_as_a_secret_or_looks_like_one_is_hidden_and_the_text_arou
         "/home/Me/Projects/Company2/Airflow3/dags/include/some/where",
         "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         "no answer from https://sts.eu-west-1.amazonaws.com/",
+        "see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html.",
+        "(https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html)",
+        "https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_iam-permissions.html",
     ],
 )
 def test_what_a_person_needs_to_read_stays(said: str) -> None:

@@ -68,7 +68,7 @@ def refused(code: str, message: str = "", operation: str = "GetCallerIdentity") 
         ),
         (
             ValueError("Unsupported host 'example.com'.  Can only retrieve metadata from a loopback address"),
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI has an impossible value",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI names a host that no SDK asks for keys over plain http",
             "unset AWS_CONTAINER_CREDENTIALS_FULL_URI",
         ),
         (ValueError("Invalid endpoint: x"), "a setting of profile default has an impossible value", '"${EDITOR'),
@@ -154,6 +154,14 @@ def statement(error: TaskError) -> dict[str, Any]:
     assert error.hint.startswith("# ")
     found: dict[str, Any] = json.loads(error.hint[error.hint.index("{") :])
     return found
+
+
+def test_a_deletion_that_is_pending_is_taken_back_where_the_entry_is_known() -> None:
+    error = refused("InvalidRequestException", "You can't do it: the secret was marked for deletion.", "GetSecretValue")
+    found = explain(error, KEYS._replace(resources=("arn:aws:secretsmanager:eu-west-1:1:secret:a b", "…")))
+    assert found.hint == "aws secretsmanager restore-secret --secret-id 'a b'"
+    assert explain(error, KEYS).hint.endswith(" secrets.lint")
+    assert "scheduled for deletion" in found.message
 
 
 def denied(said: str, operation: str = "GetSecretValue", **about: Any) -> TaskError:

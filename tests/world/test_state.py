@@ -97,6 +97,8 @@ def test_it_is_named_after_the_astro_project_whatever_the_checkout_is_called(tmp
         "# ours\nproject: { mode: x, name: 'other' }  # ours\n",
         '{project: {name: "other", mode: x}}\n',
         "project: {\n  name: other,\n}\n",
+        "\ufeffproject: {name: other}\n",
+        "\ufeffproject:\n  name: other\n",
     ],
 )
 def test_the_name_of_the_astro_project_may_stand_in_braces(text: str, project: Path) -> None:

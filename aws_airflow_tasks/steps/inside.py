@@ -64,7 +64,7 @@ class Row(NamedTuple):
 _KEYS = (
     "ExpiredToken ExpiredTokenException RefreshWithMFAUnsupportedError RuntimeError InvalidClientTokenId"
     " UnrecognizedClientException InvalidAccessKeyId AuthFailure SignatureDoesNotMatch IncompleteSignature"
-    " InvalidSignatureException UnauthorizedException SSOError TokenRetrievalError NoCredentialsError"
+    " InvalidSignatureException UnauthorizedException SSOError TokenRetrievalError LoginError NoCredentialsError"
     " PartialCredentialsError ConfigParseError ProfileNotFound InfiniteLoopConfigError InvalidConfigError"
     " MissingDependencyException CredentialRetrievalError MetadataRetrievalError OSError JSONDecodeError"
 )

@@ -106,6 +106,9 @@ BASES = {
     "ReadTimeoutError": "HTTPClientError",
     "SSOTokenLoadError": "SSOError",
     "UnauthorizedSSOTokenError": "SSOError",
+    "LoginRefreshRequired": "LoginError",
+    "LoginTokenLoadError": "LoginError",
+    "LoginAuthorizationCodeError": "LoginError",
 }
 #: names that Python and other libraries use too: seen alone, they say nothing of AWS
 _COMMON = {"RuntimeError", "OSError", "JSONDecodeError", "ValueError", "ConnectionError", "SSLError"}
@@ -119,6 +122,7 @@ _SENTENCES = {
     r"You must specify a region\b": "NoRegionError",
     r"Error when retrieving token from \S+:": "TokenRetrievalError",
     r"Error loading SSO Token:|The SSO session associated with this profile has expired": "SSOError",
+    r"Please reauthenticate using 'aws login'|Error loading login session token:": "LoginError",
     r"SSL validation failed for \S": "SSLError",
     r"Failed to connect to proxy URL:": "ProxyConnectionError",
     r"(?:Could not connect to|Connect timeout on) (?:the )?endpoint URL:": "ConnectionError",

@@ -325,6 +325,12 @@ CAUSES: dict[str, Cause] = {
     "MissingDependencyException": Cause("profile {profile} needs a package that is not there: {said}", "{crt}"),
     "RefreshWithMFAUnsupportedError": _EXPIRED,
     "SSOError": _SSO,
+    "LoginError": Cause("the login of profile {profile} (aws login) is not there or has ended", "{renew}", "login"),
+    "LoginInsufficientPermissions": Cause(
+        "not allowed: signin:CreateOAuth2Token, by which the login of profile {profile} (aws login) is renewed",
+        note("ask an administrator of AWS to allow it"),
+        "denied",
+    ),
     "TokenRetrievalError": _SSO,
     "CredentialRetrievalError": Cause("{provider} gives no keys to profile {profile}", "{renew}"),
     "MetadataRetrievalError": Cause("the service that gives keys to profile {profile} gives none", "{renew}"),

@@ -75,6 +75,16 @@ TABLE = {
         "type the same command again",
     ),
     "botocore.exceptions.SSOTokenLoadError: Error loading SSO Token": ("identity-in-service", "SSO session", "refresh"),
+    "Your session has expired or credentials have changed. Please reauthenticate using 'aws login'.": (
+        "identity-in-service",
+        "(aws login) is not there or has ended",
+        "refresh",
+    ),
+    "botocore.exceptions.LoginInsufficientPermissions: Unable to create or refresh login credentials": (
+        "identity-in-service",
+        "signin:CreateOAuth2Token",
+        "# ask an administrator",
+    ),
     "botocore.exceptions.TokenRetrievalError: Error when"
     " retrieving token from sso: Token has expired and refresh failed": (
         "identity-in-service",

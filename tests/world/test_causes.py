@@ -87,6 +87,8 @@ def test_every_error_is_a_cause_and_a_command(error: Exception, message: str, hi
     "error",
     [
         exceptions.UnauthorizedSSOTokenError(),
+        exceptions.LoginRefreshRequired(),
+        exceptions.LoginTokenLoadError(error_msg="x"),
         exceptions.SSOTokenLoadError(error_msg="x"),
         ValueError("Unknown string format: soon"),  # of a token's file, in which nobody writes but the login
         exceptions.TokenRetrievalError(provider="sso", error_msg="Token has expired and refresh failed"),

@@ -24,6 +24,7 @@ from aws_airflow_tasks.core import Change, Plan, TaskError, UsageError, digest, 
 from aws_airflow_tasks.play import Play
 from aws_airflow_tasks.report import Note, next_note
 from aws_airflow_tasks.runtimes import airflow_config, venv
+from aws_airflow_tasks.runtimes.embedded import Embedded
 from aws_airflow_tasks.runtimes.venv import Further
 from aws_airflow_tasks.settings import KEYS, Settings, here, shown
 from aws_airflow_tasks.site import Site
@@ -126,6 +127,8 @@ def stop(play: Play) -> None:
 def clean(play: Play) -> None:
     """Stop the sandbox and remove ``.sandbox/``; the virtual environments in the user's cache stay."""
     stop(play)
+    if play.failed:
+        return  # what runs there still needs it
     root = _root(play.settings)
     with _inside(root), play.another(_settings(play.settings, root / "airflow-3")) as there:
         there.converge("sandbox.clean", lambda _: _removed(root))
@@ -301,7 +304,9 @@ def _running(settings: Settings, root: Path) -> dict[str, Callable[[], object]]:
     """What runs in the sandbox, by name, each with the way to stop it."""
     found: dict[str, Callable[[], object]] = {}
     for project in sorted(root.glob("airflow-*")):
-        runtime = Site(settings._replace(project=project)).runtime
+        state = Site(settings._replace(project=project)).state
+        major = 2 if project.name.startswith("airflow-2") else 3  # one that is half made has no Dockerfile to ask
+        runtime = Embedded(project, state / Embedded.leaves, settings.cache, major)
         if runtime.running():
             found[f"Airflow in {project.name}"] = runtime.stop
     if moto.lives(_aws_directory(root)):

@@ -147,7 +147,9 @@ def tasks(*words: str) -> None:
 def made(folder: Path, endpoint: str) -> Path:
     """A project; this process has its HOME in ``folder`` then."""
     project, home = folder / "day", folder / "home"
-    for name, text in FILES.items():
+    clock = {name: value for name, value in os.environ.items() if name.startswith(("FAKETIME", "LD_PRELOAD"))}
+    lines = "".join(f"{name}={value}\n" for name, value in clock.items())  # Airflow has no other variables
+    for name, text in (FILES | {".env": lines}).items():
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text(text)
     (home / ".aws").mkdir(parents=True)

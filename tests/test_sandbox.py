@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +53,41 @@ def test_a_task_beside_the_sandboxs_acts_on_the_persons_project(project: Path, r
     ]
     assert (project / DAG).is_file()
     assert not (project / ".sandbox").exists()
+
+
+def half_made(project: Path) -> Path:
+    """A copy's directory that was left before its Dockerfile was written."""
+    folder = project / ".sandbox" / "airflow-3-etl-abc123"
+    (folder / "dags").mkdir(parents=True)
+    return folder
+
+
+def test_a_copy_that_is_half_made_keeps_nothing_of_the_sandbox_from_being_stopped(project: Path, run: Run) -> None:
+    half_made(project)
+    mark = {"EMBEDDED_AWS_STATE": str(project / ".sandbox" / "aws")}
+    argv = [sys.executable, "-c", "import time; time.sleep(300)"]
+    child = subprocess.Popen(argv, env={**os.environ, **mark}, start_new_session=True)
+    try:
+        done = run("sandbox.stop")
+        assert (done.code, "changed  sandbox.stop embedded AWS: stopped" in done.out) == (0, True), done.out
+        assert child.wait(20) is not None
+        assert run("sandbox.clean").code == 0
+        assert not (project / ".sandbox").exists()
+    finally:
+        child.kill()
+
+
+def test_nothing_is_removed_under_what_could_not_be_stopped(
+    project: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half_made(project)
+
+    def refuses(*_: object) -> Plan:
+        raise TaskError("it cannot be stopped", hint="kill 1")
+
+    monkeypatch.setattr(sandbox, "_stopped", refuses)
+    assert run("sandbox.clean").code == 1
+    assert (project / ".sandbox").is_dir()
 
 
 def test_undo_after_the_sandbox_undoes_in_the_persons_project(project: Path, closed_world: Path, run: Run) -> None:

@@ -12,8 +12,8 @@ from aws_airflow_tasks.world import files
 RUNTIME_LABEL = "io.astronomer.docker.runtime.version"
 #: the label by which Apache's images tell the version of Airflow in them
 AIRFLOW_LABEL = "org.apache.airflow.version"
-#: a line that goes on, and the comments within it
-_CONTINUED = re.compile(r"\\[ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*")
+#: a line that goes on
+_CONTINUED = re.compile(r"(.*)\\[ \t]*")
 _INSTRUCTION = re.compile(r"[ \t]*([A-Za-z]+)[ \t]+(.*)")
 _HEREDOC = re.compile(r"(?<!<)<<-?[ \t]*([\"']?)(\w+)\1")
 _WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'])+""")
@@ -67,11 +67,26 @@ def declared_major(project: Path) -> int | None:
 
 def instructions(text: str) -> Iterator[tuple[str, str, str]]:
     """The instructions of a Dockerfile: the word in capitals, what follows it, and the here-document after it."""
-    lines = iter(_CONTINUED.sub(" ", text.replace("\r\n", "\n")).split("\n"))
+    lines = iter(text.replace("\r\n", "\n").split("\n"))
     for line in lines:
-        if found := _INSTRUCTION.fullmatch(line):
+        if not _is_comment(line) and (found := _INSTRUCTION.fullmatch(" ".join(_whole(line, lines)))):
             word, rest = found[1].upper(), found[2].strip()
             yield word, rest, "\n".join(_heredoc(rest, lines)) if word in ("RUN", "COPY", "ADD") else ""
+
+
+def _is_comment(line: str) -> bool:
+    """A comment does not go on in the next line; nor does it end, or an empty line, what does so."""
+    return line.lstrip().startswith("#")
+
+
+def _whole(line: str, lines: Iterator[str]) -> Iterator[str]:
+    """The lines of an instruction without what says that they go on."""
+    following: str | None = line
+    while following is not None and (goes_on := _CONTINUED.fullmatch(following)):
+        yield goes_on[1]
+        following = next((each for each in lines if each.strip() and not _is_comment(each)), None)
+    if following is not None:
+        yield following
 
 
 def _heredoc(rest: str, lines: Iterator[str]) -> Iterator[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
-from aws_airflow_tasks.core import Change, Plan, Target
+from aws_airflow_tasks.core import Change, Plan, Target, TaskError
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.world import keeper, timers
 
@@ -40,10 +41,17 @@ def _wanted(site: Site) -> bool:
     """Whether there is anything that a keeper could do: keys that are renewed where they came from, and a copy."""
     if site.settings.keep_fresh == "off" or os.environ.get("CI") or not hasattr(os, "setsid"):
         return False
-    if site.way.name == "live" or timers.installed(site.state):
+    if site.way.name == "live" or _renewed_by_timer(site):
         return False
     known = site.delivered
     return known.kind != "static" and "environment" not in (known.kind, known.source)
+
+
+def _renewed_by_timer(site: Site) -> bool:
+    """Whether the system runs a timer that renews them: that its files are there is not enough."""
+    with contextlib.suppress(TaskError):
+        return timers.installed(site.state) and timers.enabled(site.state)
+    return False
 
 
 def stopped(site: Site) -> tuple[Change, ...]:

@@ -79,7 +79,7 @@ class Keeping:
         return site
 
     def _is_ours(self) -> bool:
-        found = keeper.running(self.state)
+        found = keeper.recorded(self.state)  # that it lives, nobody knows better
         return found is not None and found.pid == os.getpid()
 
     def _end_with_airflow(self) -> None:

@@ -29,7 +29,8 @@ from aws_airflow_tasks.steps import (
 )
 from aws_airflow_tasks.steps.layers import LAYERS
 from aws_airflow_tasks.steps.probing import SCHEDULER, Expected, backend_check, beaten, hook_check, service_checks
-from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.calling import command, under
+from aws_airflow_tasks.text.cleaning import HIDDEN
 from aws_airflow_tasks.text.doing import counted
 from aws_airflow_tasks.text.telling import telling
 from aws_airflow_tasks.world import airflow_api, cli, dag_runs
@@ -237,6 +238,11 @@ def _dag_run(site: Site, expected: Expected, run: DagRun, lines: Sequence[str]) 
         if not any(f"variable {site.settings.check_variable} " in line for line in lines):
             unread = f"{run.run_id} succeeded, but its log cannot be read: {telling(chr(10).join(lines), UNREADABLE)}"
             raise Unwell(unread, hint=f"{command('stop')} && {command('start')}")
+        if any(f"variable {site.settings.check_variable} = {HIDDEN}" in line for line in lines):
+            hidden = (
+                f"Airflow hides variable {site.settings.check_variable} in its log: its name or value sounds secret"
+            )
+            raise TaskError(f"{run.run_id}: {hidden}", hint=under({"check_entries": "read"}, "setup"))
         detail = f"{run.run_id} succeeded, but printed another value than the backend has"
         return Check("dag-run", "failed", detail, dag_runs.anew())
     if expected.key:
@@ -259,7 +265,8 @@ def _has_printed(site: Site, expected: Expected, lines: Sequence[str]) -> bool:
     wanted = [f"variable {name} = {expected.variable}", f"has host = {expected.host}"]
     if key:
         wanted = [f"HMAC = {dag.marked(key, value)}" for value in (expected.variable or "", expected.host)]
-    return all(any(each in line for line in lines) for each in wanted)
+    ends = [re.compile(rf"{re.escape(each)}(?![^\s\"'])") for each in wanted]
+    return all(any(each.search(line) for line in lines) for each in ends)
 
 
 #: what is told of a log in which nothing failed

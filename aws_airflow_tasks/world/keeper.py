@@ -43,6 +43,11 @@ def running(state: Path) -> Process | None:
     return processes.running(state / RECORD)
 
 
+def recorded(state: Path) -> Process | None:
+    """The keeper that was left last, whether it lives or not; None: none was, or it was ended."""
+    return processes.recorded(state / RECORD)
+
+
 def was_killed(state: Path) -> bool:
     """Whether there was a keeper that no :func:`stop` has ended: it was killed, or Airflow ended before it."""
     return (state / RECORD).exists() and running(state) is None

@@ -41,12 +41,16 @@ class Process(NamedTuple):
             so up to a second early. It tells a pid that was used again.
         log: its log file.
         started: seconds since the epoch, by our own clock: what was before is of an earlier process.
+        boot: which boot of this machine it is of; empty: the system does not tell, or an earlier version wrote this.
+        after: seconds between that boot and its start, which no step of the clock moves.
     """
 
     pid: int
     created: float
     log: str = ""
     started: float = 0
+    boot: str = ""
+    after: float = 0
 
 
 def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, record: Path) -> Process:
@@ -74,7 +78,8 @@ def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, 
             )
         except OSError as error:
             raise TaskError(f"cannot start {argv[0]}: {error.strerror}") from error
-    process = Process(child.pid, psutil.Process(child.pid).create_time(), str(log), now)
+    found = psutil.Process(child.pid)
+    process = Process(child.pid, found.create_time(), str(log), now, _boot(), _after(found))
     child.returncode = 0  # it outlives us: Python has nothing to wait for and nothing to warn of
     record.write_text(json.dumps(process._asdict()), encoding="utf-8")
     return process
@@ -82,11 +87,16 @@ def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, 
 
 def running(record: Path) -> Process | None:
     """The process that ``record`` names while it lives; None when it has ended or was never started."""
+    process = recorded(record)
+    return process if process and _alive(process) else None
+
+
+def recorded(record: Path) -> Process | None:
+    """The process that ``record`` names, whether it lives or not; None: there is no record."""
     try:
-        process = Process(**from_json(record.read_text(encoding="utf-8")))
+        return Process(**from_json(record.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    return process if _alive(process) else None
 
 
 def of_another(pid: int) -> Process | None:
@@ -292,10 +302,27 @@ def _alive(process: Process) -> bool:
     try:
         found = psutil.Process(process.pid)
         leads = _session(process.pid) == process.pid and found.status() != psutil.STATUS_ZOMBIE
+        if process.boot:
+            return leads and process.boot == _boot() and abs(_after(found) - process.after) < 1
         # seconds, as a step of the system clock moves the start times that the kernel's ticks are turned into
         return leads and abs(found.create_time() - process.created) < 5
     except (psutil.Error, OSError):
         return False
+
+
+def _boot() -> str:
+    """Which boot of this machine this is; empty where the system does not tell (random(4), proc(5))."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return ""
+
+
+def _after(found: psutil.Process) -> float:
+    """Seconds between this machine's boot and a process's start; a step of the clock moves both, on Linux."""
+    import psutil
+
+    booted = psutil.boot_time()  # first, as it is what the start is reckoned from
+    return found.create_time() - booted
 
 
 def free_port(preferred: int = 0) -> int:

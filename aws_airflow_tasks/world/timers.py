@@ -15,12 +15,17 @@ from pathlib import Path
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.calling import command
+from aws_airflow_tasks.text.hints import PROXIES
 from aws_airflow_tasks.world import cli, files, identity, keeper
 
 #: seconds between two looks: keys are renewed a quarter of an hour before their end
 EVERY = 300
 #: variables of a shell that make a difference to what it runs, but for AWS's
-PASSED = ("PATH", "HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "DOCKER_HOST", "DOCKER_CONTEXT")
+PASSED = (
+    *("PATH", "HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "ASTRO_HOME"),
+    *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"),
+    *("SSL_CERT_FILE", "NO_PROXY", "no_proxy", *PROXIES),
+)
 #: in the names of variables that are secret, and so go into no file
 _SECRET = re.compile(r"KEY|SECRET|TOKEN(?!_FILE)")
 
@@ -117,11 +122,17 @@ def _ask(*argv: str) -> int:
 def _tell(*argv: str) -> None:
     done = cli.run(argv, timeout=60)
     if done.code:
-        raise TaskError(f"`{' '.join(argv)}` failed: {cli.said(done)}", hint=" ".join(argv))
+        said = cli.said(done)
+        again = command("refresh", "--watch") if "connect to bus" in said else " ".join(argv)  # no systemd is there
+        raise TaskError(f"`{' '.join(argv)}` failed: {said}", hint=again)
 
 
 def _variables(settings: Settings) -> dict[str, str]:
     """What its environment has: no secret, as it goes into a file."""
+    if named := [key for key in PROXIES if re.search(r"://[^/@]+@", os.environ.get(key, ""))]:
+        raise TaskError(
+            f"{named[0]} has a password in it, which would stand in a file", hint=command("refresh", "--watch")
+        )
     chosen = {
         key: value
         for key, value in os.environ.items()

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks.runtimes.dockerfile import declared_major, has_triggerer, major, read, runtime_major
+from aws_airflow_tasks.runtimes.dockerfile import (
+    declared_major,
+    has_triggerer,
+    instructions,
+    major,
+    read,
+    runtime_major,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +44,9 @@ from aws_airflow_tasks.runtimes.dockerfile import declared_major, has_triggerer,
         ("ARG TAG=12.0.0\nARG TAG=3.1-2\nFROM astrocrpublic.azurecr.io/runtime:${TAG}\n", 3),
         ("FROM x AS y\nARG TAG=3.1-2\nFROM astrocrpublic.azurecr.io/runtime:${TAG:-12.1.0}\n", 2),
         ("FROM \\\n  # a comment\n  --platform=linux/arm64 \\\n  astrocrpublic.azurecr.io/runtime:3.1-2\n", 3),
+        ("# RUN apt-get update && \\\n#     apt-get install -y gcc\nFROM quay.io/astronomer/astro-runtime:12.1.0\n", 2),
+        ("# a path such as C:\\\nFROM quay.io/astronomer/astro-runtime:12.1.0\n", 2),
+        ("FROM python AS b\n# COPY . \\\nFROM quay.io/astronomer/astro-runtime:12.1.0\n", 2),
         ("FROM registry.example/team/our-image:7\nLABEL io.astronomer.docker.runtime.version=13.2.0\n", 2),
         ("FROM a AS b\nLABEL io.astronomer.docker.runtime.version=13.2.0\nFROM registry.example/c:1\n", None),
         ("FROM astrocrpublic.azurecr.io/runtime:3.1-2\r\n", 3),
@@ -92,6 +102,16 @@ def test_a_build_argument_without_a_default_is_named_where_the_image_needs_it() 
     assert read(text).unset == ("TAG",)
     assert read(text.replace("${TAG}", "${TAG:-3.1-12}")).unset == ()
     assert read(f"{text}FROM astrocrpublic.azurecr.io/runtime:3.1-12\n").unset == ()
+
+
+def test_a_commented_instruction_that_goes_on_takes_nothing_of_what_follows() -> None:
+    lines = "FROM x\n# RUN pip install a \\\nENV AWS_PROFILE=dev\nRUN a \\\n  # why\n\n  && b\nENV C=d \\"
+    assert [(word, rest.split()) for word, rest, _ in instructions(lines)] == [
+        ("FROM", ["x"]),
+        ("ENV", ["AWS_PROFILE=dev"]),
+        ("RUN", ["a", "&&", "b"]),
+        ("ENV", ["C=d"]),
+    ]
 
 
 def test_a_byte_order_mark_of_a_windows_editor_is_no_part_of_the_first_instruction(tmp_path: Path) -> None:

@@ -195,7 +195,8 @@ def test_a_keeper_that_was_killed_is_left_anew(settings: Settings, left: Path, h
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process is the keeper."""
-    monkeypatch.setattr(world, "running", lambda _: Process(os.getpid(), 0))
+    for name in ("running", "recorded"):
+        monkeypatch.setattr(world, name, lambda _: Process(os.getpid(), 0))
 
 
 @pytest.fixture

@@ -121,9 +121,26 @@ def test_a_timer_that_the_system_refuses_is_an_error_with_its_own_words(
     settings: Settings, helper: Helper, system: Path
 ) -> None:
     for name in ("systemctl", "launchctl"):
-        (system / name).write_text("#!/bin/sh\ncase $* in *is-*|print*) exit 1;; esac\necho 'no bus' >&2\nexit 1\n")
-    with pytest.raises(TaskError, match="failed: no bus"):
+        refuses = "case $* in *is-*|print*) exit 1;; esac\necho 'Failed to connect to bus' >&2\nexit 1\n"
+        (system / name).write_text(f"#!/bin/sh\n{refuses}")
+    with pytest.raises(TaskError, match="failed: Failed to connect to bus") as raised:
         apply(settings, timer.plan)
+    assert raised.value.hint == "invoke refresh --watch"
+    assert keeper.changes(Site(settings))[0].action == "start", "what does not run renews nothing"
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "http_proxy"])
+def test_what_leads_out_goes_along_and_a_password_in_it_goes_into_no_file(
+    name: str, settings: Settings, helper: Helper, system: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = {name: "http://proxy:3128", "NO_PROXY": "x", "SSL_CERT_FILE": "/ca.pem", "DOCKER_CERT_PATH": "/certs"}
+    for each, value in wanted.items():
+        monkeypatch.setenv(each, value)
+    text = "".join(timers.units(settings, folder(settings)).values())
+    assert all(each in text and value in text for each, value in wanted.items())
+    monkeypatch.setenv(name, "http://me:canary@proxy:3128")
+    with pytest.raises(TaskError, match=f"{name} has a password in it"):
+        timer.plan(Site(settings))
 
 
 def test_a_system_without_timers_is_told_the_way_without_one(

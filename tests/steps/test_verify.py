@@ -152,6 +152,20 @@ def test_a_log_that_airflow_cannot_read_is_no_other_value(log: str, told: str, m
     assert told in check.detail
 
 
+def test_a_value_that_airflow_hides_in_its_log_is_said_to_be_hidden_with_what_proves_it_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    check = dag_run(monkeypatch, "success", GOOD.replace("the nonce", "***"))
+    assert "Airflow hides variable aws_airflow_check in its log" in check.detail
+    assert check.hint.startswith("export INVOKE_AWS_AIRFLOW_CHECK_ENTRIES=read && invoke setup")
+
+
+@pytest.mark.parametrize(("value", "other"), [("the nonce", "the nonce-old"), ("the-host", "the-host.old")])
+def test_a_value_that_only_begins_as_ours_is_another(value: str, other: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = dag_run(monkeypatch, "success", GOOD.replace(f"= {value}\n", f"= {other}\n"))
+    assert (check.status, "printed another value" in check.detail) == ("failed", True)
+
+
 BACKEND = (
     "Unable to retrieve variable from secrets backend (SecretsManagerBackend). Checking subsequent secrets backend."
 )

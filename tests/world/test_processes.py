@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from aws_airflow_tasks.world import processes
@@ -50,9 +51,10 @@ def test_a_record_of_a_version_that_kept_no_clock_is_still_read(tmp_path: Path) 
         processes.stop_all([record], seconds=5)
 
 
+@pytest.mark.parametrize("boots", [True, False], ids=["this boot", "no boot is told"])
 @pytest.mark.parametrize("earlier", [3600, -3600], ids=["started before", "started after"])
 def test_the_leader_of_a_session_that_has_a_pid_of_ours_again_is_a_stranger_and_is_not_stopped(
-    tmp_path: Path, earlier: float
+    tmp_path: Path, earlier: float, boots: bool
 ) -> None:
     ours, record = tmp_path / "ours.json", tmp_path / "p.pid.json"
     made = processes.start(
@@ -63,12 +65,33 @@ def test_the_leader_of_a_session_that_has_a_pid_of_ours_again_is_a_stranger_and_
         record=ours,
     )
     try:
-        record.write_text(json.dumps(made._replace(created=made.created - earlier)._asdict()))
+        other = made._replace(created=made.created - earlier, after=made.after - earlier)
+        record.write_text(json.dumps(other._replace(boot=made.boot if boots else "")._asdict()))
         assert processes.running(record) is None
         assert not processes.stop_all([record], seconds=5)
         assert processes.running(ours) == made
     finally:
         processes.stop_all([ours], seconds=5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
+@pytest.mark.parametrize("step", [3600, -3600, 86400])
+def test_a_step_of_the_clock_makes_nobody_of_a_process_that_lives_and_another_boot_does(
+    tmp_path: Path, step: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, booted, started = tmp_path / "p.pid.json", psutil.boot_time(), psutil.Process.create_time
+    argv = [sys.executable, "-c", "import time; time.sleep(60)"]
+    made = processes.start(argv, env=dict(os.environ), cwd=tmp_path, log=tmp_path / "log", record=record)
+    try:
+        monkeypatch.setattr(psutil, "boot_time", lambda: booted + step)
+        monkeypatch.setattr(psutil.Process, "create_time", lambda self: started(self) + step)
+        assert processes.running(record) == made
+        record.write_text(json.dumps(made._replace(boot="another")._asdict()))
+        assert processes.running(record) is None
+    finally:
+        monkeypatch.undo()
+        record.write_text(json.dumps(made._asdict()))
+        processes.stop_all([record], seconds=5)
 
 
 def test_the_start_of_a_process_of_others_is_told_to_a_tick() -> None:

@@ -69,6 +69,12 @@ def test_a_configuration_that_is_no_yaml_is_an_error_that_names_it(tmp_path: Pat
             "`astro dev start` failed: port 5432 is taken by another program",
         ),
         (
+            "Error response from daemon: failed to set up container networking: driver failed programming external "
+            "connectivity on endpoint x-postgres-1 (1f): failed to bind host port 127.0.0.1:5432/tcp: address already "
+            "in use",
+            "`astro dev start` failed: port 5432 is taken by another program",
+        ),
+        (
             'service "webserver" has neither an image nor a build context specified: invalid compose project',
             "`astro dev start` failed: docker-compose.override.yml names the service webserver, which this version of "
             "Airflow does not have",
@@ -80,6 +86,15 @@ def test_a_configuration_that_is_no_yaml_is_an_error_that_names_it(tmp_path: Pat
         (
             "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
             "`astro dev start` failed: no Docker engine answers",
+        ),
+        (
+            "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct and if "
+            "the daemon is running: dial unix /var/run/docker.sock: connect: no such file or directory",
+            "`astro dev start` failed: no Docker engine answers",
+        ),
+        (
+            "permission denied while trying to connect to the docker API at unix:///var/run/docker.sock",
+            "`astro dev start` failed: you have no permission on the Docker engine's socket",
         ),
         (
             "Step 2/2 : RUN pip install nothing-like-it\nERROR: No matching distribution found for nothing-like-it\n"

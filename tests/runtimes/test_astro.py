@@ -53,6 +53,28 @@ def test_a_configuration_that_is_no_yaml_is_an_error_that_names_it(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("text", "service", "port"),
+    [
+        ("", "postgres", 5432),
+        ("", "webserver", 8080),
+        ("api-server: {port: '8081'}", "api-server", 8081),
+        ("webserver: {port: 8081}", "api-server", 8080),
+    ],
+)
+def test_the_port_of_a_service_is_the_one_that_the_project_has_set(
+    text: str, service: str, port: int, tmp_path: Path
+) -> None:
+    assert astro.port(configured(tmp_path, text), service) == port
+
+
+def test_a_port_that_is_none_is_an_error_with_the_command_that_sets_another(tmp_path: Path) -> None:
+    project = configured(tmp_path, "api-server: {port: eighty}")
+    with pytest.raises(TaskError, match=r"api-server\.port .* is no port: eighty") as caught:
+        astro.port(project, "api-server")
+    assert caught.value.hint == "astro config set api-server.port 8080"
+
+
+@pytest.mark.parametrize(
     ("said", "message"),
     [
         (

@@ -23,6 +23,8 @@ SERVICES = {
 WEB = {2: "webserver", 3: "api-server"}
 #: the service of Airflow's database
 DATABASE = "postgres"
+#: the host's port on which the CLI publishes a service, unless its configuration says otherwise
+PORTS = dict.fromkeys(WEB.values(), 8080) | {DATABASE: 5432}
 #: of any version
 ALL = tuple(dict.fromkeys(name for names in SERVICES.values() for name in names))
 #: where the CLI keeps a configuration, in a project and in the home directory (astro-cli ``config/config.go``)
@@ -44,6 +46,21 @@ def setting(project: Path, section: str, key: str) -> str:
     """
     home = Path(os.environ.get("ASTRO_HOME") or Path.home())
     return next((found for folder in (project, home) if (found := _value(folder / CONFIG, section, key))), "")
+
+
+def port(project: Path, service: str) -> int:
+    """The host's port on which the CLI is to publish a service.
+
+    Raises:
+        TaskError: a configuration is not readable, or names none.
+    """
+    found = setting(project, service, "port")
+    if found and not re.fullmatch(r"[0-9]{1,5}", found):
+        raise TaskError(
+            f"{service}.port of the Astro CLI's configuration is no port: {found[:40]}",
+            hint=f"astro config set {service}.port {PORTS[service]}",
+        )
+    return int(found or PORTS[service])
 
 
 def _value(path: Path, section: str, key: str) -> str:

@@ -264,10 +264,10 @@ class Docker:
             found = {containers.service(each): each for each in containers.of_project(client, self.project)}
         web = WEB[self.major()]
         ports = (
-            (web, 8080, astro.setting(self.project, web, "port") or "8080"),
-            (astro.DATABASE, 5432, astro.setting(self.project, astro.DATABASE, "port") or "5432"),
+            (web, 8080, astro.port(self.project, web)),
+            (astro.DATABASE, 5432, astro.port(self.project, astro.DATABASE)),
         )
-        return all(self._published(found.get(name), inner) in (None, int(port)) for name, inner, port in ports)
+        return all(self._published(found.get(name), inner) in (None, port) for name, inner, port in ports)
 
     @staticmethod
     def _published(container: Container | None, inner: int) -> int | None:

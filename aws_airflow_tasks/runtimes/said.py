@@ -18,6 +18,7 @@ _PORT = (
     r"[Bb]ind for [\w.:\[\]]*?:(?P<port>\d+) failed: port is already allocated"
     r"|listen tcp\w? [\w.:\[\]]*?:(?P<port2>\d+): bind: address already in use"
     r"|[Pp]orts are not available: [^\n]*?:(?P<port3>\d+)\b"
+    r"|failed to bind host port (?:for )?(?:\[[^\]\s]*\]|[\d.]*|::):(?P<port4>\d+)[:/][^\n]*?address already in use"
 )
 _ANOTHER_PORT = "   # stop that, or choose another: astro config set webserver.port, api-server.port or postgres.port"
 #: causes that are mended otherwise where Airflow runs in no container
@@ -77,14 +78,14 @@ def table() -> tuple[Symptom, ...]:
         ),
         Symptom(
             r"[Cc]annot connect to the Docker daemon|error during connect|docker daemon (?:is )?not running"
-            r"|[Ii]s the docker daemon running",
+            r"|[Ii]s the docker daemon running|[Ff]ailed to connect to the docker API",
             "Cannot connect to the Docker daemon",
             "runtime-healthy",
             "no Docker engine answers",
             f"docker info   # then: {command('start')}",
         ),
         Symptom(
-            r"permission denied while trying to connect to the Docker",
+            r"permission denied while trying to connect to the [Dd]ocker",
             "permission denied while trying to connect to the Docker daemon socket",
             "runtime-healthy",
             "you have no permission on the Docker engine's socket",

@@ -9,17 +9,17 @@ import time
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from aws_airflow_tasks.core import NOT_NEEDED, Check, sh
+from aws_airflow_tasks.core import NOT_NEEDED, Check, Pending, sh
 from aws_airflow_tasks.patch.dotenv import lines, readers
 from aws_airflow_tasks.patch.yaml import parsing, positions
+from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.site import Site
+from aws_airflow_tasks.steps.prerequisites import is_standalone
 from aws_airflow_tasks.text.calling import command
-from aws_airflow_tasks.world import endpoints, private
+from aws_airflow_tasks.world import endpoints, gitignore, private
 from aws_airflow_tasks.world import state as state_
 
 OVERRIDE, ENV = "docker-compose.override.yml", ".env"
-#: Airflow's own, and its database's, as the Astro CLI publishes them
-PORTS = (8080, 5432)
 #: seconds by which AWS lets a clock be wrong
 SKEW = 300
 #: what in `.env` or a shell comes before a profile, by botocore's and Airflow's documented order
@@ -73,33 +73,16 @@ def env_ignored(site: Site) -> Check:
     top = next((folder for folder in folders if (folder / ".git").exists()), None)
     if top is None:
         return Check("", "skipped", f"{NOT_NEEDED}no git repository is here")
-    ignoring = ""
-    for folder in reversed(folders[: folders.index(top) + 1]):
-        for line in _lines(folder / ".gitignore"):
-            if line.removeprefix("!").lstrip("/") in {".env", "*.env", ".env*", "**/.env", ".*", "*"}:
-                ignoring = "" if line.startswith("!") else line
-    if ignoring:
-        return Check("", "ok", f"by the line {ignoring}")
+    if line := gitignore.ignoring(site.project / ENV, top):
+        return Check("", "ok", f"by the line {line}")
     return Check("", "warning", "no .gitignore here names .env, and it may have secrets", _ignore(site.project))
 
 
 def _ignore(project: Path) -> str:
     """What adds the line to a .gitignore: a last line that has no end would become part of it."""
     path = project / ".gitignore"
-    text = _text(path)
+    text = gitignore.text(path)
     return sh("echo .env >> {}" if not text or text.endswith("\n") else r"printf '\n.env\n' >> {}", path)
-
-
-def _lines(path: Path) -> list[str]:
-    return [line.strip() for line in _text(path).splitlines()]
-
-
-def _text(path: Path) -> str:
-    """Without a byte order mark, as git reads it; empty where it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError:
-        return ""
 
 
 def shell(site: Site) -> Check:
@@ -114,11 +97,25 @@ def shell(site: Site) -> Check:
 
 def ports(site: Site) -> Check:
     """Airflow itself may have them."""
-    taken = [port for port in PORTS if _answers(port)]
+    if site.settings.runtime == "embedded":
+        return Check("", "skipped", f"{NOT_NEEDED}the embedded runtime takes any that is free")
+    wanted = {name: astro.port(site.project, name) for name in _published(site)}
+    taken = {name: port for name, port in wanted.items() if _answers(port)}
     if not taken:
-        return Check("", "ok", f"{', '.join(map(str, PORTS))} are free")
-    detail = f"{', '.join(map(str, taken))} in use, by Airflow or another program"
-    return Check("", "warning", detail, "docker ps   # or another: astro config set webserver.port 8081")
+        return Check("", "ok", f"free: {', '.join(map(str, wanted.values()))}")
+    detail = f"{', '.join(map(str, taken.values()))} in use, by Airflow or another program"
+    others = " && ".join(f"astro config set {name}.port {port + 1}" for name, port in taken.items())
+    return Check("", "warning", detail, f"docker ps   # or another: {others}")
+
+
+def _published(site: Site) -> tuple[str, ...]:
+    """The services that have a port of this machine: Airflow's own, and in containers its database."""
+    try:
+        major = dockerfile.declared_major(site.project)
+    except Pending:
+        major = None
+    web = astro.WEB.get(major or 0, astro.WEB[max(astro.WEB)])
+    return (web,) if is_standalone(site) else (web, astro.DATABASE)
 
 
 def _answers(port: int) -> bool:

@@ -60,17 +60,18 @@ def astro_cli(site: Site) -> Check:
     found = re.search(r"(\d+\.\d+\.\d+\S*)", done.stdout)
     if not found:
         return Check("", "warning", "`astro version` does not say a version", "astro version")
-    return Check("", "ok", f"{found[1]}, mode {'standalone' if _standalone(site) else 'docker'}")
+    return Check("", "ok", f"{found[1]}, mode {'standalone' if is_standalone(site) else 'docker'}")
 
 
-def _standalone(site: Site) -> bool:
+def is_standalone(site: Site) -> bool:
+    """Whether Airflow is the Astro CLI's without containers, by the settings or else by the project."""
     chosen = site.settings.runtime
     return chosen == "standalone" or (chosen == "auto" and astro.is_standalone(site.project))
 
 
 def engine(site: Site) -> Check:
     """Where Airflow runs in containers."""
-    if site.settings.runtime == "embedded" or _standalone(site):
+    if site.settings.runtime == "embedded" or is_standalone(site):
         return Check("", "skipped", f"{NOT_NEEDED}Airflow runs without containers here")
     with docker_engine.client(timeout=_SECONDS) as client:
         info: dict[str, Any] = client.info()

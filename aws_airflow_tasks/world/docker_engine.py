@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.hints import install, note
 from aws_airflow_tasks.text.telling import telling
@@ -86,15 +86,24 @@ _SILENT = "timed out"
 
 def _asked(timeout: float) -> DockerClient:
     import docker
+    from docker.errors import InvalidConfigFile
 
-    asking = partial(docker.from_env, timeout=int(timeout), environment=_environment())
     try:
+        asking = partial(docker.from_env, timeout=int(timeout), environment=_environment())
         with waits.told(f"{NAME} (at most {timeout:g} s)"):
             found = threads.within(2 * timeout, asking)  # its own timeout begins anew with every byte
     except threads.Late:
         raise cause(_SILENT) from None
     except OSError as error:
         raise cause(str(error)) from error
+    except (AttributeError, InvalidConfigFile, LookupError, TypeError, ValueError) as error:
+        if re.search(_NO_ADDRESS, str(error)):
+            raise cause(str(error)) from error
+        raise _damaged(error) from error
+    except Exception as error:
+        if type(error) is not Exception:  # as the SDK raises of the file of a context
+            raise
+        raise _damaged(error) from error
     found.api.send = _in_time(found.api.send)  # type: ignore[method-assign]
     return found
 
@@ -129,7 +138,35 @@ def _names_an_engine(environment: Mapping[str, str]) -> bool:
     from docker.context import ContextAPI
 
     named = environment.get("DOCKER_HOST") or environment.get("DOCKER_CONTEXT")
-    return bool(named) or DOCKER_SOCKET.exists() or ContextAPI.get_current_context().name != "default"
+    if named or DOCKER_SOCKET.exists():
+        return True
+    current = ContextAPI.get_current_context()
+    return current is not None and current.name != "default"  # None: left over, of an engine that was removed
+
+
+def _damaged(error: Exception) -> TaskError:
+    """What is in Docker's own configuration is taken as it is by the SDK, which stumbles then."""
+    from docker.utils.config import find_config_file
+
+    path = _damaged_context() or str(find_config_file() or "")
+    if not path:
+        raise error
+    return TaskError(f"the configuration of Docker is damaged: {path}", hint=sh("less {}", path))
+
+
+def _damaged_context() -> str | None:
+    """The file of the current context where the SDK cannot read that; None: it can, or there is none."""
+    from docker.context import Context
+    from docker.context.config import get_current_context_name, get_meta_file
+
+    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
+    if not isinstance(name, str) or os.environ.get("DOCKER_HOST"):
+        return None
+    try:
+        Context.load_context(name)
+    except Exception:  # whatever it stumbles over
+        return str(get_meta_file(name))
+    return None
 
 
 def cause(text: str) -> TaskError:
@@ -159,6 +196,8 @@ _RESTART = {"darwin": "docker desktop restart", "win32": "docker desktop restart
 _UPDATE = note("bring the Docker engine, or this tool, up to date: https://docs.docker.com/engine/install/")
 #: what the SDK says of silence
 _TIMED_OUT = r"[Tt]imed out"
+#: what it, and Python, say of what is no address
+_NO_ADDRESS = r"Invalid bind address|Invalid .*host|Invalid IPv6 URL|^Port (?:could not be cast|out of range)"
 
 
 class Cause(NamedTuple):
@@ -196,7 +235,7 @@ CAUSES = (
         note("ask who runs that engine for its certificates; DOCKER_CERT_PATH names their directory"),
     ),
     Cause(
-        r"Invalid bind address|Invalid .*host",
+        _NO_ADDRESS,
         "Invalid bind address format",
         "there is no address of an engine{at}",
         "unset DOCKER_HOST",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.text.hints import SANDBOX, install
 from aws_airflow_tasks.text.telling import telling
-from aws_airflow_tasks.world import cli, processes, sessions
+from aws_airflow_tasks.world import cli, files, processes, sessions
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -45,13 +45,15 @@ def ensure(directory: Path, home: Path) -> str:
     endpoint = running(directory, home)
     if endpoint:
         return endpoint
-    directory.mkdir(parents=True, exist_ok=True)
+    with files.explained("make", directory):
+        directory.mkdir(parents=True, exist_ok=True)
     process = processes.running(_record(directory)) or _start(directory)
     while not _answers(process, directory):
         process = _start(directory)
     _ask(_port(directory), "POST", "/moto-api/reset")  # what an interrupted run left half made
     _configure(home, *_keys(_endpoint(directory)))
-    _marker(directory).write_text(_name(process), encoding="utf-8")
+    with files.explained("write", _marker(directory)):
+        _marker(directory).write_text(_name(process), encoding="utf-8")
     return _endpoint(directory)
 
 
@@ -77,7 +79,8 @@ def _start(directory: Path) -> processes.Process:
         raise TaskError("the embedded AWS (moto) is not installed", hint=install(*SANDBOX))
     stop(directory)  # one that nobody recorded would keep the port
     port = processes.free_port(_port(directory))
-    (directory / "port").write_text(str(port), encoding="utf-8")
+    with files.explained("write", directory / "port"):
+        (directory / "port").write_text(str(port), encoding="utf-8")
     return processes.start(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         env=_clean_environment() | dict([_mark(directory)]),

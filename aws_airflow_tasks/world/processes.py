@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, UsageError
 from aws_airflow_tasks.text.from_json import from_json
+from aws_airflow_tasks.world import files
 
 if TYPE_CHECKING:
     import psutil
@@ -59,13 +60,15 @@ def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, 
     The process is written to ``record`` (JSON) before this returns; :func:`running` and :func:`stop` read it there.
 
     Raises:
-        TaskError: the program cannot be started.
+        TaskError: the program cannot be started, or what it needs not be written; then nothing of it runs.
     """
     import psutil
 
-    log.parent.mkdir(parents=True, exist_ok=True)
+    with files.explained("write", log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        out = log.open("ab")
     now = time.time()
-    with log.open("ab") as out:
+    with out:
         try:
             child = subprocess.Popen(
                 list(argv),
@@ -81,7 +84,14 @@ def start(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, 
     found = psutil.Process(child.pid)
     process = Process(child.pid, found.create_time(), str(log), now, _boot(), _after(found))
     child.returncode = 0  # it outlives us: Python has nothing to wait for and nothing to warn of
-    record.write_text(json.dumps(process._asdict()), encoding="utf-8")
+    try:
+        with files.explained("write", record):
+            record.write_text(json.dumps(process._asdict()), encoding="utf-8")
+    except BaseException:
+        stop_group(child.pid, seconds=5)  # nobody would find it again
+        with contextlib.suppress(OSError):
+            record.unlink(missing_ok=True)
+        raise
     return process
 
 

@@ -53,6 +53,28 @@ def test_a_configuration_that_is_no_yaml_is_an_error_that_names_it(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("text", "service", "port"),
+    [
+        ("", "postgres", 5432),
+        ("", "webserver", 8080),
+        ("api-server: {port: '8081'}", "api-server", 8081),
+        ("webserver: {port: 8081}", "api-server", 8080),
+    ],
+)
+def test_the_port_of_a_service_is_the_one_that_the_project_has_set(
+    text: str, service: str, port: int, tmp_path: Path
+) -> None:
+    assert astro.port(configured(tmp_path, text), service) == port
+
+
+def test_a_port_that_is_none_is_an_error_with_the_command_that_sets_another(tmp_path: Path) -> None:
+    project = configured(tmp_path, "api-server: {port: eighty}")
+    with pytest.raises(TaskError, match=r"api-server\.port .* is no port: eighty") as caught:
+        astro.port(project, "api-server")
+    assert caught.value.hint == "astro config set api-server.port 8080"
+
+
+@pytest.mark.parametrize(
     ("said", "message"),
     [
         (
@@ -69,6 +91,12 @@ def test_a_configuration_that_is_no_yaml_is_an_error_that_names_it(tmp_path: Pat
             "`astro dev start` failed: port 5432 is taken by another program",
         ),
         (
+            "Error response from daemon: failed to set up container networking: driver failed programming external "
+            "connectivity on endpoint x-postgres-1 (1f): failed to bind host port 127.0.0.1:5432/tcp: address already "
+            "in use",
+            "`astro dev start` failed: port 5432 is taken by another program",
+        ),
+        (
             'service "webserver" has neither an image nor a build context specified: invalid compose project',
             "`astro dev start` failed: docker-compose.override.yml names the service webserver, which this version of "
             "Airflow does not have",
@@ -80,6 +108,15 @@ def test_a_configuration_that_is_no_yaml_is_an_error_that_names_it(tmp_path: Pat
         (
             "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
             "`astro dev start` failed: no Docker engine answers",
+        ),
+        (
+            "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct and if "
+            "the daemon is running: dial unix /var/run/docker.sock: connect: no such file or directory",
+            "`astro dev start` failed: no Docker engine answers",
+        ),
+        (
+            "permission denied while trying to connect to the docker API at unix:///var/run/docker.sock",
+            "`astro dev start` failed: you have no permission on the Docker engine's socket",
         ),
         (
             "Step 2/2 : RUN pip install nothing-like-it\nERROR: No matching distribution found for nothing-like-it\n"

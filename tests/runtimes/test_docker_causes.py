@@ -112,6 +112,72 @@ def test_podmans_socket_is_taken_where_docker_has_none(
     assert asked() == "engine at podman.sock"
 
 
+@pytest.mark.parametrize("context", ['"desktop-linux"', "null"])
+def test_podmans_socket_is_taken_where_a_context_is_left_over_of_an_engine_that_is_gone(
+    context: str, stub: Stub, short: Path, closed_world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub(short / "podman" / "podman.sock", "1.41")
+    configured(closed_world / ".docker", f'{{"currentContext": {context}}}')
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
+    monkeypatch.setattr(docker_engine, "DOCKER_SOCKET", short / "none.sock")
+    assert asked() == "engine at podman.sock"
+
+
+def configured(folder: Path, text: str) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text(text)
+    return folder / "config.json"
+
+
+DAMAGED = ["[]", "null", '{"currentContext": 5}', '{"proxies": null}', '{"auths": {"x": {"auth": "YQ=="}}}']
+DAMAGED += ['{"auths": {"x": "y"}}', '{"proxies": {"default": []}}']
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_configuration_of_docker_that_is_damaged_is_named_with_what_shows_it(
+    text: str, stub: Stub, short: Path, closed_world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub(short / "podman" / "podman.sock", "1.41")
+    path = configured(closed_world / ".docker", text)
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
+    monkeypatch.setattr(docker_engine, "DOCKER_SOCKET", short / "none.sock")
+    error = failure()
+    assert error.message == f"the configuration of Docker is damaged: {path}"
+    assert error.hint == f"less {path}"
+
+
+@pytest.mark.parametrize("meta", ["", "[]", "{}", '{"Name": "colima", "Metadata": {}, "Endpoints": {"docker": 5}}'])
+def test_the_file_of_a_context_that_is_damaged_is_named_with_what_shows_it(
+    meta: str, short: Path, closed_world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured(closed_world / ".docker", '{"currentContext": "colima"}')
+    folder = closed_world / ".docker" / "contexts" / "meta" / hashlib.sha256(b"colima").hexdigest()
+    folder.mkdir(parents=True)
+    (folder / "meta.json").write_text(meta)
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(docker_engine, "DOCKER_SOCKET", short / "none.sock")
+    assert failure().hint == f"less {folder / 'meta.json'}"
+
+
+def test_a_damaged_configuration_is_named_where_docker_config_has_it(
+    short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = configured(short / "elsewhere", "[]")
+    monkeypatch.setenv("DOCKER_CONFIG", str(path.parent))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{short}/none.sock")
+    assert failure().hint == f"less {path}"
+
+
+@pytest.mark.parametrize("host", ["tcp://h:x", "tcp://h:99999", "tcp://[::1"])
+def test_a_docker_host_that_is_no_address_is_told_as_such(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    error = failure()
+    assert error.message == f"there is no address of an engine at {host} (DOCKER_HOST)"
+    assert error.hint == "unset DOCKER_HOST"
+
+
 def test_an_engine_that_is_down_is_named_with_the_variable_that_names_it(
     short: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

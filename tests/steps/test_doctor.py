@@ -201,6 +201,69 @@ def test_the_command_for_a_env_that_git_would_take_mends_it_whatever_its_file_en
     assert (here / ".gitignore").read_text(encoding="utf-8").splitlines() == [*(text or "").splitlines(), ".env"]
 
 
+#: the .gitignore of the repository, of a directory in it, and of the project in that
+IGNORED = [
+    ("/.env", "", ""),
+    ("airflow/.env", "", ""),
+    ("in/airflow/.env", "", ""),
+    ("/in/airflow/.env", "", ""),
+    (".env\n!/.env", "", ""),
+    (".env\n!.env", "", ""),
+    ("**/.env", "", ""),
+    ("**/airflow/.env", "", ""),
+    ("in/**/.env", "", ""),
+    ("in/**", "", ""),
+    ("in/*", "", ""),
+    ("in/*.env", "", ""),
+    ("/**", "", ""),
+    (".env/", "", ""),
+    ("in/", "", ""),
+    ("airflow", "", "!.env"),
+    ("/airflow", "", ""),
+    ("in/airflow/", "", "!.env"),
+    ("in/*\n!in/airflow", "", ""),
+    ("*", "", ""),
+    ("*\n!*/\n!.env", "", ""),
+    (".env", "!.env", ""),
+    (".env", "!.env", ".env"),
+    ("!.env", ".env", ""),
+    (".env", "", "!/.env"),
+    ("", "/.env", ""),
+    ("", "airflow/.env", ""),
+    ("", "/airflow/.env", "!/airflow/.env"),
+    ("", "", "/.env"),
+    ("#.env", "", ""),
+    (" .env", "", ""),
+    (".env  ", "", ""),
+    (".env\r\n", "", ""),
+    (".env\r*.log\n", "", ""),
+    (".env\x0c", "", ""),
+    ("\\.env", "", ""),
+    (".e?v", "", ""),
+    (".en[v]", "", ""),
+    (".en[^v]", "", ""),
+    (".en[!a]", "", ""),
+    (".env.*", "", ""),
+    ("*.env*", "", ""),
+    ("!", "/", "//.env"),
+]
+
+
+@pytest.mark.parametrize("files", IGNORED, ids=[str(number) for number in range(len(IGNORED))])
+def test_a_env_is_ignored_where_git_itself_says_so(
+    files: tuple[str, str, str], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    project = here / "in" / "airflow"
+    project.mkdir(parents=True)
+    (project / ".env").touch()
+    for folder, text in zip((here, here / "in", project), files, strict=True):
+        (folder / ".gitignore").write_bytes(text.encode())
+    subprocess.run(["git", "init", "-q"], check=True)
+    git = subprocess.run(["git", "check-ignore", "-q", "in/airflow/.env"], check=False).returncode
+    assert pitfalls.env_ignored(Site(Settings(project=project))).status == {0: "ok", 1: "warning"}[git]
+
+
 def variables(**values: str) -> dict[str, str]:
     return values
 
@@ -226,8 +289,46 @@ def test_a_shells_variables_are_told_without_their_values(
     assert "hunter2" not in str(told)
 
 
-def test_a_port_that_somebody_has_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+#: what the Dockerfile is built on -> the service that has Airflow's port
+WEB = {"quay.io/astronomer/astro-runtime:12.1.0": "webserver", "astrocrpublic.azurecr.io/runtime:3.1-12": "api-server"}
+WEB |= {"": "api-server"}
+
+
+def busy(monkeypatch: pytest.MonkeyPatch, *taken: int) -> None:
+    monkeypatch.setattr(pitfalls, "_answers", lambda port: port in taken)
+
+
+@pytest.mark.parametrize(("image", "web"), WEB.items())
+def test_a_port_that_somebody_has_is_told_with_the_key_that_moves_it(
+    image: str, web: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if image:
+        (here / "Dockerfile").write_text(f"FROM {image}\n")
+    busy(monkeypatch, 8080)
+    told = pitfalls.ports(Site(Settings(project=here)))
+    assert told.detail == "8080 in use, by Airflow or another program"
+    assert told.hint == f"docker ps   # or another: astro config set {web}.port 8081"
+
+
+def test_a_port_of_the_database_that_somebody_has_is_told_with_its_own_key(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy(monkeypatch, 5432)
+    assert pitfalls.ports(Site(Settings(project=here))).hint.endswith(": astro config set postgres.port 5433")
+
+
+def test_the_ports_that_are_looked_at_are_those_that_the_project_has_set(here: Path) -> None:
+    (here / ".astro").mkdir()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        monkeypatch.setattr(pitfalls, "PORTS", (port,))
-        assert pitfalls.ports(Site(Settings())).detail == f"{port} in use, by Airflow or another program"
+        (here / ".astro" / "config.yaml").write_text(f"api-server: {{port: '{port}'}}\npostgres: {{port: 1}}\n")
+        told = pitfalls.ports(Site(Settings(project=here)))
+    assert told.detail == f"{port} in use, by Airflow or another program"
+    assert pitfalls.ports(Site(Settings(project=here))).detail == f"free: {port}, 1"
+
+
+def test_only_the_ports_that_the_runtime_has_are_looked_at(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy(monkeypatch, 8080, 5432)
+    assert pitfalls.ports(Site(Settings(project=here, runtime="embedded"))).status == "skipped"
+    alone = pitfalls.ports(Site(Settings(project=here, runtime="standalone"))).detail
+    assert alone == "8080 in use, by Airflow or another program"

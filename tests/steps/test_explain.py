@@ -127,6 +127,32 @@ TABLE = {
         "port 8080",
         "lsof -i :8080",
     ),
+    "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct and if the daemon"
+    " is running: dial unix /var/run/docker.sock: connect: no such file or directory": (
+        "runtime-healthy",
+        "no Docker engine",
+        "docker info",
+    ),
+    "permission denied while trying to connect to the docker API at unix:///var/run/docker.sock": (
+        "runtime-healthy",
+        "no permission on the Docker engine's socket",
+        "usermod",
+    ),
+    "failed to bind host port for 0.0.0.0:8080:172.18.0.3:8080/tcp: address already in use": (
+        "runtime-healthy",
+        "port 8080",
+        "lsof -i :8080",
+    ),
+    "failed to bind host port 127.0.0.1:5432/tcp: address already in use": (
+        "runtime-healthy",
+        "port 5432",
+        "lsof -i :5432",
+    ),
+    "failed to bind host port for [::]:8081:[fd00::3]:8080/tcp: address already in use": (
+        "runtime-healthy",
+        "port 8081",
+        "lsof -i :8081",
+    ),
     "FATAL:  remaining connection slots are reserved": ("runtime-healthy", "no further connection", "stop"),
     "sqlite3.OperationalError: database is locked": ("runtime-healthy", "locked", "stop"),
     "sqlite3.DatabaseError: database disk image is malformed": ("runtime-healthy", "corrupt", "start"),

@@ -53,6 +53,15 @@ def test_it_runs_once_on_loopback_only_and_its_keys_give_its_users_identity(
     assert (folder / "home" / ".aws" / "credentials").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_directory_that_cannot_be_made_or_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TaskError, match=r"cannot make .*file/aws: Not a directory"):
+        moto.ensure(tmp_path / "file" / "aws", tmp_path)
+    (tmp_path / "port").mkdir()
+    with pytest.raises(TaskError, match=r"cannot write .*/port: Is a directory"):
+        moto.ensure(tmp_path, tmp_path)
+
+
 def test_other_keys_give_another_identity(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = moto.ensure(folder, folder / "home")
     stranger = folder / "stranger"

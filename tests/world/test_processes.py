@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.world import processes
 
 
@@ -30,6 +32,38 @@ def test_our_own_clock_is_read_before_a_process_starts_and_kept_with_it(tmp_path
         assert processes.running(record) == made
     finally:
         processes.stop_all([record], seconds=5)
+
+
+def test_a_process_that_cannot_be_recorded_is_ended_and_the_disk_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, mark = tmp_path / "p.pid.json", ("AAT_TEST", str(tmp_path))
+
+    def full(path: Path, text: str, **_: object) -> int:
+        path.touch()
+        assert len(processes.marked(*mark)) == 1
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(TaskError, match="No space left on device") as caught:
+        processes.start(
+            [sys.executable, "-c", "import time; time.sleep(60)"],
+            env=dict([*os.environ.items(), mark]),
+            cwd=tmp_path,
+            log=tmp_path / "log",
+            record=record,
+        )
+    assert caught.value.message.startswith(f"cannot write {record}: ")
+    assert caught.value.hint == f"df -h {tmp_path}"
+    assert not processes.marked(*mark)
+    assert not record.exists()
+
+
+def test_a_log_that_cannot_be_written_is_named_and_nothing_is_started(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    with pytest.raises(TaskError, match=r"cannot write .*log: Is a directory"):
+        processes.start(["true"], env={}, cwd=tmp_path, log=tmp_path / "log", record=tmp_path / "p.pid.json")
+    assert not (tmp_path / "p.pid.json").exists()
 
 
 def test_a_record_of_a_version_that_kept_no_clock_is_still_read(tmp_path: Path) -> None:

@@ -121,11 +121,16 @@ def unwelcome(site: Site, variables: Mapping[str, str]) -> dict[str, str]:
     return differing | against
 
 
+def in_override(names: Collection[str]) -> str:
+    """What shows where the override sets variables that win over ours."""
+    return f"{where(names, places.OVERRIDE)}   # `environment:` wins over {ENV}"
+
+
 def way_out(site: Site, names: Collection[str], otherwise: str) -> str:
     """The command that takes out what beats ours in a process, or looks for it; ``otherwise``: no file sets it."""
     data = site.read(places.OVERRIDE) or b""
     if site.runtime.mounts and any(name.encode() in data for name in names):
-        return f"{where(sorted(names), places.OVERRIDE)}   # `environment:` wins over {ENV}"
+        return in_override(sorted(names))
     there = {**_read(site.runtime, site.read(ENV)), **places.beneath(site)}
     return f"{command('env', '--override')} && {command('start')}" if there.keys() & set(names) else otherwise
 

@@ -17,10 +17,8 @@ from aws_airflow_tasks.runtimes import Runtime, Service, precedence
 from aws_airflow_tasks.site import AIRFLOW, Site
 from aws_airflow_tasks.steps import env, keeper, staging, unwell
 from aws_airflow_tasks.steps.env import ENV
-from aws_airflow_tasks.steps.places import OVERRIDE
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.from_json import from_json
-from aws_airflow_tasks.text.hints import where
 from aws_airflow_tasks.world import delivery, identity, receipts, seeing
 from aws_airflow_tasks.world import files as world
 from aws_airflow_tasks.world.aws import principal
@@ -137,8 +135,8 @@ def _raise_beaten(site: Site, beaten: Collection[str]) -> None:
         found = precedence.find(service.environment, ours)
         said |= {each.name: each.means for each in found if each.weight == "conflict" and each.name in beaten}
     if said:
-        there = f"{where(said, OVERRIDE)}   # `environment:` wins over {ENV}"
-        hint = there if site.runtime.mounts else sh("env | grep -oE {}   # unset it, and start again", "|".join(said))
+        here = sh("env | grep -oE {}   # unset it, and start again", "|".join(said))
+        hint = env.in_override(said) if site.runtime.mounts else here
         raise TaskError("; ".join(f"{name}: {means}" for name, means in said.items()), hint=hint)
 
 

@@ -53,7 +53,8 @@ def _taken_back(site: Site, place: Synced, group: Sequence[Kept[Synced]]) -> Tar
     def plan() -> Plan:
         lines = _by_name(books)
         look = command("secrets.list")
-        lost = tuple(f"{path} is not there, so what it says is not undone; see: {look}" for path in _lost(books))
+        gone = filter(None, (book.lost() for book in books))
+        lost = tuple(f"{path} is not there, so what it says is not undone; see: {look}" for path in gone)
         if not lines:
             return Plan(target=target, warnings=lost)
         entries = _entries(site, place)
@@ -68,10 +69,6 @@ def _taken_back(site: Site, place: Synced, group: Sequence[Kept[Synced]]) -> Tar
         return Plan((change,), target=target, warnings=warnings)
 
     return Target(target, plan, tuple(kept.number for kept in group), (journal.FOLDER,))
-
-
-def _lost(books: Sequence[Journal]) -> Iterator[str]:
-    return filter(None, (book.lost() for book in books))
 
 
 def _entries(site: Site, place: Synced) -> Entries:

@@ -245,7 +245,12 @@ CONTAINERS = {
         skip="start",
     ),
     "database stopped": Fault(
-        does("stop", "postgres"), HEALTH, "postgres: its container ", START, restarts=True, skip="start"
+        does("stop", "postgres"),  # it waits for who is connected, until the engine kills it
+        HEALTH,
+        "postgres: its container was killed",
+        START,
+        restarts=True,
+        skip="start",
     ),
     "database paused": Fault(
         paused("postgres"), HEALTH, "postgres: its container is paused", START, restarts=True, skip="start"

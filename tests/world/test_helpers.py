@@ -251,28 +251,21 @@ def test_an_expired_answer_of_aws_is_never_met_with_keys_that_would_shadow_the_h
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")
-def test_a_helper_without_a_first_line_is_said_to_be_no_program(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "mode", "told", "typed"),
+    [
+        ("exit 0\n", 0o755, "it has no first line such as #!/bin/sh", '"${EDITOR:-vi}" +1 {}'),
+        ("#!/usr/bin/nopython\n", 0o755, "what its first line names is not there", "head -n 1 {}"),
+        ("#!/bin/sh\n", 0o644, "Permission denied", "chmod u+x {}"),
+    ],
+    ids=["no first line", "no interpreter", "mode"],
+)
+def test_a_helper_that_is_there_and_cannot_be_started_is_told_with_what_mends_it(
+    text: str, mode: int, told: str, typed: str, tmp_path: Path
+) -> None:
     script = tmp_path / "helper"
-    script.write_text("exit 0\n")
-    script.chmod(0o755)
+    script.write_text(text)
+    script.chmod(mode)
     message, hint = said(named(str(script)))
-    assert "cannot be started: it has no first line such as #!/bin/sh" in message
-    assert hint == f'"${{EDITOR:-vi}}" +1 {script}'
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")
-def test_a_helper_whose_interpreter_is_gone_is_not_said_to_be_gone_itself(tmp_path: Path) -> None:
-    script = tmp_path / "helper"
-    script.write_text("#!/usr/bin/nopython\n")
-    script.chmod(0o755)
-    message, hint = said(named(str(script)))
-    assert "cannot be started: what its first line names is not there" in message
-    assert hint == f"head -n 1 {script}"
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")
-def test_a_helper_that_may_not_be_run_is_made_runnable(tmp_path: Path) -> None:
-    script = tmp_path / "helper"
-    script.write_text("#!/bin/sh\n")
-    script.chmod(0o644)
-    assert said(named(str(script)))[1] == f"chmod u+x {script}"
+    assert f"cannot be started: {told}" in message
+    assert hint == typed.replace("{}", str(script))

@@ -22,11 +22,11 @@ MAX_FILES = 100
 #: where an Astro image has the project: an absolute path in a requirements file may begin with it
 IN_IMAGE = "/usr/local/airflow/"
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+_COMMENT = r"(^|\s+)#.*$"
 _FOLLOWED, _EDITABLE = ("-r", "--requirement"), ("-e", "--editable")
-_NAME_AT = re.compile(r"[\w.-]+\s*(\[[^\]]*\])?\s*@")
-_EGG = re.compile(r"[#&]egg=([^&\[\s]+)(?:\[([^\]]*)\])?")
-_ARCHIVE = re.compile(r"(?:(?P<wheel>[^-]+)-[^/]*\.whl|(?P<source>.+?)-\d[^/]*\.(?:tar\.gz|zip))(?:\[[^\]]*\])?")
+_NAME_AT = r"[\w.-]+\s*(\[[^\]]*\])?\s*@"
+_EGG = r"[#&]egg=([^&\[\s]+)(?:\[([^\]]*)\])?"
+_ARCHIVE = r"(?:(?P<wheel>[^-]+)-[^/]*\.whl|(?P<source>.+?)-\d[^/]*\.(?:tar\.gz|zip))(?:\[[^\]]*\])?"
 
 
 class Line(NamedTuple):
@@ -49,14 +49,14 @@ def logical(text: str, split: Split) -> list[str]:
     joined: list[str] = []
     pending: list[str] = []
     for line in split(text):
-        comment = _COMMENT.match(line)
+        comment = re.match(_COMMENT, line)
         if line.endswith("\\") and not comment:
             pending.append(line.strip("\\"))
             continue
         joined.append("".join([*pending, f" {line}" if comment else line]))
         pending = []
     joined.append("".join(pending))
-    return [left for line in joined if (left := _COMMENT.sub("", line).strip())]
+    return [left for line in joined if (left := re.sub(_COMMENT, "", line).strip())]
 
 
 def reached(data: bytes, name: str, read: Read, split: Split) -> Iterator[Line]:
@@ -146,7 +146,7 @@ def holds(line: Line, packages: Mapping[str, str], environment: Mapping[str, str
 
     target, _, marker = line.requirement.partition(" ;")
     try:
-        if not _NAME_AT.match(target) and (named := _by_file(target.strip())):
+        if not re.match(_NAME_AT, target) and (named := _by_file(target.strip())):
             name, extras = named
             condition = Requirement(f"x ; {marker}").marker if marker.strip() else None
         else:
@@ -161,13 +161,13 @@ def holds(line: Line, packages: Mapping[str, str], environment: Mapping[str, str
 
 def _by_file(target: str) -> tuple[str, set[str]] | None:
     """The name and the extras of a file, URL or repository; None: it is none of these, or does not tell."""
-    if egg := _EGG.search(target):
+    if egg := re.search(_EGG, target):
         return egg[1], set(filter(None, re.split(r"[\s,]+", egg[2] or "")))
     try:
         path = urlsplit(target).path if "://" in target else target
     except ValueError:
         return None
-    found = _ARCHIVE.fullmatch(posixpath.basename(path))
+    found = re.fullmatch(_ARCHIVE, posixpath.basename(path))
     return (found["wheel"] or found["source"], set()) if found else None
 
 

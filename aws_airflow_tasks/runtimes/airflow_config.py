@@ -4,17 +4,14 @@ What must be so for safety or for the thing to work is set in the environment, o
 a good choice is in ``airflow.cfg``, where the person's ``.env`` wins.
 """
 
-from __future__ import annotations
-
 import base64
-import configparser
 import io
 import json
 import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.world import files
@@ -31,8 +28,7 @@ MARK = "EMBEDDED_AIRFLOW_STATE"
 OVERRULED = "EMBEDDED_AIRFLOW_OVERRULED"
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(NamedTuple):
     """What an embedded Airflow keeps secret, made once for each project."""
 
     password: str
@@ -40,8 +36,7 @@ class Keys:
     signing: str
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where an embedded Airflow and what it needs lie.
 
     Attributes:
@@ -181,6 +176,8 @@ def _pinned_2(place: Place, port: int) -> dict[str, str]:
 
 def airflow_cfg(place: Place, keys: Keys) -> str:
     """The text of ``airflow.cfg``: quick to start, quick to see a new DAG, small; and the keys."""
+    import configparser  # it is written once, and not by what finds it as it should be
+
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_dict(_choices_3(keys) if place.major == 3 else _choices_2(keys))
     text = io.StringIO()

@@ -15,7 +15,7 @@ AIRFLOW_LABEL = "org.apache.airflow.version"
 #: a line that goes on
 _CONTINUED = re.compile(r"(.*)\\[ \t]*")
 _INSTRUCTION = re.compile(r"[ \t]*([A-Za-z]+)[ \t]+(.*)")
-_HEREDOC = re.compile(r"(?<!<)<<-?[ \t]*([\"']?)(\w+)\1")
+_HEREDOC = r"(?<!<)<<-?[ \t]*([\"']?)(\w+)\1"
 _WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'])+""")
 REFERENCE = re.compile(r"(?P<path>.*/)?(?P<name>[^/:@]+)(?::(?P<tag>[^/@]+))?(?:@.*)?", re.DOTALL)
 #: the names of Astro Runtime's images; those with another ending have fewer packages
@@ -90,7 +90,7 @@ def _whole(line: str, lines: Iterator[str]) -> Iterator[str]:
 
 
 def _heredoc(rest: str, lines: Iterator[str]) -> Iterator[str]:
-    for _, end in _HEREDOC.findall(rest):
+    for _, end in re.findall(_HEREDOC, rest):
         for line in lines:
             if line.strip() == end:
                 break
@@ -141,7 +141,7 @@ def _from(words: list[str], arguments: Mapping[str, str], stages: Mapping[str, s
 _VARIABLE = re.compile(r"\$\{(\w+)(?::?([-+])([^}]*))?\}|\$(\w+)")
 #: what a word is made of, but for plain characters; in double quotes fewer of them can be escaped
 _QUOTED = re.compile(rf"""{_VARIABLE.pattern}|\\(.)|'([^']*)'|"((?:[^"\\]|\\.)*)\"""", re.DOTALL)
-_WITHIN = re.compile(rf"""{_VARIABLE.pattern}|\\(["\\$])""")
+_WITHIN = rf"""{_VARIABLE.pattern}|\\(["\\$])"""
 
 
 def filled(word: str, arguments: Mapping[str, str]) -> str:
@@ -153,7 +153,7 @@ def filled(word: str, arguments: Mapping[str, str]) -> str:
 
     def meaning(match: re.Match[str]) -> str:
         if match[7] is not None:
-            return _WITHIN.sub(lambda inner: inner[5] or value(inner), match[7])
+            return re.sub(_WITHIN, lambda inner: inner[5] or value(inner), match[7])
         return match[5] or match[6] or (value(match) if match[0][0] == "$" else "")
 
     return _QUOTED.sub(meaning, word)

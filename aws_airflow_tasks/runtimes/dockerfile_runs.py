@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from aws_airflow_tasks.runtimes.dockerfile import instructions
 from aws_airflow_tasks.text.from_json import from_json
 
-_BEFORE = re.compile(r"sudo|exec|time|env|\w+=.*", re.DOTALL)
+_BEFORE = r"(?s)sudo|exec|time|env|\w+=.*"
 #: the programs of the image's own Python; those of a virtual environment lie elsewhere
-_PROGRAM = re.compile(r"(?:/usr(?:/local)?/bin/)?(pip|pip3|pip3\.\d+|python|python3|python3\.\d+|uv)")
+_PROGRAM = r"(?:/usr(?:/local)?/bin/)?(pip|pip3|pip3\.\d+|python|python3|python3\.\d+|uv)"
 #: options that put packages where Airflow does not look, or nowhere
-_ELSEWHERE = re.compile(r"(--target|--prefix|--root|--python|--dry-run)(=|$)|-t|-p")
+_ELSEWHERE = r"(--target|--prefix|--root|--python|--dry-run)(=|$)|-t|-p"
 
 
 def pip_installs(text: str) -> list[list[str]]:
@@ -75,8 +75,8 @@ def _shell(run: str) -> Iterator[list[str]]:
 
 def _installed(command: list[str]) -> list[str]:
     """The arguments of a command that installs with pip for the image's own Python; empty: it is none."""
-    start = next((index for index, word in enumerate(command) if not _BEFORE.fullmatch(word)), len(command))
-    program = _PROGRAM.fullmatch(command[start]) if start < len(command) else None
+    start = next((index for index, word in enumerate(command) if not re.fullmatch(_BEFORE, word)), len(command))
+    program = re.fullmatch(_PROGRAM, command[start]) if start < len(command) else None
     if not program:
         return []
     wanted = {"p": ["install"], "u": ["pip", "install"]}[program[1][0]]
@@ -90,7 +90,7 @@ def _installed(command: list[str]) -> list[str]:
         if words[at : at + 1] != [name]:
             return []
         words = words[at + 1 :]
-    return [] if any(_ELSEWHERE.match(word) for word in words) else _before_redirect(words)
+    return [] if any(re.match(_ELSEWHERE, word) for word in words) else _before_redirect(words)
 
 
 def _before_redirect(words: list[str]) -> list[str]:

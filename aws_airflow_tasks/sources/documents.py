@@ -1,12 +1,9 @@
 """JSON and YAML as one tree, in which every value knows its line and how it was written."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_airflow_tasks.patch.yaml import parsing, positions
 from aws_airflow_tasks.patch.yaml.positions import Node
@@ -25,8 +22,7 @@ class Unreadable(ValueError):  # noqa: N818
         self.line, self.words = line, words
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A value of a document.
 
     Attributes:
@@ -38,8 +34,8 @@ class Member:
     """
 
     line: int
-    members: Mapping[str, Member] | None = None
-    items: Sequence[Member] | None = None
+    members: "Mapping[str, Member] | None" = None
+    items: "Sequence[Member] | None" = None
     scalar: Any = None
     bare: bool = False
 
@@ -108,7 +104,7 @@ def _resolved(text: str) -> Any:
         return int(text)
     if re.fullmatch(r"-?(?:0|[1-9][0-9]*)\.[0-9]+", text):
         return float(text)
-    if _DISPUTED.fullmatch(text):
+    if re.fullmatch(_DISPUTED, text):
         raise Unfit("not every reader of YAML takes its value alike: put it in quotes")
     return text
 
@@ -116,7 +112,7 @@ def _resolved(text: str) -> Any:
 #: of a number; Python (``sys.int_info``) converts no longer one
 MOST_DIGITS = 4300
 #: what YAML 1.1 or 1.2 takes for a number, a truth value or a date in some spelling or other
-_DISPUTED = re.compile(
+_DISPUTED = (
     r"(?i:true|false|yes|no|on|off|y|n)|[-+]?[0-9][0-9_,:.]*(?:[eE][-+]?[0-9]+)?|[-+]?0[xob][0-9a-fA-F_]+"
     r"|[-+]?\.(?:inf|Inf|INF|nan|NaN|NAN|[0-9][0-9_]*)|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?|=|<<"
 )

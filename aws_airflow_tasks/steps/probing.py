@@ -1,13 +1,10 @@
 """What a service sees from inside: files, environment, identity, the raw secret; where tasks run, backend and hooks."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import NOT_NEEDED, Check, TaskError, digest, sh
 from aws_airflow_tasks.runtimes import precedence
@@ -30,8 +27,7 @@ TEAM = "--"
 SCHEDULER = "scheduler"
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(NamedTuple):
     """What the services should see, as this host sees it.
 
     Attributes:

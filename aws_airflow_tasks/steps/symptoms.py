@@ -151,11 +151,11 @@ def layer_of(name: str) -> str:
 
 
 #: how botocore writes an answer of AWS's
-_ANSWER = re.compile(
+_ANSWER = (
     r"An error occurred \((?P<code>[\w.]+)\) when calling the (?P<operation>\w+) operation[^:\n]*: ?(?P<said>[^\n\"]*)"
 )
 #: the fields of a row's words, as botocore's sentences have them
-_FIELDS = re.compile(
+_FIELDS = (
     r"endpoint URL: \\?\"(?P<endpoint_url>[^\"\\]+)|Unable to parse config file: (?P<path>\S+)"
     r"|missing: (?P<cred_var>\w+)|config profile \((?P<profile>[^)]{1,200})\)"
 )
@@ -182,7 +182,7 @@ class Told(Exception):  # noqa: N818
         answer = {"Error": {"Code": code, "Message": said}, "ResponseMetadata": {"HTTPStatusCode": status}}
         self.code = code
         self.response = answer if code or status else {}
-        known = {name: value for found in _FIELDS.finditer(said) for name, value in found.groupdict("").items()}
+        known = {name: value for found in re.finditer(_FIELDS, said) for name, value in found.groupdict("").items()}
         self.kwargs = {name: value for name, value in known.items() if value} if kwargs is None else kwargs
 
 
@@ -203,7 +203,7 @@ def _of_line(line: str, known: Sequence[Symptom], profile: str) -> Iterator[Chec
     for row in known:
         if symptom := row.of(line):
             yield Check(symptom.layer, "warning", symptom.cause, symptom.hint)
-    answers = list(_ANSWER.finditer(line))
+    answers = list(re.finditer(_ANSWER, line))
     for answer in answers:
         error = Told(answer["said"], answer["code"], answer["operation"])
         yield absent(error) or _explained(error, profile)

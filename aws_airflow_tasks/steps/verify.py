@@ -272,7 +272,7 @@ def _has_printed(site: Site, expected: Expected, lines: Sequence[str]) -> bool:
 #: what is told of a log in which nothing failed
 NO_ERROR = "its log names no error"
 #: what Airflow logs where its secrets backend raised; a lookup that goes on to the next one hides it otherwise
-BACKEND_RAISED = re.compile(r"Unable to retrieve (variable|connection)\b.* from secrets backend", re.IGNORECASE)
+BACKEND_RAISED = r"(?i)Unable to retrieve (variable|connection)\b.* from secrets backend"
 
 
 #: how Airflow's web service says that it could not get a task's log from where the task ran
@@ -282,5 +282,5 @@ UNREADABLE = r"(?i)could not (read|find)|failed to fetch|does not exist|no such 
 def _telling(lines: Sequence[str]) -> str:
     """The line of a task's log that names its failure: what the backend raised, as that is the cause, else the last."""
     last = telling("\n".join(lines), r"(Error|Exception|NOT_FOUND)\b", otherwise=NO_ERROR)
-    asked = next((number for number, line in enumerate(lines) if BACKEND_RAISED.search(line)), len(lines))
+    asked = next((number for number, line in enumerate(lines) if re.search(BACKEND_RAISED, line)), len(lines))
     return telling("\n".join(lines[asked:]), r"^[\w.]+(Error|Exception)\b", first=True, otherwise=last)

@@ -68,8 +68,8 @@ def yaml_redactor() -> Callable[[str], str]:
 
 
 #: a name with what stands before and behind it, at a line's beginning; within brackets; and as an item of a list there
-_OF_LINE = re.compile(r"""(\s*(?:#+\s*)?(?:-\s+)*["']?)([A-Za-z_][\w.-]*)(["']?\s*(?:=|:(?=\s|$))\s*)(.*)""", re.DOTALL)
-_OF_FLOW = re.compile(r"""([{,\[]\s*["']?)([A-Za-z_][\w.-]*)(["']?\s*:\s+|=)("[^"\n]*"|'[^'\n]*'|[^,{}\[\]\n]*)""")
+_OF_LINE = r"""(?s)(\s*(?:#+\s*)?(?:-\s+)*["']?)([A-Za-z_][\w.-]*)(["']?\s*(?:=|:(?=\s|$))\s*)(.*)"""
+_OF_FLOW = r"""([{,\[]\s*["']?)([A-Za-z_][\w.-]*)(["']?\s*:\s+|=)("[^"\n]*"|'[^'\n]*'|[^,{}\[\]\n]*)"""
 
 
 def _yaml_lines(text: str, mark: Mark) -> Iterator[str]:
@@ -81,12 +81,12 @@ def _yaml_lines(text: str, mark: Mark) -> Iterator[str]:
             yield f"{content[:indent]}{mark('', content.strip())}{ending}"
             continue
         hidden = hidden if not content.strip() else None
-        found = _OF_LINE.fullmatch(content)
+        found = re.fullmatch(_OF_LINE, content)
         if found and _is_secret(found[2], found[4]):
             hidden = None if found[1].lstrip().startswith("#") else indent
             content = f"{found[1]}{found[2]}{found[3]}{mark(found[2], found[4]) if found[4].strip() else ''}"
         else:
-            content = _OF_FLOW.sub(lambda each: _hidden(each, mark), content)
+            content = re.sub(_OF_FLOW, lambda each: _hidden(each, mark), content)
         yield cleaned(content) + ending
 
 

@@ -4,8 +4,6 @@ Nothing of a request or of credentials gets into a message: AWS quotes signed he
 signature does not match, helpers print what they like, and an endpoint's URL may have a password.
 """
 
-from __future__ import annotations
-
 import contextlib
 import re
 import shlex
@@ -205,7 +203,7 @@ def _restore(said: str, subject: Subject) -> str:
     return sh("aws secretsmanager restore-secret --secret-id {}", of) + subject.options("secretsmanager")
 
 
-def _made(cause: Cause, words: _Words, subject: Subject) -> TaskError:
+def _made(cause: "Cause", words: "_Words", subject: Subject) -> TaskError:
     message, hint = cause.message.format_map(words), cause.hint.format_map(words)
     if cause.kind == "unreachable":
         return Unreachable(message, hint=hint)

@@ -3,8 +3,6 @@
 It holds for ``identity_ttl`` seconds while nothing that it depends on has changed. The file has no secret in it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -40,7 +38,7 @@ class Known(NamedTuple):
     checked: float
 
     @property
-    def used(self) -> Used:
+    def used(self) -> "Used":
         """Whose permissions these are, as far as a person tells them apart."""
         return Used(self.credentials.profile, self.identity.account)
 

@@ -43,7 +43,7 @@ _EARLY = {*_WORTHLESS, "receipts", "replaced", "aws", "staged.json", "history.js
 #: what :func:`inodes.at` says where there is no directory, or no number of it
 _UNKNOWN = (None, (0, 0))
 #: what is a file's name everywhere, and needs no quotes in a compose file
-_READABLE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9_-])?")
+_READABLE = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9_-])?"
 #: seconds for which another process that makes a state directory is waited for: it takes milliseconds
 _PATIENCE = 60
 
@@ -146,7 +146,7 @@ def plain(project: Path) -> Path:
     with contextlib.suppress(TaskError):
         data = files.read(project / ".astro" / "config.yaml") or b""
         name = _astro_name(data.decode("utf-8-sig", errors="replace"))
-        if _READABLE.fullmatch(name):
+        if re.fullmatch(_READABLE, name):
             return root() / name
     return _folder(project)
 

@@ -27,7 +27,7 @@ PASSED = (
     *("SSL_CERT_FILE", "NO_PROXY", "no_proxy", *PROXIES),
 )
 #: in the names of variables that are secret, and so go into no file
-_SECRET = re.compile(r"KEY|SECRET|TOKEN(?!_FILE)")
+_SENSITIVE = r"KEY|SECRET|TOKEN(?!_FILE)"
 
 
 def name(state: Path) -> str:
@@ -136,7 +136,7 @@ def _variables(settings: Settings) -> dict[str, str]:
     chosen = {
         key: value
         for key, value in os.environ.items()
-        if key in PASSED or (key.startswith(identity.VARIABLES) and not _SECRET.search(key))
+        if key in PASSED or (key.startswith(identity.VARIABLES) and not re.search(_SENSITIVE, key))
     }
     return dict(sorted(chosen.items())) | {keeper.SETTINGS: keeper.written(settings)}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -230,7 +230,7 @@ def seen(there: There, expected: Expected, environment: dict[str, str] | None = 
         way=SimpleNamespace(name="export"),
         delivered=delivered,
     )
-    return list(ended(probing.service_checks(site, "scheduler", replace(expected, environment=lines))))
+    return list(ended(probing.service_checks(site, "scheduler", expected._replace(environment=lines))))
 
 
 def test_a_service_without_a_fault_passes_every_layer(there: There, expected: Expected) -> None:

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -99,7 +98,7 @@ def test_a_service_that_is_as_it_should_be_passes_every_layer(
 def test_no_value_is_asked_for_where_this_host_has_none_to_compare(
     environment: dict[str, str], expected: Expected, embedded: Embedded
 ) -> None:
-    checks = found(environment, replace(expected, variable=None), embedded.url)
+    checks = found(environment, expected._replace(variable=None), embedded.url)
     assert statuses(checks) == dict.fromkeys(INSIDE[:-1], "ok")
 
 
@@ -146,7 +145,7 @@ def test_one_file_that_is_a_symlink_to_nowhere_fails_though_the_other_can_be_rea
     (tmp_path / "config").symlink_to("/home/me/dotfiles/config")
     wanted = environment | {"AWS_CONFIG_FILE": str(tmp_path / "config")}
     live = site(Service(wanted), endpoint_url=embedded.url, credentials="live")
-    check = next(service_checks(live, "scheduler", replace(expected, environment=wanted)))
+    check = next(service_checks(live, "scheduler", expected._replace(environment=wanted)))
     assert (check.status, check.detail) == ("failed", f"{tmp_path}/config: a symlink that leads nowhere there")
     assert check.hint.startswith("export INVOKE_AWS_AIRFLOW_CREDENTIALS=export && invoke setup   # ")
 

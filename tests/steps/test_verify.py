@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ def test_of_entries_that_are_not_ours_what_the_runs_own_key_makes_of_them_is_the
 ) -> None:
     marks = [hmac.new(key.encode(), value, "sha256").hexdigest() for value in (b"the nonce", b"the-host")]
     log = "".join(f"has HMAC = {mark}\n" for mark in marks)
-    monkeypatch.setattr("tests.steps.test_verify.EXPECTED", replace(EXPECTED, key="of-this-run"))
+    monkeypatch.setattr("tests.steps.test_verify.EXPECTED", EXPECTED._replace(key="of-this-run"))
     check = dag_run(monkeypatch, "success", log, check_entries="read")
     assert (check.status, "the nonce" in check.detail) == (status, False)
 
@@ -350,11 +350,11 @@ def test_what_beats_a_line_of_ours_is_looked_for_in_the_environment_of_the_servi
 
     monkeypatch.setattr(verify, "beaten", beaten)
     for name, said in (("scheduler", "A is 1"), ("triggerer", "A is 2")):
-        assert verify._probed(here, [name], replace(EXPECTED, ours=OURS)) == [
+        assert verify._probed(here, [name], EXPECTED._replace(ours=OURS)) == [
             Check("environment", "failed", said, "", name),
             Check("files-readable", "ok", "", "", name),
         ]
-    assert verify._probed(here, ["scheduler"], replace(EXPECTED, ours=None))[0].status == "ok"
+    assert verify._probed(here, ["scheduler"], EXPECTED._replace(ours=None))[0].status == "ok"
 
 
 # -- every layer by itself, from facts that are given ---------------------------------------------------------
@@ -603,7 +603,7 @@ def test_of_a_value_that_this_host_cannot_read_airflow_is_not_asked_and_hooks_ar
         monkeypatch.setattr(verify, name, lambda *_: pytest.fail("there is nothing to be found"))
     monkeypatch.setattr(verify, "service_checks", lambda *_: [Check("identity-in-service", "ok")])
     monkeypatch.setattr(verify, "hook_check", lambda *_: Check("hook-identity", "ok"))
-    found = list(verify._in_services(here, replace(EXPECTED, variable=None)))
+    found = list(verify._in_services(here, EXPECTED._replace(variable=None)))
     assert [check.check for check in found] == ["mount", "identity-in-service", "hook-identity"]
 
 
@@ -805,7 +805,7 @@ def test_another_session_of_the_same_role_is_the_same_identity_and_another_role_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     role = "arn:aws:sts::1:assumed-role/{}/{}"
-    expected = replace(EXPECTED, identity=EXPECTED.identity._replace(arn=role.format("dev", "me")))
+    expected = EXPECTED._replace(identity=EXPECTED.identity._replace(arn=role.format("dev", "me")))
     monkeypatch.setattr(sys.modules[__name__], "EXPECTED", expected)
     same, other = role.format("dev", "botocore-1"), role.format("ops", "me")
     assert proven(monkeypatch, "success", GOOD + identities(same, same))[0].status == "ok"

@@ -166,7 +166,7 @@ def _within(path: str, root: str | None) -> bool:
 
 def from_short(text: str, host: Host) -> Volume:
     """Read the short syntax, ``[SOURCE:]TARGET[:MODE]``."""
-    source, *rest = _DRIVE_OR_COLON.split(host.interpolated(text))
+    source, *rest = re.split(_DRIVE_OR_COLON, host.interpolated(text))
     if not rest:
         return Volume("an anonymous volume", None, _target(source), read_only=False)
     modes = [mode for mode in ",".join(rest[1:]).split(",") if mode in ("ro", "rw")]
@@ -177,19 +177,19 @@ def from_short(text: str, host: Host) -> Volume:
 
 def named(text: str, host: Host) -> str | None:
     """The path of the host that a scalar names, whole or as the source of the short syntax; None: it names none."""
-    source = _DRIVE_OR_COLON.split(host.interpolated(text))[0]
+    source = re.split(_DRIVE_OR_COLON, host.interpolated(text))[0]
     drive = host.windows and re.match(r"[A-Za-z]:[\\/]", source)
     return resolve(source, host) if drive or source.startswith((".", "/", "~")) else None
 
 
 #: the colons between parts; a drive letter's colon is none of them
-_DRIVE_OR_COLON = re.compile(r"(?<!\A[A-Za-z]):|(?<=\A[A-Za-z]):\Z")
+_DRIVE_OR_COLON = r"(?<!\A[A-Za-z]):|(?<=\A[A-Za-z]):\Z"
 
 
 def _written_parts(text: str) -> list[str]:
     """The parts as they are written, colons in ``${VAR:-x}`` left alone."""
     hidden = re.sub(r"\$\{[^}]*\}", lambda found: found[0].replace(":", _UNKNOWN), text)
-    return [part.replace(_UNKNOWN, ":") for part in _DRIVE_OR_COLON.split(hidden)]
+    return [part.replace(_UNKNOWN, ":") for part in re.split(_DRIVE_OR_COLON, hidden)]
 
 
 def from_long(fields: Mapping[str, str], host: Host) -> Volume:

@@ -4,8 +4,6 @@
 readers see otherwise is named in the warnings. Of several assignments of a key the last one counts, in all three.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
@@ -170,7 +168,7 @@ class _Todo(NamedTuple):
         ours: Mapping[str, Collection[str]],
         objection: Objection,
         unwelcome: Mapping[str, str],
-    ) -> _Todo:
+    ) -> "_Todo":
         """Compare the file with what is wanted; of several assignments of a key the last one counts."""
 
         def is_ours(found: Statement) -> bool:

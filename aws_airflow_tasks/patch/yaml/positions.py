@@ -6,13 +6,13 @@ Nothing is ever dumped: edits splice the text, and the signatures of the text be
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
 
 #: deeper nesting than any compose file's is refused: the parser's time grows with it
 MAX_DEPTH = 64
 
+Kind = Literal["scalar", "map", "seq", "alias"]
 #: what an event says, without its place: two texts whose signatures are equal hold equal data
 Signature = tuple[Any, ...]
 
@@ -35,7 +35,6 @@ def shown(text: str, *, most: int = 80) -> str:
     return plain if len(plain) <= most else plain[: most - 1] + "…"
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Node:
     """A piece of the document.
 
@@ -55,23 +54,20 @@ class Node:
         parent: what it is an item, a key or a value of; None for a document.
     """
 
-    kind: Literal["scalar", "map", "seq", "alias"]
-    start: int
-    end: int
-    line: int
-    column: int
-    first: int
-    last: int
-    anchor: str = ""
-    tag: str = ""
-    value: str = ""
-    style: str = ""
-    flow: bool = False
-    shared: bool = False
-    inside: int = 0
-    children: list[Node] = field(default_factory=list)
-    target: Node | None = None
-    parent: Node | None = None
+    __slots__ = (
+        *("kind", "start", "end", "line", "column", "first", "last"),
+        *("anchor", "tag", "value", "style", "flow", "shared", "inside", "children", "target", "parent"),
+    )
+
+    def __init__(self, kind: Kind, start: int, end: int, line: int, column: int, first: int, last: int) -> None:
+        self.kind, self.start, self.end, self.line, self.column = kind, start, end, line, column
+        self.first, self.last = first, last
+        self.anchor = self.tag = self.value = self.style = ""
+        self.flow = self.shared = False
+        self.inside = 0
+        self.children: list[Node] = []
+        self.target: Node | None = None
+        self.parent: Node | None = None
 
     @property
     def real(self) -> Node:

@@ -14,6 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
+#: of this tool; to look it up among the installed packages takes longer than a step that changes nothing
+VERSION = "0.1.0"
+
 Status = Literal["ok", "changed", "skipped", "failed"]
 CheckStatus = Literal["ok", "warning", "failed", "skipped"]
 Action = Literal[

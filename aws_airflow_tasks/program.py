@@ -9,7 +9,6 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Any
 
@@ -21,7 +20,7 @@ from invoke.util import helpline
 
 from aws_airflow_tasks import invocation, menu, process, screen
 from aws_airflow_tasks.configuration import Configuration
-from aws_airflow_tasks.core import TaskError, UsageError
+from aws_airflow_tasks.core import VERSION, TaskError, UsageError
 from aws_airflow_tasks.executor import Executor, hook
 from aws_airflow_tasks.menu import ns
 from aws_airflow_tasks.menu.project import init_tasks, setup
@@ -173,7 +172,7 @@ class AwsAirflow(Program):
 def program() -> AwsAirflow:
     """The program, for the console script and for tests."""
     return AwsAirflow(
-        version=version("aws-airflow-tasks"),
+        version=VERSION,
         name="aws-airflow",
         binary="aws-airflow",
         namespace=_namespace(),

@@ -11,10 +11,9 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 
-from aws_airflow_tasks.core import digest
+from aws_airflow_tasks.core import VERSION, digest
 from aws_airflow_tasks.settings import FLAGS, KEYS, Layer, Settings
 from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.world import cli, identity, processes
@@ -34,7 +33,7 @@ def made_from(settings: Settings, environ: Mapping[str, str]) -> str:
     """A fingerprint of what a keeper goes by: this tool as it was installed, the settings, and AWS's variables."""
     chosen = [str(getattr(settings, key)) for key in KEYS if key not in APART]
     variables = sorted((name, value) for name, value in environ.items() if name.startswith(identity.VARIABLES))
-    tool = [version("aws-airflow-tasks"), __file__, Path(__file__).stat().st_mtime_ns]
+    tool = [VERSION, __file__, Path(__file__).stat().st_mtime_ns]
     return digest(json.dumps([tool, str(Path.home()), chosen, variables]))
 
 

@@ -8,12 +8,11 @@ import contextlib
 import logging
 import os
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from aws_airflow_tasks.core import TaskError, expanded
+from aws_airflow_tasks.core import VERSION, TaskError, expanded
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.hints import note
@@ -53,6 +52,7 @@ def session(settings: Settings) -> Session:
             raise malformed.misnamed(name, *locations(made)) or malformed.unknown(name, listed(made), named)
         _refuse_impossible(made, explicit=bool(settings.profile))
         _bound(made, settings.endpoint_url)  # first: the resolver keeps hold of what makes clients
+        _know_services_by_name(made)
         _ask_no_more(made)
         _take_answers_alone(made)
         _resolve_quietly(made, name)
@@ -61,7 +61,7 @@ def session(settings: Settings) -> Session:
 
 def agent() -> str:
     """What every request of ours has in its user agent, by which CloudTrail tells who asked."""
-    return f"aws-airflow-tasks/{version('aws-airflow-tasks')}"
+    return f"aws-airflow-tasks/{VERSION}"
 
 
 def _session(profile: str) -> Session:
@@ -276,6 +276,16 @@ def _cli_cache(folder: Path) -> dict[str, Any]:
         with contextlib.suppress(OSError, ValueError):
             cached[path.stem] = from_json(path.read_text(encoding="utf-8"))
     return cached
+
+
+def _know_services_by_name(made: Session) -> None:
+    """Have no client look into the folders of all of AWS's services, which takes longer than a call, for its own."""
+    loader = made.get_component("data_loader")
+
+    def list_available_services(_: str) -> list[str]:
+        return sorted({each.name for place in loader.search_paths for each in Path(place).glob("*")})
+
+    loader.list_available_services = list_available_services
 
 
 def _ask_no_more(made: Session) -> None:

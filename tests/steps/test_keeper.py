@@ -145,7 +145,7 @@ def test_a_keeper_that_is_older_than_the_tool_or_goes_by_something_else_is_repla
     only(settings).apply()
     before = world.running(left)
     if differs == "version":
-        monkeypatch.setattr(world, "version", lambda _: "99")
+        monkeypatch.setattr(world, "VERSION", "99")
     if differs == "variables":
         monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     chosen = settings._replace(region="us-east-1") if differs == "settings" else settings

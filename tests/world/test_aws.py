@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,6 +57,17 @@ def test_the_identity_needs_no_region(embedded: Embedded, closed_world: Path) ->
     account = aws.connect(Settings(endpoint_url=embedded.url))
     assert account.credentials.region == ""
     assert aws.caller_identity(account).arn.endswith("user/airflow-sandbox")
+
+
+def test_a_client_finds_its_service_without_a_look_into_the_folders_of_others(
+    account: aws.Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, listdir = list[Path](), os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path=".": looked.append(Path(path)) or listdir(path))  # type: ignore[func-returns-value]
+    assert account.client("ssm").meta.service_model.service_name == "ssm"
+    assert {path.name for path in looked if path.parent.name == "data"} == {"ssm"}
+    with pytest.raises(TaskError, match="Unknown service"):
+        account.client("not-one-of-them")
 
 
 def test_a_secret_is_created_found_read_and_gone_at_once(account: aws.Account, name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,8 @@ def opener() -> tuple[Callable[[Site], Plan], Mapping[str, Any]]:
     found: dict[str, Any] = {}
 
     def plan(site: Site) -> Plan:
+        import webbrowser  # a start, which only says the address, needs none of what comes with it
+
         if not site.running:
             raise TaskError("Airflow does not run", hint=command("start"))
         login = site.runtime.login()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from typing import TYPE_CHECKING
 
 from aws_airflow_tasks.backends import Backend
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.sources import Unfit, connections
-from aws_airflow_tasks.sources.wanted import Kind
+from aws_airflow_tasks.sources import connections
+from aws_airflow_tasks.sources.connections import Unfit
 from aws_airflow_tasks.text.calling import command, under
+
+if TYPE_CHECKING:
+    from aws_airflow_tasks.sources.wanted import Kind
 
 #: settings under which entries of other names are read
 OTHER = {"check_variable": "a_name", "check_connection": "a_name"}

@@ -11,8 +11,9 @@ from aws_airflow_tasks.backends import created, limits
 from aws_airflow_tasks.backends.many import Value
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.sources import Unfit, Wanted, connections
-from aws_airflow_tasks.sources.wanted import Kind
+from aws_airflow_tasks.sources import connections
+from aws_airflow_tasks.sources.connections import Unfit
+from aws_airflow_tasks.sources.wanted import Kind, Wanted
 from aws_airflow_tasks.text.calling import command, under
 from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.hints import no_region

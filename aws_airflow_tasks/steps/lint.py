@@ -12,7 +12,8 @@ from aws_airflow_tasks.backends.many import Listed, Many, Value
 from aws_airflow_tasks.core import Check, TaskError, sh
 from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.sources import Unfit, connections, dags
+from aws_airflow_tasks.sources import connections, dags
+from aws_airflow_tasks.sources.connections import Unfit
 from aws_airflow_tasks.sources.dags import Use
 from aws_airflow_tasks.sources.reading import ENVIRONMENT
 from aws_airflow_tasks.sources.wanted import Kind

@@ -9,8 +9,8 @@ from typing import Any
 
 from aws_airflow_tasks.core import Plan, TaskError, sh
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.sources import Source, single
-from aws_airflow_tasks.sources.wanted import Kind
+from aws_airflow_tasks.sources.reading import single
+from aws_airflow_tasks.sources.wanted import Kind, Source
 from aws_airflow_tasks.steps import syncing
 from aws_airflow_tasks.steps.entries import OWNER, Entries, Shown
 from aws_airflow_tasks.steps.sync import Listing, Sync

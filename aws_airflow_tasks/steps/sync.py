@@ -12,7 +12,10 @@ from aws_airflow_tasks.backends import limits
 from aws_airflow_tasks.backends.many import Value
 from aws_airflow_tasks.core import Change, Plan, TaskError, sh
 from aws_airflow_tasks.site import Site
-from aws_airflow_tasks.sources import Fault, Source, Wanted, connections, merged, read
+from aws_airflow_tasks.sources import connections
+from aws_airflow_tasks.sources.merging import merged
+from aws_airflow_tasks.sources.reading import read
+from aws_airflow_tasks.sources.wanted import Fault, Source, Wanted
 from aws_airflow_tasks.steps import syncing
 from aws_airflow_tasks.steps.entries import KINDS, OWNER, Entries, Shown
 from aws_airflow_tasks.steps.syncing import Write

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aws_airflow_tasks.runtimes import venv
-from aws_airflow_tasks.sources import Unfit, connections
+from aws_airflow_tasks.sources import connections
+from aws_airflow_tasks.sources.connections import Unfit
 from aws_airflow_tasks.world import cli
 from tests.conftest import USER_CACHE
 from tests.sources.test_reading import FIELDS

@@ -10,7 +10,10 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from aws_airflow_tasks.sources import Source, Wanted, connections, merged, read
+from aws_airflow_tasks.sources import connections
+from aws_airflow_tasks.sources.merging import merged
+from aws_airflow_tasks.sources.reading import read
+from aws_airflow_tasks.sources.wanted import Source, Wanted
 
 SETTINGS = b"""\
 airflow:

@@ -86,14 +86,10 @@ def _found(path: Path) -> str:
 
 def _within(collection: invoke.collection.Collection) -> str | None:
     """What stands before our tasks' own names in a collection; None: it has not all of them."""
-    names = [name for name, task in _ours(collection) if task.name == "setup"]
-    return names[0].removesuffix("setup") if names and names[0].endswith("setup") else None
-
-
-def _ours(collection: invoke.collection.Collection) -> Iterator[tuple[str, PlayTask]]:
-    for name in collection.task_names:
-        if isinstance(task := collection[name], PlayTask):
-            yield name, task
+    named = (name for name in collection.task_names if name.endswith("setup"))
+    ours = (name for name in named if isinstance(collection[name], PlayTask) and collection[name].name == "setup")
+    found = next(ours, None)
+    return None if found is None else found.removesuffix("setup")
 
 
 def _taken(collection: invoke.collection.Collection, name: str) -> Collection[str]:

@@ -66,6 +66,7 @@ class Play:
         self._holding = False
         self._tidied = settings.check
         self._taken_back_by = ""
+        self._seen: Site | None = None  # what was planned from last
 
     @property
     def state(self) -> Path:
@@ -83,7 +84,9 @@ class Play:
 
         if self._taken_back_by:
             raise Pending(self._taken_back_by)
-        return Site(self.settings, {change.target: change for result in self._planned for change in result.changes})
+        planned = {change.target: change for result in self._planned for change in result.changes}
+        self._seen = Site(self.settings, planned)
+        return self._seen
 
     @property
     def _planned(self) -> list[Result]:
@@ -180,9 +183,9 @@ class Play:
             self.screen.document(look.value)
 
     def tell(self, told: Callable[[Site], tuple[Mapping[str, Any], str]]) -> None:
-        """Where all went well, put into the document, and say after the recap, what is known of the site now."""
+        """Where all went well, put into the document, and say after the recap, what the last step has seen."""
         if not (self.failed or self.settings.check):
-            found, self.where = told(self.site)
+            found, self.where = told(self._seen if self._seen and not self._seen.planned else self.site)
             self.extra |= found
 
     def note(self, *notes: report.Note) -> None:
@@ -244,6 +247,7 @@ class Play:
             self.notes += other.notes
             self.where = other.where or self.where
             self.extra |= other.extra
+            self._seen = other._seen
 
     def preview(self, *tasks: Any) -> None:
         """Say what tasks would do now; none of them counts as run."""

@@ -253,6 +253,28 @@ def test_a_preview_says_what_tasks_would_do_does_nothing_and_counts_none_of_them
     assert ([result.status for result in play.results], world.values) == (["changed"] * 2, {"it": "x"})
 
 
+def test_what_is_told_after_a_step_is_told_of_the_facts_that_it_was_planned_from_last(project: Path) -> None:
+    play, seen = play_of(project), list[Site]()
+    play.converge("it", lambda site: seen.append(site) or Plan())  # type: ignore[func-returns-value]
+    play.tell(lambda site: seen.append(site) or ({}, "there"))  # type: ignore[func-returns-value]
+    assert seen[0] is seen[1]
+    assert play.where == "there"
+
+
+def test_what_is_told_after_a_preview_is_told_of_the_project_as_it_is(project: Path) -> None:
+    play, seen = play_of(project), list[Site]()
+    change = Change("f", "create", None, "x", lambda: None, file=True)
+
+    @task()
+    def step(play: Play) -> None:
+        play.converge("it", lambda site: Plan((change,)))
+        play.converge("then", lambda site: seen.append(site) or Plan())  # type: ignore[func-returns-value]
+
+    play.preview(step)
+    play.tell(lambda site: seen.append(site) or ({}, ""))  # type: ignore[func-returns-value]
+    assert [{*site.planned} for site in seen] == [{"f"}, set()]
+
+
 def test_a_play_never_changes_its_settings_and_what_comes_of_another_is_told_with_it(project: Path) -> None:
     play = play_of(project)
     asked = play.settings

@@ -169,8 +169,8 @@ def _check_places(play: Play) -> None:
         play.screen.progress("warning  ", warning)
     for place in (state.root(), play.settings.cache):
         private.check_way(place)
-    if os.path.lexists(play.state):
-        private.check(play.state)
+    if os.path.lexists(kept := play.state):
+        private.check(kept)
 
 
 def refuse(error: TaskError, names: str, screen: Screen) -> int:

@@ -82,9 +82,10 @@ def check_way(path: Path) -> None:
     owners = {0, ours}
     with contextlib.suppress(OSError):
         owners.add(home.stat().st_uid)
-    way = list(_way(path))
-    for place in way[way.index(home) if home in way else 0 :]:
-        _check_one(place, owners)
+    way = dict(_way(path))
+    places = list(way)
+    for place in places[places.index(home) if home in way else 0 :]:
+        _check_one(place, way[place], owners)
 
 
 def check_home(again: str) -> str:
@@ -114,19 +115,21 @@ def _uid() -> int | None:
     return os.geteuid()
 
 
-def _way(path: Path) -> Iterator[Path]:
+def _way(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """What decides where a path leads: each directory on the way, the root first, each symlink, and the end."""
     path = path.absolute()
     place, rest, links = Path(path.anchor), [*reversed(path.parts[1:])], 0
-    yield place
+    yield place, place.lstat()
     while rest:
         place /= rest.pop()
         if place.name == "..":  # below a directory without symlinks in its path
             place = place.parent.parent
-        elif not os.path.lexists(place):
+        try:
+            found = place.lstat()
+        except (OSError, ValueError):
             return
-        yield place
-        if place.is_symlink():
+        yield place, found
+        if stat.S_ISLNK(found.st_mode):
             target, links = place.readlink(), links + 1
             if links > _MOST_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
@@ -134,8 +137,7 @@ def _way(path: Path) -> Iterator[Path]:
             place = Path(target.anchor) if target.is_absolute() else place.parent
 
 
-def _check_one(place: Path, owners: set[int]) -> None:
-    found = place.lstat()
+def _check_one(place: Path, found: os.stat_result, owners: set[int]) -> None:
     if found.st_uid not in owners:
         raise UsageError(
             f"{place} belongs to another user, who could exchange what we keep there", hint=sh("ls -ld {}", place)

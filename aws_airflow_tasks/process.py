@@ -29,5 +29,5 @@ def collect_no_garbage() -> None:
 
     It would cost more than it frees, up to a fifth of the whole. Only where nothing runs but what is ours.
     """
-    gc.set_threshold(50_000)
+    gc.set_threshold(100_000)
     atexit.register(gc.freeze)

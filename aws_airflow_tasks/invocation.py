@@ -40,14 +40,16 @@ def calling(
     ours = [call.kwargs for call in asked if isinstance(call.task, PlayTask)]
     given = {name: value for kwargs in ours for name, value in kwargs.items() if name in COMMON and value}
     within = _within(collection)
+    typed = " ".join([program(), *(words for name, words in before.items() if name in WHERE)])
     return Calling(
-        " ".join([program(), *(words for name, words in before.items() if name in WHERE)]),
+        typed,
         "" if within is not None else _console_script(),
         within or "",
         {name: value for name, value in given.items() if name not in OF_THIS_ONE},
         _line(before, asked),
         None if within is None else lambda task: _taken(collection, within + task),
         _line({name: words for name, words in before.items() if name != "dry"}, asked, but="check"),
+        " && ".join(f"{typed} {_line(before, [call])}" for call in asked) if len(asked) > 1 else "",
     )
 
 

@@ -157,12 +157,19 @@ class AwsAirflow(Program):
             self.core.unparsed = list(_several(self.core.unparsed, contexts))
         with self._explaining():
             super().parse_tasks()
+        self._take_help()
         late = self.core_via_tasks.args
         for name in EARLY:
             if late[name].value:
                 words = [word for word in self.argv[1:] if word not in (f"--{name}", f"-{name[0]}")]
                 hint = f"{current().program} --{name} {shlex.join(words)}"
                 raise UsageError(f"--{name} comes before the tasks", hint=hint)
+
+    def _take_help(self) -> None:
+        """Heed a `--help` that invoke has taken for the word that a task needs: `explain --help`."""
+        for context in self.tasks:
+            if any(each.value in ("--help", "-h") for each in context.positional_args):
+                self.args.help.value = context.name
 
     def execute(self) -> None:
         """Run the tasks under our own executor, whatever a configuration file names for ``invoke``."""

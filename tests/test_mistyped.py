@@ -51,10 +51,24 @@ LINES = {
         "there is no task verfy; did you mean verify?",
         "setup --check verify --check verify",
     ),
+    "setup --region eu-west-1 stop --project . env --region eu-west-2": (
+        "--region was given twice with different values",
+        "setup --region eu-west-1 && aws-airflow stop --project . && aws-airflow env --region eu-west-2",
+    ),
+    "secrets.get a secrets.get 'b c' --show": (
+        "key was given twice with different values",
+        "secrets.get a && aws-airflow secrets.get 'b c' --show",
+    ),
     "setup --yes --yes=1": ("--yes takes no value", "--help setup"),
+    "explain --jsn": ("explain takes no --jsn", "--help explain"),
+    "secrets.put --conection": ("secrets.put takes no --conection", "--help secrets.put"),
+    "secrets.delete -n": ("secrets.delete takes no -n", "--help secrets.delete"),
     "secrets.get": ("secrets.get needs key", "--help secrets.get"),
     "setup --region": ("--region needs a value", "--help setup"),
     "undo --version": ("--version comes before any task, and alone", "--version"),
+    "doctor --version": ("--version comes before any task, and alone", "--version"),
+    "doctor --region=": ("--region is empty", "--help doctor"),
+    "explain - -- more": ("no task takes what stands behind --: more", "explain - more"),
     "setup --check --version": ("--version comes before any task, and alone", "--version"),
 }
 
@@ -90,3 +104,20 @@ def test_under_invoke_too_a_task_is_not_run_with_a_version_asked_behind_it(here:
     )
     assert (done.returncode, "--version comes before any task" in done.stdout) == (2, True), done
     assert (here / "tasks.py").exists()
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+@pytest.mark.parametrize("task", ["explain", "secrets.get", "secrets.put", "secrets.sync", "logs"])
+def test_help_behind_a_task_is_not_taken_for_the_word_that_the_task_needs(
+    task: str, flag: str, here: Path, run: Run
+) -> None:
+    assert run(task, flag) == run("--help", task)
+
+
+def test_under_invoke_it_is_answered_with_the_line_that_shows_it(here: Path, run: Run) -> None:
+    run("init-tasks")
+    words = [sys.executable, "-m", "invoke", "secrets.put", "--help"]
+    done = subprocess.run(words, cwd=here, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, ""), done
+    assert done.stdout.startswith("error: secrets.put takes no --help\n-> ")
+    assert done.stdout.endswith(" --help secrets.put\n")

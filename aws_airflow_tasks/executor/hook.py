@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +28,7 @@ from aws_airflow_tasks.settings import Layer, Settings
 from aws_airflow_tasks.tasks import COMMON, NARROWING, PlayTask, ordered
 from aws_airflow_tasks.text.calling import again, called, current
 from aws_airflow_tasks.text.cleaning import CLEANING
+from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.text.mistyped import misnamed
 from aws_airflow_tasks.world import helpers, private, signals, state, waits
 
@@ -53,9 +55,10 @@ class Executor(invoke.executor.Executor):
         names = " ".join(map(_name, asked))
         screen = Screen(json=as_json, names=[str(call.task.name) for call in filter(_is_ours, calls)])
         try:
-            _refuse_late(self.core[0].args if self.core else {})
-            if all(map(_is_ours, calls)):
-                _refuse_remainder(str(getattr(self.core, "remainder", "") or ""), names)
+            self._refuse_line(calls, names)
+        except UsageError as error:  # of this no task makes the best
+            return refuse(error, names, screen)
+        try:
             play = Play(self._settings(calls, screen), names, screen)
             play.turns.only, play.turns.skip = (_named(calls, flag) for flag in NARROWING)
             _check_places(play)
@@ -76,6 +79,15 @@ class Executor(invoke.executor.Executor):
         except TaskError as error:
             return play.finish(error=error, code=error.exit_code)
         return play.finish()
+
+    def _refuse_line(self, calls: Sequence[Call], names: str) -> None:
+        """Raise UsageError for a command line that means nothing, whatever the settings are."""
+        _refuse_late(self.core[0].args if self.core else {})
+        _refuse_flags(calls)
+        if all(map(_is_ours, calls)):
+            _refuse_remainder(str(getattr(self.core, "remainder", "") or ""), names)
+        _flags(calls)
+        _own(calls)
 
     def _run(self, play: Play, calls: Sequence[Call]) -> None:
         own = _own(calls)
@@ -157,6 +169,15 @@ def _refuse_late(core: Mapping[str, Any]) -> None:
             raise UsageError(f"--{name} comes before any task, and alone", hint=f"{current().program} --{name}")
 
 
+def _refuse_flags(calls: Sequence[Call]) -> None:
+    """Raise UsageError for a flag that is none of the task's, which invoke takes for the word that the task needs."""
+    for call in filter(_is_ours, calls):
+        for each in cast(PlayTask, call.task).arguments:
+            word = call.kwargs.get(str(each.name))
+            if each.positional and isinstance(word, str) and re.fullmatch(r"-\w|--.+", word):
+                raise UsageError(f"{_name(call)} takes no {word}", hint=f"{current().program} --help {_name(call)}")
+
+
 def _refuse_remainder(words: str, names: str) -> None:
     """Raise UsageError for what stands behind ``--``: a flag there was not heeded, and its task was run."""
     if words:
@@ -194,14 +215,15 @@ def _own(calls: Sequence[Call]) -> dict[Any, dict[str, Any]]:
         taken = inspect.signature(cast(PlayTask, call.task).run).parameters
         for name, value in call.kwargs.items():
             if name not in COMMON and value not in (taken[name].default, []):
-                _once(known, name, value)
+                needed = taken[name].default is inspect.Parameter.empty
+                _once(known, name, value, name if needed else f"--{name}")
     return own
 
 
-def _once(known: dict[str, Any], name: str, value: Any) -> None:
+def _once(known: dict[str, Any], name: str, value: Any, typed: str) -> None:
     if known.setdefault(name, value) != value:
-        either = sh(f"--{name} {{}}   # or --{name} {{}}: a flag is for the whole line", known[name], value)
-        raise UsageError(f"--{name} was given twice with different values", hint=either)
+        hint = current().apart or note(f"{typed} is for the whole line: give it once")
+        raise UsageError(f"{typed} was given twice with different values", hint=hint)
 
 
 def unreadable(error: OSError) -> UsageError:
@@ -237,7 +259,7 @@ def _flags(calls: Sequence[Call]) -> dict[str, str | bool]:
             if name in COMMON and value == "":  # such as of a variable that is not set: no default can be meant
                 raise UsageError(f"--{name} is empty", hint=f"{current().program} --help {_name(call)}")
             if name in COMMON and value and name not in NARROWING:
-                _once(flags, name, value)
+                _once(flags, name, value, f"--{name}")
     return flags
 
 

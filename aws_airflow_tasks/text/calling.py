@@ -22,6 +22,7 @@ class Calling(NamedTuple):
         line: the tasks with all that they were given, quoted; empty: not known.
         takes: the flags that a task takes, by its name; None: all of them.
         applied: as ``line``, but not in check mode; empty: not known.
+        apart: as ``line``, but each task a command line of its own, whole; empty: there is one at most.
         there: where tasks run elsewhere than they would if they were typed (the sandbox): by their names the command
             line for them, by the empty name that for any others.
     """
@@ -33,6 +34,7 @@ class Calling(NamedTuple):
     line: str = ""
     takes: Callable[[str], Collection[str]] | None = None
     applied: str = ""
+    apart: str = ""
     there: Mapping[str, str] = MappingProxyType({})
 
 

@@ -316,7 +316,9 @@ def _validated(key: str, value: Any, origin: str) -> str | int:
     allowed = _RULES[key](text if meant else "[\0")
     if allowed:
         near = did_you_mean(text, allowed.removeprefix("one of ").split(", ")) if allowed.startswith("one of ") else ""
-        allowed += ", in quotes" if isinstance(value, bool | float) and not _RULES[key](text) else ""
+        words = (text, "off") if value is False else (text,)  # which YAML takes for a no
+        quoted = isinstance(value, bool | float) and not all(map(_RULES[key], words))
+        allowed += ", in quotes" if quoted else ""
         raise UsageError(f"bad value for {key}: {shown(text)} (from {origin}){near}", hint=note(f"allowed: {allowed}"))
     return int(text) if key in _INTEGERS else text
 

@@ -55,6 +55,7 @@ def loaded(tmp_path: Path, **values: object):
         ("check_variable", False, "variable name, in quotes"),
         ("connections_prefix", 2.5, "in quotes"),
         ("endpoint_url", False, "a URL"),
+        ("keep_fresh", False, "one of auto, off, in quotes"),
         ("check_variable", "a/b", "variable name"),
         ("check_variable", "", "variable name"),
         ("connections_prefix", "a b", "prefix"),

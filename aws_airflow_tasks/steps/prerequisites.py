@@ -116,8 +116,8 @@ def image(site: Site) -> Check:
     if base.major is None:
         detail = f"{base.image or 'the Dockerfile'} does not tell Airflow's version"
         return Check("", "warning", detail, "grep -n FROM Dockerfile")
-    has = "with the amazon provider" if found.bundles_amazon else "without the amazon provider, which requirements add"
-    return Check("", "ok", f"Airflow {base.major}, {has}")
+    lacks = "without the amazon provider: requirements.txt has to ask for it"  # whether it does, `provider` finds out
+    return Check("", "ok", f"Airflow {base.major}, {'with the amazon provider' if found.bundles_amazon else lacks}")
 
 
 def identity(site: Site) -> Check:

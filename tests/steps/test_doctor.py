@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import socket
 import subprocess
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -169,6 +171,12 @@ FILES: list[tuple[dict[str, str], doctor.Look, str, str]] = [
     ({".env": "", ".git/HEAD": "", ".gitignore": ".env\n!.env\n"}, pitfalls.env_ignored, "warning", "no .gitignore"),
     ({"Dockerfile": "FROM quay.io/astronomer/astro-runtime:12.1.0\n"}, prerequisites.image, "ok", "Airflow 2"),
     ({"Dockerfile": "\ufeffFROM quay.io/astronomer/astro-runtime:12.1.0\n"}, prerequisites.image, "ok", "Airflow 2"),
+    (
+        {"Dockerfile": "FROM astrocrpublic.azurecr.io/runtime:3.1-12\n", "requirements.txt": ""},
+        prerequisites.image,
+        "ok",
+        "requirements.txt has to ask for it",
+    ),
     ({"Dockerfile": "FROM scratch\n"}, prerequisites.image, "warning", "does not tell"),
     ({}, prerequisites.image, "skipped", "no Dockerfile"),
 ]
@@ -287,6 +295,41 @@ def test_a_shells_variables_are_told_without_their_values(
     told = look(Site(Settings()))
     assert (told.status, said in told.detail) == (status, True), told
     assert "hunter2" not in str(told)
+
+
+class Late(http.server.BaseHTTPRequestHandler):
+    """Answers as an AWS whose clock is an hour behind this one."""
+
+    def do_HEAD(self) -> None:
+        self.send_response_only(200)
+        self.send_header("Date", self.date_time_string(int(time.time()) - 3600))
+        self.end_headers()
+
+
+@pytest.fixture
+def late() -> Iterator[str]:
+    with http.server.HTTPServer(("127.0.0.1", 0), Late) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_the_clock_is_held_against_who_says_the_identity(late: str) -> None:
+    config = Path.home() / ".aws" / "config"
+    config.parent.mkdir(exist_ok=True)
+    config.write_text(f"[default]\nregion = eu-west-1\nendpoint_url = {late}\n")
+    told = pitfalls.clock(Site(Settings()))
+    assert (told.status, told.detail) == ("failed", "this machine's clock is 3600 s off"), told
+    config.write_text("[default\n")
+    assert pitfalls.clock(Site(Settings(endpoint_url=late))).status == "failed"
+
+
+def test_who_does_not_say_the_time_is_named(here: Path) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and nobody listens
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        told = pitfalls.clock(Site(Settings(endpoint_url=url)))
+    assert (told.status, told.detail) == ("skipped", "127.0.0.1 does not answer, without a proxy")
 
 
 #: what the Dockerfile is built on -> the service that has Airflow's port

@@ -5,6 +5,7 @@ The AWS command line is handed the terminal when somebody has to log in; these t
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shlex
@@ -65,13 +66,22 @@ def plan(site: Site, *, sso: bool = False, ask: Callable[[str], str | None] = la
 
 
 def _typed(needed: LoginNeeded, site: Site) -> str:
-    """What a person types to log in, after what installs it where it is missing."""
+    """What a person types to log in, after what installs it where it is missing, or too old to know the command."""
     line = "".join(sh(f"{name}={{}} ", url) for name, url in _of_sts(needed.command, site).items()) + needed.hint
     try:
         cli.find(needed.command[0])
     except TaskError as missing:
         return f"{missing.hint}\n{line}"
+    wanted = _since(needed.command)
+    with contextlib.suppress(TaskError):  # it may be a wrapper that says no version
+        if wanted and cli.aws_version() < wanted:
+            return f"{cli.install('aws')}\n{line}"
     return line
+
+
+def _since(command: Sequence[str]) -> tuple[int, int, int] | None:
+    """The first version of the AWS command line that knows a command of its own; None: any does."""
+    return next((since for words, since in SINCE.items() if tuple(command[1 : 1 + len(words)]) == words), None)
 
 
 def _checked(known: Known) -> str:
@@ -215,7 +225,7 @@ def _log_in(needed: LoginNeeded, settings: Settings) -> None:
 
 
 def _run(needed: LoginNeeded, settings: Settings) -> None:
-    wanted = next((since for words, since in SINCE.items() if needed.command[1 : 1 + len(words)] == words), None)
+    wanted = _since(needed.command)
     if wanted and cli.aws_version() < wanted:
         raise TaskError(
             f"`{needed.hint}` needs version {'.'.join(map(str, wanted))} of the AWS command line or a later one",

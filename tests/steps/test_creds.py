@@ -129,8 +129,24 @@ def test_without_a_terminal_what_installs_the_command_comes_before_it_where_it_i
     assert caught.value.hint == "brew install awscli\naws configure"
 
 
+@pytest.mark.parametrize(
+    ("version", "before"),
+    [("aws-cli/1.46.3 Python/3.11.7", "brew install awscli\n"), ("aws-cli/2.9.0 Python/3.11.7", ""), ("a wrapper", "")],
+)
+def test_without_a_terminal_what_installs_a_newer_command_comes_before_one_that_is_too_old_for_it(
+    version: str, before: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "run", lambda *_, **__: cli.Completed(0, f"{version}\n", ""))
+    monkeypatch.setattr(cli, "install", lambda _: "brew install awscli")
+    monkeypatch.setattr(cli, "find", lambda program: f"/usr/bin/{program}")
+    with pytest.raises(LoginNeeded) as caught:
+        creds.plan(Site(settings), sso=True)
+    assert caught.value.hint == f"{before}aws configure sso"
+
+
 def test_without_a_terminal_the_exact_command_is_the_hint(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "terminal", lambda: False)
+    monkeypatch.setattr(cli, "aws_version", lambda: (2, 9, 0))
     (Path.home() / ".aws").mkdir()
     (Path.home() / ".aws" / "config").write_text("[profile dev]\nregion = eu-west-1\n")
     with pytest.raises(LoginNeeded, match="profile dev has no credentials") as caught:

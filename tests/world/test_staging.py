@@ -310,7 +310,10 @@ def test_a_copy_without_a_default_section_is_made_anew(world: World) -> None:
     assert who_airflow_is(world) == USER
 
 
-def test_without_a_login_nothing_is_staged_and_the_command_is_said(world: World) -> None:
+def test_without_a_login_nothing_is_staged_and_the_command_is_said(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "aws_version", lambda: (2, 9, 0))
     sso(world)
     world.center.cached(world.home, "corp", minutes=-5)
     world.center.revoked = True

@@ -13,7 +13,7 @@ from invoke.parser.argument import Argument
 from invoke.tasks import Call
 
 from aws_airflow_tasks.core import sh
-from aws_airflow_tasks.tasks import COMMON, PlayTask
+from aws_airflow_tasks.tasks import COMMON, EVERYWHERE, PlayTask, ordered
 from aws_airflow_tasks.text.calling import Calling, flag
 
 #: flags that say how this one command line is run, or that agree to something on it; no other inherits them
@@ -43,11 +43,12 @@ def calling(
     typed = " ".join([program(), *(words for name, words in before.items() if name in WHERE)])
     return Calling(
         typed,
-        "" if within is not None else _console_script(),
+        _console_script(),
+        lambda task: within is not None and _has(collection, within + task),
         within or "",
         {name: value for name, value in given.items() if name not in OF_THIS_ONE},
         _line(before, asked),
-        None if within is None else lambda task: _taken(collection, within + task),
+        lambda task: _taken(collection, within or "", task),
         _line({name: words for name, words in before.items() if name != "dry"}, asked, but="check"),
         " && ".join(f"{typed} {_line(before, [call])}" for call in asked) if len(asked) > 1 else "",
     )
@@ -87,19 +88,28 @@ def _found(path: Path) -> str:
 
 
 def _within(collection: invoke.collection.Collection) -> str | None:
-    """What stands before our tasks' own names in a collection; None: it has not all of them."""
+    """What stands before our tasks' own names in a collection; None: it has them under other ones."""
     named = (name for name in collection.task_names if name.endswith("setup"))
     ours = (name for name in named if isinstance(collection[name], PlayTask) and collection[name].name == "setup")
     found = next(ours, None)
     return None if found is None else found.removesuffix("setup")
 
 
-def _taken(collection: invoke.collection.Collection, name: str) -> Collection[str]:
-    """The flags that a task takes; none where there is no such task."""
+def _has(collection: invoke.collection.Collection, name: str) -> bool:
+    """Whether a collection has a task of ours under a name."""
     try:
-        return [argument.name or "" for argument in collection[name].get_arguments()]
+        return isinstance(collection[name], PlayTask)
     except KeyError:
-        return ()
+        return False
+
+
+def _taken(collection: invoke.collection.Collection, within: str, task: str) -> Collection[str]:
+    """The flags that a task of ours takes, also where the collection only has what depends on it; else those of all."""
+    if _has(collection, within + task):
+        return [argument.name or "" for argument in collection[within + task].get_arguments()]
+    behind = ordered(each for each in map(collection.__getitem__, collection.task_names) if isinstance(each, PlayTask))
+    found = next((each for each in behind if isinstance(each, PlayTask) and each.name == task), None)
+    return [argument.name or "" for argument in found.arguments] if found else EVERYWHERE
 
 
 def _core_flags(core: Sequence[Any] | None) -> dict[str, str]:

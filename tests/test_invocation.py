@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from invoke import Call, Collection, Context, task
 
-from aws_airflow_tasks import invocation
+from aws_airflow_tasks import invocation, ns
+from aws_airflow_tasks.text.calling import called, command
 from tests.project import Done, airflow, astro_project, embedded, run
 
 Run = Callable[..., Done]
@@ -81,3 +83,30 @@ def test_a_hint_goes_on_under_the_flags_that_were_given(run: Run, astro_project:
     (astro_project / "dags" / "example_secrets_dag.py").write_text("# mine\n")
     done = run("dag", "--runtime", "standalone", "--check")
     assert "or: invoke dag --override --runtime standalone\n" in done.out
+
+
+def test_a_task_that_a_namespace_has_not_is_typed_by_the_console_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["invoke"])
+    monkeypatch.setattr(invocation, "_console_script", lambda: "aws-airflow")
+    some = Collection(ns.tasks["setup"], ns.tasks["open"])
+    nested = Collection()
+    nested.add_collection(some, name="aws")
+    renamed = Collection()
+    renamed.add_task(ns.tasks["setup"], name="up")
+    asked = [Call(ns.tasks["setup"], kwargs={"project": "p", "region": "eu-west-2"})]
+    for collection, words in ((some, "invoke setup"), (nested, "invoke aws.setup"), (renamed, "aws-airflow setup")):
+        with called(invocation.calling(asked, collection, None)):
+            assert command("setup") == f"{words} --project p --region eu-west-2"
+            assert command("start") == "aws-airflow start --project p --region eu-west-2"
+            assert command("undo") == "aws-airflow undo --project p"
+
+
+def test_a_persons_own_task_is_none_of_ours_of_that_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    @task
+    def start(_: Context) -> None:
+        """Theirs."""
+
+    monkeypatch.setattr(sys, "argv", ["invoke"])
+    monkeypatch.setattr(invocation, "_console_script", lambda: "aws-airflow")
+    with called(invocation.calling([], Collection(start, ns.tasks["setup"]), None)):
+        assert command("start") == "aws-airflow start"

@@ -16,7 +16,8 @@ class Calling(NamedTuple):
 
     Attributes:
         program: what is typed before a task's name, quoted.
-        instead: what is typed for it where that program has not all of our tasks; empty: it has.
+        instead: what is typed for it before a task of ours that it does not have.
+        has: whether it has a task, by its own name; None: it has all of them.
         within: what is typed before each task's own name, where our tasks are part of a namespace: ``aws.``.
         flags: those that hold for the next command line too, by name; True: a switch that was given.
         line: the tasks with all that they were given, quoted; empty: not known.
@@ -29,6 +30,7 @@ class Calling(NamedTuple):
 
     program: str = "invoke"
     instead: str = ""
+    has: Callable[[str], bool] | None = None
     within: str = ""
     flags: Mapping[str, str | bool] = MappingProxyType({})
     line: str = ""
@@ -69,8 +71,9 @@ def command(tasks: str, arguments: str = "") -> str:
     names = tasks.split()
     said = {word.partition("=")[0].removeprefix("--") for word in arguments.split() if word.startswith("--")}
     kept = [flag(*item) for item in _current.flags.items() if item[0] not in said and _is_taken(item[0], names)]
-    typed = [_current.instead or _current.program, *(_current.within + name for name in names), arguments, *kept]
-    return " ".join(filter(None, typed))
+    here = _current.has is None or all(map(_current.has, names))
+    program, within = (_current.program, _current.within) if here else (_current.instead, "")
+    return " ".join(filter(None, [program, *(within + name for name in names), arguments, *kept]))
 
 
 def under(settings: Mapping[str, str], tasks: str, arguments: str = "") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from aws_airflow_tasks.core import Check, TaskError, UsageError, sh
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.steps import symptoms
 from aws_airflow_tasks.text.calling import command
-from aws_airflow_tasks.text.telling import telling
+from aws_airflow_tasks.text.telling import ERROR, telling
 from aws_airflow_tasks.world import malformed
 
 #: bytes of a log that are read, from its end: what stands last is what somebody asks about
@@ -23,9 +24,18 @@ def checks(text: str, settings: Settings) -> Iterator[Check]:
     """What a log tells; raises TaskError where nothing in it is known."""
     known = symptoms.found(text, settings.profile or malformed.named(os.environ) or "default")
     if not known:
-        last = symptoms.hidden(telling(text)) if text.strip() else "it is empty"
-        raise TaskError(f"nothing in it is known to us; its last error: {last}", hint=command("verify"))
+        raise TaskError(f"nothing in it is known to us; {_about(text)}", hint=command("verify"))
     yield from known
+
+
+def _about(text: str) -> str:
+    """What to say of a text in which nothing is known."""
+    if not text.strip():
+        return "it is empty"
+    if "\0" in text:
+        return "it is no text"
+    last = symptoms.hidden(telling(text))
+    return f"its last error: {last}" if re.search(ERROR, last) else f"its last line: {last}"
 
 
 def read(name: str) -> str:
@@ -40,7 +50,7 @@ def read(name: str) -> str:
         path = Path(name)
         if not (path.is_file() or path.is_fifo() or path.is_char_device()):
             path.stat()  # says why it is not there
-            raise UsageError(f"{name} is no file", hint=command("explain", "FILE"))
+            raise UsageError(f"{name!r} is no file", hint=sh("ls {}", path))
         with path.open("rb") as file:
             head = file.read(len(codecs.BOM_UTF16))
             if path.is_file() and (begins := _begin(path.stat().st_size)):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest
+from aws_airflow_tasks.core import Change, Plan, Target, TaskError, digest, sh
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.world import cli, files, receipts
@@ -82,7 +82,7 @@ def _refuse(project: Path) -> None:
             hint="mkdir my-airflow && cd my-airflow",
         )
     if project.exists() and not project.is_dir():
-        raise TaskError(f"{project} is not a directory", hint=command("init", "--project DIRECTORY"))
+        raise TaskError(f"{project} is not a directory", hint=command("init", sh("--project {}", project.parent)))
     for name in PARTS:
         files.read(project / name)  # what stands there and is no file, `astro dev init` would trip over
 

@@ -273,6 +273,25 @@ def test_what_is_not_known_is_said_with_the_last_error_redacted(tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "it is empty"),
+        (b"fine\nall is well\n", "its last line: all is well"),
+        (b"ELF\0\0 x", "it is no text"),
+    ],
+)
+def test_what_is_no_error_is_not_called_one(data: bytes, said: str, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "log").write_bytes(data)
+    done = run("explain", str(tmp_path / "log"))
+    assert f"nothing in it is known to us; {said}\n" in done.out
+
+
+def test_a_directory_is_answered_with_what_lists_its_files(tmp_path: Path, run: Run) -> None:
+    done = run("explain", str(tmp_path))
+    assert (done.code, done.out) == (2, f"error: '{tmp_path}' is no file\n-> ls {tmp_path}\n")
+
+
+@pytest.mark.parametrize(
     "line",
     [
         *("ValueError: no", "OSError: x", "RuntimeError: y", "requests.exceptions.SSLError: x"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aws_airflow_tasks.core import TaskError
+from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import init
@@ -161,5 +161,6 @@ def test_what_an_interrupted_cli_had_made_is_remembered(
 def test_a_file_is_no_place_for_a_project(folder: Path, astro: Astro) -> None:
     astro(MAKES)
     (folder / "file").write_text("")
-    with pytest.raises(TaskError, match="is not a directory"):
+    with pytest.raises(TaskError, match="is not a directory") as caught:
         init.plan(Site(Settings(project=folder / "file")))
+    assert caught.value.hint == sh("invoke init --project {}", folder)

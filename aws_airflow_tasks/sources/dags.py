@@ -14,6 +14,8 @@ _TEMPLATES: dict[Kind, str] = {
     "connection": rf"\bconn\.(?:get\(\s*['\"]([^'\"]+)['\"]|(?!get\b){_NAME})",
 }
 _BLOCK = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+#: the connection that AWS's hooks ask for by default, and go on without: boto3 finds the credentials then
+OPTIONAL = "aws_default"
 
 
 class Use(NamedTuple):
@@ -64,7 +66,7 @@ def _of_call(node: ast.Call) -> Iterator[Use]:
     named = {word.arg: word.value for word in node.keywords if word.arg}
     for word, value in named.items():
         if word.endswith("conn_id") and (key := _text(value)):
-            yield Use("connection", key, node.lineno)
+            yield Use("connection", key, node.lineno, needed=key != OPTIONAL)
     first = node.args[0] if node.args else named.get("key") or named.get("conn_id")
     key = _text(first) if first is not None else ""
     if key and re.search(r"\bVariable\.get$", called):

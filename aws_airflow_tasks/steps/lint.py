@@ -196,7 +196,8 @@ def _used(site: Site, there: set[Key], beside: Mapping[Key, int]) -> Iterator[Ch
     yield _finding(
         "missing", "warning", missing, "named by DAGs and not in the backend: Airflow's database must have them"
     )
-    idle = [f"{kind} {key}" for kind, key in sorted(there - used)] if places else []
+    checked: set[Key] = {("variable", site.settings.check_variable), ("connection", site.settings.check_connection)}
+    idle = [f"{kind} {key}" for kind, key in sorted(there - used - checked)] if places else []  # those `verify` reads
     yield _finding("unused", "warning", idle, "in the backend and named by no DAG, as far as their text tells")
     yield _finding("dags", "warning", unread, "what they name is not known")
 

@@ -44,6 +44,12 @@ def test_entries_that_airflow_reads_are_fine(project: Path, aws: Any, run: Run) 
     assert found(run)["readable"] == ("ok", "3 entries are as Airflow reads them")
 
 
+def test_what_the_tasks_themselves_have_made_is_nothing_to_be_warned_of(project: Path, aws: Any, run: Run) -> None:
+    assert run("secrets", "dag").code == 0
+    assert {status for status, _ in found(run).values()} == {"ok"}
+    assert run("undo", "--yes").code == 0
+
+
 def test_what_airflow_cannot_read_is_a_failed_check_that_names_the_cause(project: Path, aws: Any, run: Run) -> None:
     aws.create_secret(Name=f"{V}binary", SecretBinary=b"x")
     for name, value in {

@@ -83,7 +83,7 @@ class _Placeholders(dict[str, str]):
             "no_region": no_region("PROFILE"),
         }
         said |= {"elsewhere": command("creds", "--region us-east-1"), "whole": "aws configure --profile PROFILE"}
-        said |= {"edit": '"${EDITOR:-vi}" FILE', "edit_config": '"${EDITOR:-vi}" ~/.aws/config', "path": "FILE"}
+        said |= {"edit": "${EDITOR:-vi} FILE", "edit_config": "${EDITOR:-vi} ~/.aws/config", "path": "FILE"}
         said |= {"api": "VERSION", "paramiko": "python -m pip install paramiko"}
         said |= {"clock": "sudo timedatectl set-ntp true", "trust": "export AWS_CA_BUNDLE=FILE"}
         said |= {"without_proxy": "unset HTTPS_PROXY", "crt": 'python -m pip install "botocore[crt]"'}

@@ -27,7 +27,7 @@ def no_region(profile: str) -> str:
 
 def editor(path: str | Path, line: int = 0) -> str:
     """What opens a file, at a line."""
-    return '"${EDITOR:-vi}" ' + (f"+{line} " if line else "") + sh("{}", path)
+    return "${EDITOR:-vi} " + (f"+{line} " if line else "") + sh("{}", path)
 
 
 def where(names: Collection[str], *files: str | Path) -> str:

@@ -279,7 +279,7 @@ SSO = (
 ROLE = "role_arn = arn:aws:iam::123456789012:role/"
 SECRET, HOST, FILES = "raw-secret", "host-identity", "files-converged"
 INSIDE, HEALTH, BACKEND = "identity-in-service", "runtime-healthy", "backend"
-RENEW, CONFIGURE, EDIT = "aws-airflow refresh --force", "aws configure", '"${EDITOR:-vi}"'
+RENEW, CONFIGURE, EDIT = "aws-airflow refresh --force", "aws configure", "${EDITOR:-vi}"
 OVERRIDE = "aws-airflow env --override"
 OURS = "aws-airflow-tasks"  # in the user agent of what this tool and its probes ask
 

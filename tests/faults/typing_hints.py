@@ -39,7 +39,7 @@ def _line(bed: Bed, line: str, answers: str) -> bool:
         _taken_out(bed, done)
     if bed.typed():  # a person did what they were asked to
         bed.finish()
-    if command.startswith('"${EDITOR'):
+    if command.startswith("${EDITOR"):
         bed.correct(Path(shlex.split(command)[-1]))
     _, then, more = comment.partition("then: ")
     return _line(bed, more, answers) if then else True

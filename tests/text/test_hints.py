@@ -93,3 +93,11 @@ def test_where_names_stand_is_shown_without_what_is_behind_them(tmp_path: Path) 
     line = hints.where(["HTTP_PROXY", "NO_PROXY"], ".env", "my file")
     done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.splitlines() == [".env:2:HTTP_PROXY", "my file:1:NO_PROXY"]
+
+
+@pytest.mark.parametrize("name", ["a file", "plain"])
+def test_an_editor_that_is_set_with_flags_of_its_own_is_run_with_them(name: str, tmp_path: Path) -> None:
+    """As by git and by others that go by EDITOR: `code --wait` is a program with a flag."""
+    line, editor = hints.editor(tmp_path / name, 3), {"EDITOR": "printf %s,%s,"}
+    done = subprocess.run(["sh", "-c", line], env=editor, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"+3,{tmp_path / name},"), done.stderr

@@ -277,7 +277,7 @@ def test_a_profile_that_cannot_work_is_explained(
 @pytest.mark.parametrize(
     ("config", "settings", "message", "hint"),
     [
-        ("[default\nregion = x\n", Settings(), "config stands before the first [section]", '"${EDITOR:-vi}" +1 '),
+        ("[default\nregion = x\n", Settings(), "config stands before the first [section]", "${EDITOR:-vi} +1 "),
         (
             "[default]\n[profile dev]\n",
             Settings(profile="prod"),

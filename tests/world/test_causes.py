@@ -48,7 +48,7 @@ def refused(code: str, message: str = "", operation: str = "GetCallerIdentity") 
             "has only half of its credentials: aws_secret_access_key is missing",
             "aws configure",
         ),
-        (exceptions.ConfigParseError(path="/h/.aws/config", error="x"), "/h/.aws/config is no valid AWS", '"${EDITOR'),
+        (exceptions.ConfigParseError(path="/h/.aws/config", error="x"), "/h/.aws/config is no valid AWS", "${EDITOR"),
         (exceptions.NoRegionError(), "no region is set for profile default", "aws configure set region eu-west-1"),
         (
             exceptions.CredentialRetrievalError(provider="Environment", error_msg="S3CRET"),
@@ -64,14 +64,14 @@ def refused(code: str, message: str = "", operation: str = "GetCallerIdentity") 
         (
             exceptions.PartialCredentialsError(provider="assume-role", cred_var="source_profile or credential_source"),
             "profile default has only half of its credentials: source_profile or credential_source is missing",
-            '"${EDITOR',
+            "${EDITOR",
         ),
         (
             ValueError("Unsupported host 'example.com'.  Can only retrieve metadata from a loopback address"),
             "AWS_CONTAINER_CREDENTIALS_FULL_URI names a host that no SDK asks for keys over plain http",
             "unset AWS_CONTAINER_CREDENTIALS_FULL_URI",
         ),
-        (ValueError("Invalid endpoint: x"), "a setting of profile default has an impossible value", '"${EDITOR'),
+        (ValueError("Invalid endpoint: x"), "a setting of profile default has an impossible value", "${EDITOR"),
         (BotoCoreError(), "BotoCoreError: An unspecified error occurred", "aws configure list"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,

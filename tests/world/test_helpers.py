@@ -19,7 +19,7 @@ from aws_airflow_tasks.world import aws, cli, helpers, staging
 
 BY_HAND = 'sh -c "$(aws configure get credential_process --profile dev)" > /dev/null'
 #: one that is broken for good shows no more than why, and is mended where it is named
-ELSE = '   # it shows why; unless that has mended it, then: "${EDITOR:-vi}" '
+ELSE = "   # it shows why; unless that has mended it, then: ${EDITOR:-vi} "
 GOOD = {"Version": 1, "AccessKeyId": "ASIAONE", "SecretAccessKey": "canary-secret", "SessionToken": "canary-token"}
 
 
@@ -103,7 +103,7 @@ def test_a_helper_that_gives_no_keys_is_said_what_it_did_and_how_to_run_it(
     assert hint.startswith(BY_HAND + ELSE)
 
 
-EDITOR = '"${EDITOR:-vi}" '
+EDITOR = "${EDITOR:-vi} "
 NOT_THERE = {
     "no such program": ("no-such-helper-of-ours", "is not there", EDITOR),
     "no such path": ("/no/such/helper", "is not there", EDITOR),
@@ -254,7 +254,7 @@ def test_an_expired_answer_of_aws_is_never_met_with_keys_that_would_shadow_the_h
 @pytest.mark.parametrize(
     ("text", "mode", "told", "typed"),
     [
-        ("exit 0\n", 0o755, "it has no first line such as #!/bin/sh", '"${EDITOR:-vi}" +1 {}'),
+        ("exit 0\n", 0o755, "it has no first line such as #!/bin/sh", "${EDITOR:-vi} +1 {}"),
         ("#!/usr/bin/nopython\n", 0o755, "what its first line names is not there", "head -n 1 {}"),
         ("#!/bin/sh\n", 0o644, "Permission denied", "chmod u+x {}"),
     ],

@@ -12,7 +12,7 @@ from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world import aws, malformed
 
 GOOD = "[default]\nregion = eu-west-1\n"
-EDIT = '"${EDITOR:-vi}" '
+EDIT = "${EDITOR:-vi} "
 
 MALFORMED = {
     "UTF-16": (

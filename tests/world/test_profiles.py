@@ -372,7 +372,7 @@ def test_the_login_to_type_goes_to_no_endpoint_for_everything(
         ("[default]\nlogin_session = x\n", "", {}, "aws login", ("aws", "login")),
         ("", "", {}, "aws configure", ("aws", "configure")),
         ("", f"[default]\n{STATIC}", {}, "aws configure", ()),
-        ("", f"[default]\n{STATIC}aws_session_token = t\n", {}, '"${EDITOR:-vi}" ', ()),
+        ("", f"[default]\n{STATIC}aws_session_token = t\n", {}, "${EDITOR:-vi} ", ()),
         ("", "", {"AWS_ACCESS_KEY_ID": "AKIA"}, "unset AWS_ACCESS_KEY_ID", ()),
         (f"[default]\n{ROLE}credential_source = Environment\n", "", {}, "# set AWS_ACCESS_KEY_ID and", ()),
     ],

@@ -42,6 +42,7 @@ def changes(site: Site, *, renew_before: float = 0) -> tuple[Change, ...]:
 def _staging(site: Site, found: Staged | None, seen_at: str, why: str) -> Change:
     _along(site)  # a refusal comes before anything is done
     for account in (site.account, *_further(site)):
+        staging.refuse_missing(account)
         if account.credentials.source == "process" and not site.settings.check:
             with account.explained():  # before the project's lock is taken: a helper may ask, and take its time
                 account.session.get_credentials()

@@ -207,6 +207,13 @@ def _parsed(answer: Mapping[str, Any]) -> Keys:
     )
 
 
+def refuse_missing(account: aws.Account) -> None:
+    """Raise TaskError where nothing gives credentials to a profile, which can be told before any are asked for."""
+    if account.credentials.source == "missing":
+        with account.explained():
+            raise sessions.no_credentials()
+
+
 def _from_botocore(account: aws.Account) -> Keys:
     with account.explained():
         found = account.session.get_credentials()

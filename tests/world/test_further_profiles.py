@@ -130,6 +130,15 @@ def test_a_further_profile_that_is_not_there_is_named(several: World) -> None:
     assert not several.staged.exists()
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_a_further_profile_without_credentials_is_named_before_anything_is_changed(several: World, check: bool) -> None:
+    several.config("[default]\nregion = eu-north-1\n[profile empty]\nregion = eu-north-1\n")
+    several.settings = several.settings._replace(profiles="empty", check=check)
+    with pytest.raises(TaskError, match="profile empty has no credentials") as caught:
+        creds.plan(Site(several.settings))
+    assert caught.value.hint == "aws configure --profile empty"
+
+
 def test_what_corrects_a_further_profile_is_the_setting_that_names_it(several: World) -> None:
     several.settings = several.settings._replace(profiles="mine, prod-raed")
     with pytest.raises(TaskError) as caught:

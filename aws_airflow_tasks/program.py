@@ -36,6 +36,8 @@ SEVERAL = {"secrets.sync": ("--also", 1, "FILE"), "logs": ("--service", 0, "SERV
 EARLY = ("debug", "write-pyc", "complete")
 #: what a newcomer types, in this order
 START = ("sandbox", "setup", "verify", "undo")
+#: columns beside the first one of a list, at the least
+ROOM = 30
 
 
 class AwsAirflow(Program):
@@ -123,6 +125,16 @@ class AwsAirflow(Program):
             "Before a task: --echo shows the commands that are run, --debug everything; --version alone.",
         ):
             _say("\n".join(laid("", line, Layout(width=pty_size()[0]))))
+
+    def print_columns(self, tuples: Sequence[tuple[str, str | None]]) -> None:
+        """As invoke does; where a terminal has no room for a second column, what stands in it goes below the first."""
+        wide = pty_size()[0]
+        if wide - max(len(name) for name, _ in tuples) >= ROOM:
+            super().print_columns(tuples)
+            return
+        for name, said in tuples:
+            _say(f"  {name.rstrip()}")
+            _say("\n".join(laid("    ", said or "", Layout(width=wide))))
 
     def list_flat(self) -> None:
         """Every task in the menu's order; a part of them as invoke lists it."""

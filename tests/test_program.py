@@ -364,6 +364,18 @@ def test_the_help_of_a_task_is_as_wide_as_the_terminal(width: int, run: Run, mon
     assert " ".join(said.split()).count("never from the command line, which everyone on this machine can read") == 1
 
 
+@pytest.mark.parametrize("width", [1, 20, 24, 40])
+@pytest.mark.parametrize("words", ["--help", "--list", "--help setup", "--list sandbox"])
+def test_lists_and_helps_are_whole_on_a_terminal_of_any_width(
+    words: str, width: int, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(*words.split())
+    for module in ("aws_airflow_tasks.program", "invoke.program"):
+        monkeypatch.setattr(f"{module}.pty_size", lambda: (width, 24))
+    narrow = run(*words.split())
+    assert (narrow.code, narrow.out.split()) == (0, whole.out.split())
+
+
 def test_a_tasks_help_shows_of_every_flag_that_takes_a_value_that_it_does_and_says_what_each_is_for(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

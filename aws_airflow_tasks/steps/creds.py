@@ -197,6 +197,7 @@ def _choice(there: Mapping[str, str], ask: Callable[[str], str | None], site: Si
         except LoginNeeded as needed:
             _log_in(needed, site.settings)
         else:
+            log.info("%s; %s", after.identity.identity.arn, "; ".join(_origins(after)))
             for change in changes:
                 change.apply()
 

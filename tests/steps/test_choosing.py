@@ -64,6 +64,12 @@ def test_at_a_terminal_one_is_chosen_by_number_or_name_from_a_list_with_kinds(an
     assert Site(settings).identity.credentials.profile == "dev"
 
 
+def test_who_the_chosen_one_is_is_said(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "aws_airflow_tasks"):
+        run(settings, "dev")
+    assert f"{Site(settings).identity.identity.arn}; profile dev from AWS_PROFILE" in caplog.messages
+
+
 def test_an_answer_that_is_none_of_them_is_asked_for_again(settings: Settings) -> None:
     _, asked = run(settings, "0", "3", "dev")
     assert [question.splitlines()[0] for question in asked[1:]] == [

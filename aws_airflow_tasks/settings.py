@@ -116,8 +116,8 @@ def environment_layer(environ: Mapping[str, str]) -> Layer:
     }
     for name, key in names.items():
         if key not in KEYS:
-            known = [ENVIRONMENT_PREFIX + key.upper() for key in KEYS]
-            meant = did_you_mean(name, known)
+            known = [ENVIRONMENT_PREFIX + each.upper() for each in KEYS]
+            meant = did_you_mean(key, KEYS) and did_you_mean(name, known)  # what all begin with makes none alike
             raise UsageError(
                 f"unknown setting in the environment: {name}{meant}", hint=note(f"known: {', '.join(known)}")
             )

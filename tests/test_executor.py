@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import logging
@@ -470,6 +471,19 @@ def test_a_foreign_task_is_skipped_where_a_step_or_check_before_it_has_failed(
     assert run("deploy") == (1 if failing == "step" else 4)
     assert f"skipped  deploy   {'first' if failing == 'step' else 'proof'} failed" in capsys.readouterr().out
     assert not any(word.startswith("deploy") for word in world.asked)
+
+
+@pytest.mark.parametrize("words", [["foreign"], ["foreign", "first"], ["first", "foreign"]])
+def test_a_foreign_task_runs_where_the_environment_has_a_setting_that_a_file_has_as_a_list_or_a_number(
+    words: list[str], namespace: Collection, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (Path.home() / ".invoke.yaml").write_text("aws_airflow:\n  profiles: [dev, prod]\n  wait: 300\n")
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_PROFILES", "dev")
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_WAIT", "soon" if words == ["foreign"] else "7")
+    with contextlib.suppress(Exit):
+        Program(namespace=namespace, executor_class=Executor).run(["inv", *words], exit=False)
+    assert "foreign False False" in world.asked
 
 
 @pytest.mark.parametrize(

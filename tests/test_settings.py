@@ -232,5 +232,7 @@ def test_a_misspelt_setting_or_value_is_told_with_the_one_that_was_meant(values:
 
 
 def test_a_misspelt_variable_is_told_with_the_one_that_was_meant() -> None:
+    with pytest.raises(UsageError, match=r"INVOKE_AWS_AIRFLOW_BOGUS$"):  # of which only the beginning is like ours
+        environment_layer({"INVOKE_AWS_AIRFLOW_BOGUS": "x"})
     with pytest.raises(UsageError, match=r"INVOKE_AWS_AIRFLOW_PROFIL; did you mean INVOKE_AWS_AIRFLOW_PROFILE\?$"):
         environment_layer({"INVOKE_AWS_AIRFLOW_PROFIL": "x"})

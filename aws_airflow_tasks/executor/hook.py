@@ -38,6 +38,7 @@ class Executor(invoke.executor.Executor):
 
     def execute(self, *tasks: Any) -> dict[Any, Any]:
         """Run the asked tasks and their dependencies; ends the process unless all of them are foreign."""
+        self._take_environment()
         asked = self.normalize(tasks)
         calls = self._without_repeats([call if isinstance(call, Call) else Call(call) for call in ordered(asked)])
         if not any(map(_is_ours, calls)):
@@ -49,6 +50,18 @@ class Executor(invoke.executor.Executor):
         with signals.as_interrupts(), called(calling):
             code = self._play(asked, calls)
         raise Exit(code=code)
+
+    def _take_environment(self) -> None:
+        """Have invoke take a setting of the environment as text: it converts to what a file has, or fails."""
+        levels = (getattr(self.config, f"_{level}") or {} for level in ("system", "user", "project", "runtime"))
+        sections = [found for level in levels if isinstance(found := level.get(settings_.SECTION), dict)]
+        named = {key for key in settings_.KEYS if f"{settings_.ENVIRONMENT_PREFIX}{key.upper()}" in os.environ}
+        for section in sections:
+            for key in named.intersection(section):
+                if isinstance(section[key], list | int) and not isinstance(section[key], bool):
+                    section[key] = str(settings_.joined(key, section[key]))
+        if named and sections:
+            self.config.merge()
 
     def _play(self, asked: Sequence[Call], calls: Sequence[Call]) -> int:
         as_json = any(call.kwargs.get("json") for call in filter(_is_ours, asked))

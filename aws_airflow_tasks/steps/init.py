@@ -122,11 +122,20 @@ def _without_ours(site: Site, path: str) -> str | None:
 def _remove(paths: Sequence[Path], folders: Sequence[Path]) -> None:
     for path in paths:
         files.replace(path, files.read(path), None)
-    files.remove_empty(folders)
+    files.remove_empty([folder for folder in folders if not _is_here(folder)])
+
+
+def _is_here(folder: Path) -> bool:
+    """Whether the person stands in a directory, whose shell would stand nowhere without it."""
+    try:
+        return Path.cwd().is_relative_to(folder.resolve())
+    except OSError:
+        return False
 
 
 def _init(project: Path, state: Path) -> None:
-    """Run `astro dev init`, and remember what it made even when it was interrupted."""
+    """Run `astro dev init`, and remember what it made even when it was interrupted, with the directory if we did."""
+    itself = {} if project.exists() else {"./": ""}
     project.mkdir(parents=True, exist_ok=True)
     had = _files(project)
     try:
@@ -135,7 +144,7 @@ def _init(project: Path, state: Path) -> None:
         if not is_project(project):
             done = _astro(project, input="y\n")
     finally:
-        made = {path: digest for path, digest in _files(project).items() if path not in had}
+        made = itself | {path: digest for path, digest in _files(project).items() if path not in had}
         if made:
             receipts.record(state, Made(made))
     if not is_project(project):

@@ -95,6 +95,20 @@ def test_a_directory_that_is_not_there_is_asked_about_and_yes_makes_it(
     assert (folder / "a typo" / ("tasks.py" if task == "init-tasks" else "Dockerfile")).exists()
 
 
+@pytest.mark.parametrize(("inside", "stays"), [(False, False), (True, True)])
+def test_a_directory_that_was_made_for_the_project_is_gone_too_but_not_from_under_the_person(
+    inside: bool, stays: bool, folder: Path, astro: Astro, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    astro(MAKES)
+    assert run("init", "--project", "new", "--yes").code == 0
+    if inside:
+        monkeypatch.chdir(folder / "new")
+    assert run("undo", "--project", str(folder / "new")).code == 0
+    assert (folder / "new").exists() == stays
+    assert not tree(folder / "new")
+    assert run("undo", "--project", str(folder / "new")).code == 0
+
+
 def test_a_directory_that_is_not_there_is_named_where_astro_is_not_either(
     folder: Path, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:

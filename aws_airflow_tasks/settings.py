@@ -287,7 +287,7 @@ _RULES: dict[str, Callable[[str], str | None]] = {
     "variables_prefix": matching(r"[A-Za-z0-9/_+=.@-]*", "a name prefix such as airflow/variables"),
     "check_variable": matching(r"[A-Za-z0-9_.-]{1,200}", "an Airflow variable name"),
     "check_connection": matching(r"[A-Za-z0-9_.-]{1,200}", "an Airflow conn_id"),
-    "owner": matching(r"[\w .:/=+@-]{0,256}", "a team's name: letters, digits and .:/=+-@ (it is the value of a tag)"),
+    "owner": matching(r"[\w .:/=+@-]{0,256}", "a team's name: letters, digits, spaces and _.:/=+-@ (a tag's value)"),
     "kms_key": matching(
         r"(?:(?:arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:)?(?:alias/[A-Za-z0-9/_-]+|key/[A-Za-z0-9-]+)|[a-z0-9-]{32,40})?",
         "a KMS key: alias/NAME, a key's id or ARN",

@@ -136,7 +136,8 @@ def _is_here(folder: Path) -> bool:
 def _init(project: Path, state: Path) -> None:
     """Run `astro dev init`, and remember what it made even when it was interrupted, with the directory if we did."""
     itself = {} if project.exists() else {"./": ""}
-    project.mkdir(parents=True, exist_ok=True)
+    with files.explained("make", project):
+        project.mkdir(parents=True, exist_ok=True)
     had = _files(project)
     try:
         # older CLIs ask instead of knowing --force, and a telemetry notice must not count as a failure

@@ -178,3 +178,12 @@ def test_a_file_is_no_place_for_a_project(folder: Path, astro: Astro) -> None:
     with pytest.raises(TaskError, match="is not a directory") as caught:
         init.plan(Site(Settings(project=folder / "file")))
     assert caught.value.hint == sh("invoke init --project {}", folder)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no directory is known here in which nobody can make one")
+def test_a_directory_that_cannot_be_made_is_said_with_what_is_there_of_it(folder: Path, astro: Astro) -> None:
+    astro(MAKES)
+    (change,) = init.plan(Site(Settings(project=Path("/proc/new/project")))).needed
+    with pytest.raises(TaskError, match="cannot make /proc/new/project: No such file or directory") as caught:
+        change.apply()
+    assert caught.value.hint == "ls -ld /proc"

@@ -177,7 +177,8 @@ def _yaml(text: str) -> Member:
         root = parsing.parse(text).root
     except positions.Refused as refused:
         line, _, words = str(refused).removeprefix("line ").partition(": ")
-        raise Unreadable(int(line), words) from None
+        alias = "a text that begins with * is an alias: put it in quotes"  # its name may be a password
+        raise Unreadable(int(line), alias if words.startswith("alias *") else words) from None
     return Member(1, {}) if root is None else _of_node(root, 0)
 
 
@@ -186,6 +187,8 @@ def _of_node(node: Node, depth: int) -> Member:
     if depth > DEEPEST:
         raise Unreadable(node.line, "nested too deeply")
     if node.kind == "map":
+        if odd := next((key for key, _ in node.pairs() if key.kind != "scalar"), None):
+            raise Unreadable(odd.line, "a key is no text")
         pairs = positions.effective_pairs(node).items()
         return Member(node.line, {name: _of_node(value, depth + 1) for name, value in pairs})
     if node.kind == "seq":

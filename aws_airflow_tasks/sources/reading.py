@@ -8,17 +8,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from aws_airflow_tasks.patch.dotenv import line as dotenv_line
-from aws_airflow_tasks.patch.dotenv import read as dotenv_read
+from aws_airflow_tasks.patch import dotenv
 from aws_airflow_tasks.sources import connections, documents
 from aws_airflow_tasks.sources.connections import Unfit, Unread
 from aws_airflow_tasks.sources.documents import Member
 from aws_airflow_tasks.sources.wanted import Fault, Kind, Source, Wanted
 from aws_airflow_tasks.text.from_json import from_json
 
+#: of ``airflow_settings.yaml``
+SECTIONS = ("connections", "pools", "variables")
 #: what Airflow's environment variables begin with
 ENVIRONMENT: dict[str, Kind] = {"AIRFLOW_CONN_": "connection", "AIRFLOW_VAR_": "variable"}
 LOWER = "keys and ids from AIRFLOW_VAR_… and AIRFLOW_CONN_… are taken in lower case: Airflow looks for them in any"
+OTHER = "Astro takes $NAME for another variable, and here only those of the file are known: single quotes keep it"
 DESCRIBED = "descriptions of variables are not kept: a backend has values only"
 FORMS = (
     "airflow_settings.yaml, `airflow connections export` (json, yaml, env), `airflow variables export` (json) and"
@@ -119,16 +121,19 @@ class _Reading:
     def dotenv(self, data: bytes) -> None:
         """Lines of Airflow's own variables; all others are somebody else's."""
         try:
-            values = dotenv_read(data, "compose")
+            dotenv.read(data, "compose")
         except ValueError as error:
             self.faults.append(Fault(self.name, str(error)))
             return
-        for name, value in values.items():
+        text = data.decode().removeprefix("\ufeff")
+        for name, value, _, begins, ends, line, _ in dotenv.statements(text):
             start = next((prefix for prefix in ENVIRONMENT if name.startswith(prefix)), "")
-            if not start or name == start:
+            if value is None or not start or name == start:
                 continue
-            key, line = name.removeprefix(start).lower(), dotenv_line(data, name)
+            key = name.removeprefix(start).lower()
             self.notes[LOWER] += 1
+            if _names_another(text[begins:ends]):
+                self.notes[f"{self.place(line)}: {ENVIRONMENT[start]} {key}: {OTHER}"] += 1
             if ENVIRONMENT[start] == "connection":
                 self.uri_or_json(key, line, value)
             else:
@@ -149,7 +154,7 @@ class _Reading:
         members = root.members
         if members is None:
             self.fault(root.line, f"it is of no form that is known; {FORMS}")
-        elif (settings := members.get("airflow")) and (settings.members is not None or _is_empty(members)):
+        elif (settings := members.get("airflow")) and _is_settings(members, settings):
             self.settings(settings.members or {})
         elif not members:
             return
@@ -175,11 +180,14 @@ class _Reading:
         if member.members and "value" in member.members:
             value = member.members["value"]
             described = member.members.get("description")
-            self.notes[DESCRIBED] += bool(described and described.text())
+            if described and described.text():
+                self.notes[DESCRIBED] += 1
         self.want("variable", key, member.line, value.variable, lossy=True)
 
     def settings(self, sections: Mapping[str, Member]) -> None:
         """``airflow_settings.yaml`` of the Astro CLI; entries without a name are its template's."""
+        for name in sections.keys() - set(SECTIONS):
+            self.fault(sections[name].line, f"airflow has no section {name}; it has {', '.join(SECTIONS)}")
         for key, member, fields in self.named(sections, "variables", "variable_name"):
             value = fields.get("variable_value")
             if value is None or value.is_null:
@@ -213,9 +221,17 @@ class _Reading:
                 yield key, item, fields
 
 
-def _is_empty(members: Mapping[str, Member]) -> bool:
-    """Whether it is an ``airflow_settings.yaml`` all of whose sections are commented out."""
-    return all(name == "airflow" and member.is_null for name, member in members.items())
+def _names_another(written: str) -> bool:
+    """Whether a value of ``.env``, as it is written, takes in another variable's."""
+    return not written.startswith("'") and bool(re.search(r"(?<![\\$])\$[A-Za-z_{]", written))
+
+
+def _is_settings(members: Mapping[str, Member], airflow: Member) -> bool:
+    """Whether it is an ``airflow_settings.yaml``, perhaps one all of whose sections are commented out."""
+    alone = len(members) == 1
+    return (alone and airflow.is_null) or (
+        airflow.members is not None and (alone or not airflow.members.keys().isdisjoint(SECTIONS))
+    )
 
 
 def _is_connection(member: Member) -> bool:

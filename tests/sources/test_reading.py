@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aws_airflow_tasks.sources import connections
 from aws_airflow_tasks.sources.merging import merged
-from aws_airflow_tasks.sources.reading import read
+from aws_airflow_tasks.sources.reading import OTHER, read
 from aws_airflow_tasks.sources.wanted import Source, Wanted
 
 SETTINGS = b"""\
@@ -211,6 +211,13 @@ SECRET = "S3CRETS3CRET"
             '{"d": {"conn_type": "aws", "login": "me", "pasword": "%s"}}',
             "x.json line 1: connection d: a connection has no field pasword",
         ),
+        ("x.yaml", "a: {conn_type: http, password: *%s}\n", "x.yaml line 1: a text that begins with * is an alias"),
+        ("x.yaml", "a: {? [%s] : b}\n", "x.yaml line 1: a key is no text"),
+        (
+            "x.yaml",
+            "airflow:\n  variabels:\n  - {variable_name: n, variable_value: %s}\n",
+            "airflow has no section vari",
+        ),
         ("x.yaml", "airflow:\n  variables:\n    a: %s\n", "x.yaml line 3: variables is no list of entries with varia"),
         ("x.yaml", "airflow:\n  connections:\n  - %s\n", "x.yaml line 3: connections has an entry that is no conn_id"),
         ("x.yaml", "airflow:\n  variables:\n  - variable_name: [n]\n", "x.yaml line 3: variable_name: a field is"),
@@ -235,6 +242,27 @@ def test_what_cannot_be_used_is_named_by_its_place_and_never_by_its_value(name: 
     assert len(found.faults) == 1
     assert fault in str(found.faults[0])
     assert SECRET not in repr(found)
+
+
+def test_a_variable_of_an_export_that_is_called_airflow_hides_no_other() -> None:
+    exported = {"airflow": {"a": 1}, "b": "text"}
+    assert texts(read("v.json", json.dumps(exported).encode())) == {"airflow": '{\n  "a": 1\n}', "b": "text"}
+
+
+def test_a_variable_without_a_description_is_not_said_to_lose_one() -> None:
+    found = read("v.json", b'{"a": {"value": "x"}, "b": {"value": "y", "description": null}}')
+    assert (texts(found), dict(found.notes)) == ({"a": "x", "b": "y"}, {})
+
+
+def test_a_line_of_dotenv_that_says_otherwise_than_one_before_it_is_named_with_that() -> None:
+    found = merged([read(".env", b"AIRFLOW_VAR_A=1\nAIRFLOW_VAR_B=2\nAIRFLOW_VAR_A=3\nAIRFLOW_VAR_B=2\n")])
+    assert list(map(str, found.faults)) == [".env line 3: variable a has another value at .env line 1"]
+
+
+def test_a_dollar_of_dotenv_that_takes_in_another_variable_is_said_unless_it_is_quoted() -> None:
+    found = read(".env", b"AIRFLOW_VAR_A=pa$word\nAIRFLOW_VAR_B='pa$word'\nAIRFLOW_VAR_C=pa$$word\nAIRFLOW_VAR_D=5$\n")
+    assert texts(found) == {"a": "pa", "b": "pa$word", "c": "pa$word", "d": "5$"}
+    assert [note for note in found.notes if "$NAME" in note] == [f".env line 1: variable a: {OTHER}"]
 
 
 PLAIN = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="%@=\"'{"), max_size=8)

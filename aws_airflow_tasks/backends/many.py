@@ -5,6 +5,7 @@ replaced: it is asked for just before, and afterwards the one that was replaced 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from aws_airflow_tasks.core import TaskError
@@ -115,10 +116,21 @@ class Many(Protocol):
     def versions(self, account: Account, name: str) -> list[Version]:
         """The versions that AWS still has of an entry, the newest first; empty: there is no such entry."""
 
-    def value_of(self, account: Account, name: str, version: str) -> str | None:
-        """The value that a version of an entry has; None: AWS has it no more, or it is binary."""
+    def value_of(self, account: Account, name: str, version: str) -> str | bytes | None:
+        """The value that a version of an entry has, bytes where it is binary; None: AWS has it no more."""
 
-    def make(self, account: Account, name: str, text: str, tags: Mapping[str, str], token: str) -> str:
+    def form(self, account: Account, name: str) -> Mapping[str, str]:
+        """What AWS is told beside value and tags to make an entry again as it is; only where not ``RESTORES``."""
+
+    def make(
+        self,
+        account: Account,
+        name: str,
+        text: str,
+        tags: Mapping[str, str],
+        token: str,
+        form: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
         """Create an entry and return its version.
 
         Args:
@@ -128,12 +140,13 @@ class Many(Protocol):
             tags: its tags.
             token: 32 hexadecimal digits; where AWS takes one, a repeated call makes no second version, and the
                 version is this.
+            form: of one that was deleted, of :meth:`form`: it is made again with that and its tags, and nothing else.
 
         Raises:
             Overtaken: there is one meanwhile.
         """
 
-    def replace(self, account: Account, name: str, text: str, over: str, token: str) -> str:
+    def replace(self, account: Account, name: str, text: str | bytes, over: str, token: str) -> str:
         """Give an entry another value and return its version.
 
         Args:

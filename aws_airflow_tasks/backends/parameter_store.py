@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.backends import created, limits
@@ -44,6 +45,8 @@ ACTIONS = {
 BATCH = limits.QUOTAS[NAME].ids
 RESTORES = False
 #: what the API calls the tiers
+#: what a parameter is made again with as it was, beside its value and its tags
+FORM = ("Type", "Tier", "KeyId", "Description", "AllowedPattern", "DataType")
 TIERS = {"standard": "Standard", "advanced": "Advanced", "intelligent-tiering": "Intelligent-Tiering"}
 
 
@@ -138,16 +141,25 @@ def get(account: Account, name: str) -> str | None:
 
 def create(account: Account, name: str, value: str, tags: Mapping[str, str]) -> str:
     """Create an encrypted entry and return its name. Raises TaskError when there is one."""
-    client, settings, tags = _client(account), account.settings, created.tags(account, tags)
-    chosen: Any = {"KeyId": settings.kms_key} if settings.kms_key else {}
-    chosen |= {"Tier": TIERS[settings.tier]} if settings.tier else {}
+    _put(account, name, value, created.tags(account, tags), _chosen(account))
+    return name
+
+
+def _chosen(account: Account) -> Mapping[str, str]:
+    """The arguments for one that is new: encrypted, with the key and of the tier that are set."""
+    key, tier = account.settings.kms_key, account.settings.tier
+    chosen = {"Type": "SecureString"} | ({"KeyId": key} if key else {})
+    return chosen | ({"Tier": TIERS[tier]} if tier else {})
+
+
+def _put(account: Account, name: str, text: str, tags: Mapping[str, str], chosen: Mapping[str, str]) -> None:
+    client, more = _client(account), dict[str, Any](chosen)
     with _explained(account, name):
         try:
-            client.put_parameter(Name=name, Value=value, Type="SecureString", Tags=pairs(tags), **chosen)
+            client.put_parameter(Name=name, Value=text, Tags=pairs(tags), **more)
         except client.exceptions.ParameterAlreadyExists:
             said = f"parameter {name} has just been created by someone else"
             raise Overtaken(said, hint=command("secrets")) from None
-    return name
 
 
 def tag(account: Account, entry_id: str, tags: Mapping[str, str]) -> None:
@@ -249,13 +261,27 @@ def value_of(account: Account, name: str, version: str) -> str | None:
             return None
 
 
-def make(account: Account, name: str, text: str, tags: Mapping[str, str], token: str) -> str:
+def form(account: Account, name: str) -> Mapping[str, str]:
+    """Of ``GetParameterHistory``: a parameter that is gone is gone with its history."""
+    history = _history(account, name)
+    return {word: str(value) for word in FORM if history and (value := history[-1].get(word))}
+
+
+def make(
+    account: Account,
+    name: str,
+    text: str,
+    tags: Mapping[str, str],
+    token: str,
+    form: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """``PutParameter``, which takes no token: what stands there as we would have made it counts as made."""
+    wanted = dict(tags) if form else created.tags(account, tags)
     try:
-        create(account, name, text, tags)
+        _put(account, name, text, wanted, form or _chosen(account))
     except Overtaken:
         found = describe(account, name)  # the answer of a first attempt may have been lost
-        if not found or found.tags != created.tags(account, tags) or _single(account, name) != Value("1", text):
+        if not found or found.tags != wanted or _single(account, name) != Value("1", text):
             raise
     return "1"
 

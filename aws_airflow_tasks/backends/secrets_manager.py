@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from aws_airflow_tasks.backends import created, limits
@@ -240,17 +241,30 @@ def versions(account: Account, name: str) -> list[Version]:
     return sorted(found, key=lambda each: ("AWSCURRENT" in each.labels, each.changed or 0.0), reverse=True)
 
 
-def value_of(account: Account, name: str, version: str) -> str | None:
+def value_of(account: Account, name: str, version: str) -> str | bytes | None:
     """``GetSecretValue`` of a version."""
     client = _client(account)
     with _explained(account, name), _scheduled(account, name):
         try:
-            return client.get_secret_value(SecretId=name, VersionId=version).get("SecretString")
+            found = client.get_secret_value(SecretId=name, VersionId=version)
+            return found.get("SecretString", found.get("SecretBinary"))
         except client.exceptions.ResourceNotFoundException:
             return None
 
 
-def make(account: Account, name: str, text: str, tags: Mapping[str, str], token: str) -> str:
+def form(account: Account, name: str) -> Mapping[str, str]:
+    """Nothing: AWS restores what is deleted."""
+    return {}
+
+
+def make(
+    account: Account,
+    name: str,
+    text: str,
+    tags: Mapping[str, str],
+    token: str,
+    form: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """``CreateSecret``, whose token becomes the version at AWS; at its emulators not always."""
     client = _client(account)
     with _explained(account, name), _scheduled(account, name):
@@ -264,12 +278,13 @@ def make(account: Account, name: str, text: str, tags: Mapping[str, str], token:
     return token
 
 
-def replace(account: Account, name: str, text: str, over: str, token: str) -> str:
+def replace(account: Account, name: str, text: str | bytes, over: str, token: str) -> str:
     """``PutSecretValue``, with the same of its token, between two ``DescribeSecret``."""
     client = _client(account)
     _at(account, name, over)
+    value: Any = {"SecretString": text} if isinstance(text, str) else {"SecretBinary": text}
     with _explained(account, name), _scheduled(account, name):
-        ours = client.put_secret_value(SecretId=name, SecretString=text, ClientRequestToken=token)["VersionId"]
+        ours = client.put_secret_value(SecretId=name, ClientRequestToken=token, **value)["VersionId"]
     after = _stages(account, name)
     options = profiles.options(account.credentials, account.settings, "secretsmanager")
     look = sh("aws secretsmanager list-secret-version-ids --include-deprecated --secret-id {}", name) + options

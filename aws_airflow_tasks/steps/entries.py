@@ -1,14 +1,14 @@
 """A person's own entries in the backend: whose they are, what they are called there, what holds now."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks import backends
 from aws_airflow_tasks.backends import created, limits
-from aws_airflow_tasks.backends.many import Value
+from aws_airflow_tasks.backends.many import Listed, Value
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.sources import connections
@@ -16,7 +16,7 @@ from aws_airflow_tasks.sources.connections import Unfit
 from aws_airflow_tasks.sources.wanted import Kind, Wanted
 from aws_airflow_tasks.text.calling import command, under
 from aws_airflow_tasks.text.from_json import from_json
-from aws_airflow_tasks.text.hints import no_region
+from aws_airflow_tasks.text.hints import no_region, note
 from aws_airflow_tasks.world import pace
 from aws_airflow_tasks.world import state as states
 from aws_airflow_tasks.world.aws import Account
@@ -70,13 +70,21 @@ class Entries:
         chosen = {"variable": self.settings.variables_prefix, "connection": self.settings.connections_prefix}[kind]
         return self.single.name(chosen, "")
 
+    def listed(self, kind: Kind, tag: tuple[str, str] | None = None) -> Iterator[Listed]:
+        """The entries of a kind, as the backend's list has them."""
+        prefixes = {each: self.prefix(each) for each in KINDS}
+        for each in self.backend.listed(self.account, prefixes[kind], tag):
+            if is_of(kind, each.name, prefixes):
+                yield each
+
     def name(self, kind: Kind, key: str) -> str:
         """An entry's whole name."""
         return f"{self.prefix(kind)}{key}"
 
     def about(self, task: str, name: str) -> str:
         """The command line of a task about an entry, by its whole name."""
-        kind: Kind = "connection" if name.startswith(self.prefix("connection")) else "variable"
+        prefixes = {kind: self.prefix(kind) for kind in KINDS if name.startswith(self.prefix(kind))}
+        kind: Kind = next((kind for kind in prefixes if is_of(kind, name, prefixes)), "variable")
         key = sh("{}", name.removeprefix(self.prefix(kind)))
         return command(task, key + " --connection" * (kind == "connection"))
 
@@ -98,6 +106,15 @@ class Entries:
 
         for batch in pace.gathered(read, _batches(names, self.backend.BATCH)):
             yield from batch
+
+    def stays(self, name: str, version: str) -> None:
+        """Raise TaskError where another version stands there by now: asked just before an entry goes for good."""
+        value = self.backend.values(self.account, [name]).get(name)
+        if isinstance(value, TaskError):
+            raise value
+        if value and value.version != version:
+            message = f"{self.backend.ENTRY} {name} has been changed meanwhile: it stays"
+            raise TaskError(message, hint=note("type the same command again: it plans anew"))
 
     def is_ours(self, name: str, *, rewritten: bool = False) -> bool:
         """Whether an entry has our team's tag, as AWS says now.
@@ -142,6 +159,12 @@ class Shown(NamedTuple):
     def document(self) -> dict[str, Any]:
         """For ``entries``."""
         return {"name": self.name, "kind": self.kind, "status": self.status, **self.more}
+
+
+def is_of(kind: Kind, name: str, prefixes: Mapping[Kind, str]) -> bool:
+    """Whether a name with a kind's prefix is of that kind: the other.s prefix may go on from there."""
+    own = prefixes[kind]
+    return not any(other != own and other.startswith(own) and name.startswith(other) for other in prefixes.values())
 
 
 def _same_json(one: str, other: str) -> bool:

@@ -129,6 +129,7 @@ class Delete:
     def _apply(self, entries: Entries, write: Write, run: str) -> None:
         if self._now:
             self._agreed(entries, write)
+            entries.stays(write.name, write.over)
             entries.backend.erase(entries.account, write.name)
         elif errors := syncing.apply(entries, [write], run, entries.backend.writes(entries.settings), lambda *_: None):
             raise next(iter(errors.values()))

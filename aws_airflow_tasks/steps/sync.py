@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from aws_airflow_tasks.backends import limits
-from aws_airflow_tasks.backends.many import Value
 from aws_airflow_tasks.core import Change, Plan, TaskError, sh
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.sources import connections
@@ -90,20 +89,22 @@ class Sync:
             raise TaskError("nothing is wanted: with --prune all that is ours would go", hint=command("secrets.list"))
         found = list(_judged(entries, names))
         writes, failed = _decided(entries, found, self._again)
-        gone = list(self._pruned(entries, names)) if self._prune else []
         self._told(found, failed)
+        gone = list(self._pruned(entries, names, failed)) if self._prune else []
         writes += gone
         warnings = [f"{note} ({count})" if count > 1 else note for note, count in source.notes.items()]
         warnings += _often(site, writes)
+        if site.settings.check and writes and failed:  # else it is raised
+            warnings.append(_failure(failed, entries, self._again).message)
         if not writes:
             if failed:
                 raise _failure(failed, entries, self._again)
             return Plan(target=counted(len(names), entries.backend.ENTRY), reason="as wanted", warnings=tuple(warnings))
-        return Plan((self._change(entries, writes, failed, len(found)),), warnings=tuple(warnings))
+        kept = sum(each.status == "ok" for each in found)
+        return Plan((self._change(entries, writes, failed, kept),), warnings=tuple(warnings))
 
-    def _change(self, entries: Entries, writes: Sequence[Write], failed: Mapping[str, TaskError], total: int) -> Change:
+    def _change(self, entries: Entries, writes: Sequence[Write], failed: Mapping[str, TaskError], kept: int) -> Change:
         counts = Counter[str](write.action for write in writes)
-        kept = total - counts["create"] - counts["replace"] - len(failed)
         words = {"create": "created", "replace": "updated", "delete": "deleted"}
         if entries.settings.check:
             words = {"create": "to create", "replace": "to update", "delete": "to delete"}
@@ -151,18 +152,24 @@ class Sync:
             shown = Shown(write.key, write.kind, "failed", {"reason": error.message})
         self._outcome[write.name] = shown
 
-    def _pruned(self, entries: Entries, names: Mapping[str, Wanted]) -> Iterator[Write]:
-        """What a list has of ours and nobody wants, if AWS says the same of each by itself: a list may be late."""
+    def _pruned(self, entries: Entries, names: Mapping[str, Wanted], failed: dict[str, TaskError]) -> Iterator[Write]:
+        """What a list has of ours and nobody wants, if AWS says the same of each by itself: a list may be late.
+
+        What cannot be read is ``failed``.
+        """
         tag, gone = (OWNER, entries.owner), dict[str, tuple[Any, str]]()
         log.info("listing what is ours")
         for kind in KINDS:
             prefix = entries.prefix(kind)
-            for each in entries.backend.listed(entries.account, prefix, tag):
+            for each in entries.listed(kind, tag):
                 if each.name not in names and not each.pending_deletion:
                     gone.setdefault(each.name, (kind, each.name.removeprefix(prefix)))
         for name, value in entries.values(gone):
-            if isinstance(value, Value) and not value.pending_deletion and entries.is_ours(name):
-                kind, key = gone[name]
+            kind, key = gone[name]
+            if isinstance(value, TaskError):
+                failed[name] = value
+                self._outcome[name] = Shown(key, kind, "failed", {"reason": value.message})
+            elif value and not value.pending_deletion and entries.is_ours(name):
                 print = entries.fingerprints.of(name, value.text)
                 self._outcome[name] = Shown(key, kind, "delete")
                 yield Write("delete", kind, key, name, None, value.version, print, "")
@@ -222,6 +229,8 @@ def _named(entries: Entries, source: Source, again: str) -> dict[str, Wanted]:
     names, faults = dict[str, Wanted](), list(source.faults)
     for each in source.wanted:
         name = entries.name(each.kind, each.key)
+        if not each.key:
+            faults.append(Fault(each.place, f"a {each.kind} has no name"))
         if why := entries.backend.refusal(entries.settings, name, each.text):
             faults.append(Fault(each.place, f"{each.kind} {each.key}: {why}"))
         if names.setdefault(name, each) is not each:

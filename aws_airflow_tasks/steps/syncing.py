@@ -17,7 +17,7 @@ from aws_airflow_tasks.text.hints import note
 from aws_airflow_tasks.world import pace, receipts
 from aws_airflow_tasks.world.causes import Ended, Unreachable
 from aws_airflow_tasks.world.endpoints import EVERYTHING
-from aws_airflow_tasks.world.journal import Action, Journal, Line
+from aws_airflow_tasks.world.journal import Action, Journal, Line, by_name, chain
 
 log = logging.getLogger("aws_airflow_tasks")
 #: seconds of writes that are no news
@@ -110,11 +110,12 @@ def apply(
         TaskError: AWS cannot be reached, or the credentials have ended: what was not begun is left.
     """
     book, turn, failed = Journal(entries.site.state, run), paced(entries, rate), dict[str, TaskError]()
+    known = _known(entries) if not entries.backend.RESTORES else {}
     book.open()
 
     def make(write: Write) -> tuple[Write, TaskError | None]:
         try:
-            _made(entries, book, turn, write)
+            _made(entries, book, turn, write, known.get(write.name, ()))
         except (Ended, Unreachable):
             raise
         except Overtaken as error:
@@ -160,13 +161,19 @@ def estimate(writes: int, rate: float) -> str:
     return f"{pace.about(seconds)} at AWS's {rate:.0f} writes a second" if seconds >= SHORT else ""
 
 
-def _made(entries: Entries, book: Journal, turn: pace.Pace, write: Write) -> None:
+def _known(entries: Entries) -> dict[str, list[Line]]:
+    """By name what was written of each entry at the same place before."""
+    place = receipt(entries)[1]._replace(run="")
+    kept = [kept.record for kept in receipts.of(entries.site.receipts, Synced)]
+    return by_name(Journal(entries.site.state, one.run) for one in kept if one._replace(run="") == place)
+
+
+def _made(entries: Entries, book: Journal, turn: pace.Pace, write: Write, known: Sequence[Line]) -> None:
     backend, account, token = entries.backend, entries.account, token_hex(16)
     action: Action = "update" if write.action == "replace" else write.action
     if write.action == "delete":
-        tags = {OWNER: entries.owner}
-        line = Line(action, write.name, write.over, token, tags=tags)
-        book.begin(line, None if backend.RESTORES else _value(entries, write))
+        line = Line(action, write.name, write.over, token)
+        book.begin(*((line, None) if backend.RESTORES else _kept(entries, write, line, known)))
         turn.wait()
         backend.take(account, write.name, write.over)
         book.end(token, "")
@@ -202,6 +209,22 @@ def _restored(entries: Entries, turn: pace.Pace, write: Write) -> str:
     if not isinstance(value, Value):
         raise TaskError(f"{write.name} was restored and is not there", hint=command("secrets.list"))
     return "" if value.text == write.text else value.version
+
+
+def _kept(entries: Entries, write: Write, line: Line, known: Sequence[Line]) -> tuple[Line, str | None]:
+    """What AWS will not give back: tags and form, and the value, or the one from before us that ours had replaced."""
+    backend, account, name, text = entries.backend, entries.account, write.name, _value(entries, write)
+    found = entries.single.describe(account, name)
+    tags = {key: value for key, value in (found.tags if found else {}).items() if not key.startswith("aws:")}
+    ours = [  # of a run that was killed nobody has said which version it made
+        each._replace(version=write.over) if each.print == write.before and not each.version else each for each in known
+    ]
+    first, *rest = chain([*ours, line], len(ours), restores=False)
+    line = line._replace(tags=tags, form=backend.form(account, name))
+    if first.action != "update" or [each.action for each in rest].count("delete") > 1:
+        return line, text
+    before = backend.value_of(account, name, first.over)
+    return line, before if isinstance(before, str) else None
 
 
 def _value(entries: Entries, write: Write) -> str:

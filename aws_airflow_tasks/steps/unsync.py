@@ -24,11 +24,12 @@ class Back(NamedTuple):
 
     Attributes:
         action: ``erase`` what we created, ``write`` an older version over ours, ``restore`` what we deleted (and write
-            an older version over it, where that was ours), ``make`` it again where AWS cannot restore.
+            an older version over it, where that was ours), ``make`` it again where AWS cannot restore, in the place
+            of ours if there is one.
         name: its whole name.
         version: the one to give back; empty: none, or the one that is restored.
         over: the version that stands there, or stood there when it was deleted.
-        line: the newest line about it.
+        line: the newest line about it; to ``make`` it again, that of its deletion.
     """
 
     action: Literal["erase", "write", "restore", "make"]
@@ -36,6 +37,18 @@ class Back(NamedTuple):
     version: str
     over: str
     line: Line
+
+
+class Changed(NamedTuple):
+    """An entry that somebody has changed since, and that stays so.
+
+    Attributes:
+        name: its whole name.
+        gone: whether it is there no more.
+    """
+
+    name: str
+    gone: bool
 
 
 def undo(site: Site) -> list[Target]:
@@ -51,7 +64,7 @@ def _taken_back(site: Site, place: Synced, group: Sequence[Kept[Synced]]) -> Tar
     books = [Journal(site.state, kept.record.run) for kept in group]
 
     def plan() -> Plan:
-        lines = _by_name(books)
+        lines = journal.by_name(books)
         look = command("secrets.list")
         gone = filter(None, (book.lost() for book in books))
         lost = tuple(f"{path} is not there, so what it says is not undone; see: {look}" for path in gone)
@@ -59,9 +72,8 @@ def _taken_back(site: Site, place: Synced, group: Sequence[Kept[Synced]]) -> Tar
             return Plan(target=target, warnings=lost)
         entries = _entries(site, place)
         backs = list(_backs(entries, lines))
-        todo, others = [back for back, _ in backs if back], [name for back, name in backs if not back]
-        changed = f"{len(others)} given another value since stay: {', '.join(others[:10])}"
-        warnings = (*lost, *[changed] * bool(others))
+        todo = [back for back in backs if isinstance(back, Back)]
+        warnings = (*lost, *_left([back for back in backs if not isinstance(back, Back)]))
         if not todo:
             return Plan(target=target, warnings=warnings)
         before = "".join(f"{back.action} {back.name}\n" for back in todo)
@@ -82,16 +94,16 @@ def _entries(site: Site, place: Synced) -> Entries:
     return Entries(Site(where, site.planned), aws.connect(where, at={service: place.asked}))
 
 
-def _by_name(books: Sequence[Journal]) -> dict[str, list[Line]]:
-    found: dict[str, list[Line]] = {}
-    for book in books:
-        for line in book.lines():
-            found.setdefault(line.name, []).append(line)
-    return found
+def _left(others: Sequence[Changed]) -> Iterator[str]:
+    """What is said of entries that stay as somebody else has left them."""
+    for gone, words in ((False, "given another value since stay"), (True, "deleted since stay so")):
+        names = [each.name for each in others if each.gone == gone]
+        if names:
+            yield f"{len(names)} {words}: {', '.join(names[:10])}"
 
 
-def _backs(entries: Entries, lines: dict[str, list[Line]]) -> Iterator[tuple[Back | None, str]]:
-    """What takes each back; None: somebody has changed it since. Those that are as before us are left out."""
+def _backs(entries: Entries, lines: dict[str, list[Line]]) -> Iterator[Back | Changed]:
+    """What takes each back, or that somebody has changed it since. Those that are as before us are left out."""
     for name, value in entries.values(lines):
         if isinstance(value, TaskError):
             raise value
@@ -100,13 +112,15 @@ def _backs(entries: Entries, lines: dict[str, list[Line]]) -> Iterator[tuple[Bac
         if newest is None:
             as_before = value is None if known[0].action == "create" else value and value.version == known[0].over
             if not as_before and any(map(_made, known)):
-                yield None, name
-        elif any(line.version for line in known[newest + 1 :]):
-            yield None, name
+                yield Changed(name, gone=value is None)
+        elif value and any(line.version for line in known[newest + 1 :]):
+            yield Changed(name, gone=False)
         else:
             back = _back(known, newest, value.version if value else "", restores=entries.backend.RESTORES)
-            if value or back.action != "erase":  # else it is as before us: made and deleted
-                yield back, name
+            if value and back.action == "make" and not back.line.kept:  # put there by hand, as nobody else has it
+                yield Changed(name, gone=False)
+            elif value or back.action != "erase":  # else it is as before us: made and deleted
+                yield back
 
 
 def _is_now(entries: Entries, line: Line, value: Value | None) -> bool:
@@ -127,15 +141,14 @@ def _made(line: Line) -> bool:
 
 def _back(known: Sequence[Line], newest: int, now: str, *, restores: bool) -> Back:
     """Back along the writes of ours of which each replaced the one before, to what stood there then."""
-    last = oldest = known[newest]
-    for line in reversed(known[:newest]):  # a write of a run that was killed may never have been made
-        if oldest.action != "create" and oldest.over == (line.version or line.token):
-            oldest = line
+    steps = journal.chain(known, newest, restores=restores)
+    oldest, last, gone = steps[0], steps[-1], [line for line in steps if line.action == "delete"]
     if oldest.action == "create":
         return Back("erase", last.name, "", now, last)
+    if gone and not restores:
+        return Back("make", last.name, "", now, gone[0])
     if last.action == "delete":
-        version = "" if oldest is last else oldest.over
-        return Back("restore" if restores else "make", last.name, version, last.over, last)
+        return Back("restore", last.name, "" if oldest is last else oldest.over, last.over, last)
     return Back("write", last.name, oldest.over, now, last)
 
 
@@ -164,16 +177,11 @@ def _take_back(entries: Entries, back: Back, books: Sequence[Journal]) -> None:
     if back.action == "erase":
         found = entries.single.describe(account, back.name)
         if found and OWNER in found.tags:
+            entries.stays(back.name, back.over)
             backend.erase(account, back.name)
         return
     if back.action == "make":
-        kept = next((value for book in books if (value := book.value(back.line.token)) is not None), None)
-        if kept is None or back.version:
-            raise TaskError(
-                f"{backend.ENTRY} {back.name} was deleted, and AWS has its value from before us no more",
-                hint=entries.about("secrets.put", back.name) + "   # with that value",
-            )
-        backend.make(account, back.name, kept, back.line.tags, back.line.token)
+        _make_again(entries, back, books)
         return
     if back.action == "restore":
         backend.restore(account, back.name)
@@ -182,7 +190,22 @@ def _take_back(entries: Entries, back: Back, books: Sequence[Journal]) -> None:
     text = backend.value_of(account, back.name, back.version)
     if text is None:
         raise TaskError(
-            f"{backend.ENTRY} {back.name}: AWS has its version {back.version} no more, or it is binary",
+            f"{backend.ENTRY} {back.name}: AWS has its version {back.version} no more",
             hint=entries.about("secrets.history", back.name),
         )
     backend.replace(account, back.name, text, back.over, token_hex(16))
+
+
+def _make_again(entries: Entries, back: Back, books: Sequence[Journal]) -> None:
+    """As it was when it was deleted; ours goes first, with a line by which a kill loses nothing."""
+    backend, account, line = entries.backend, entries.account, back.line
+    kept = next((value for book in books if (value := book.value(line.token)) is not None), None)
+    if kept is None:
+        raise TaskError(
+            f"{backend.ENTRY} {back.name} was deleted, and AWS has its value from before us no more",
+            hint=entries.about("secrets.put", back.name) + "   # with that value",
+        )
+    if back.over:
+        books[-1].begin(line._replace(over=back.over, token=token_hex(16), at=0.0, made=False), kept)
+        backend.take(account, back.name, back.over)
+    backend.make(account, back.name, kept, line.tags, line.token, line.form)

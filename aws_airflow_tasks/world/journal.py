@@ -11,7 +11,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -36,8 +36,10 @@ class Line(NamedTuple):
         print: the fingerprint of the value that was to be written; empty: none was.
         at: seconds since the epoch.
         tags: those of an entry that was deleted.
-        kept: whether the value that was deleted lies beside the journal.
+        form: what else AWS is told to make such a one again as it was.
+        kept: whether the value to give back lies beside the journal.
         version: what was written, once AWS had said so; empty: nobody knows whether it was.
+        made: whether AWS had said so.
     """
 
     action: Action
@@ -47,8 +49,10 @@ class Line(NamedTuple):
     print: str = ""
     at: float = 0.0
     tags: Mapping[str, str] = MappingProxyType({})
+    form: Mapping[str, str] = MappingProxyType({})
     kept: bool = False
     version: str = ""
+    made: bool = False
 
 
 class Journal:
@@ -85,8 +89,8 @@ class Journal:
         if value is not None:
             kept = json.dumps(value).encode()
             files.replace(self._folder / line.token, files.read(self._folder / line.token), kept, mode=0o600)
-        content = {**line._asdict(), "tags": dict(line.tags), "at": line.at or time.time(), "kept": value is not None}
-        self._append(content)
+        more = {"tags": dict(line.tags), "form": dict(line.form), "at": line.at or time.time()}
+        self._append({**line._asdict(), **more, "kept": value is not None})
 
     def end(self, token: str, version: str) -> None:
         """Note that the write of ``token`` was made, as ``version``."""
@@ -118,7 +122,7 @@ class Journal:
             try:
                 parsed = from_json(text)
                 if "done" in parsed:
-                    found[parsed["done"]] = found[parsed["done"]]._replace(version=parsed["version"])
+                    found[parsed["done"]] = found[parsed["done"]]._replace(version=parsed["version"], made=True)
                 else:
                     found[parsed["token"]] = Line(**parsed)
             except (ValueError, KeyError, TypeError):
@@ -134,6 +138,33 @@ class Journal:
 def runs(state: Path) -> list[Journal]:
     """Every journal of a project."""
     return [Journal(state, path.stem) for path in sorted((state / FOLDER).glob("*.jsonl"))]
+
+
+def by_name(books: Iterable[Journal]) -> dict[str, list[Line]]:
+    """The lines of journals by entry, the oldest first."""
+    found: dict[str, list[Line]] = {}
+    for book in books:
+        for line in book.lines():
+            found.setdefault(line.name, []).append(line)
+    return found
+
+
+def chain(known: Sequence[Line], newest: int, *, restores: bool) -> list[Line]:
+    """The writes of ours up to ``newest`` of which each replaced the one before, the oldest first.
+
+    Args:
+        known: the lines about one entry.
+        newest: the index of the last of them.
+        restores: whether AWS keeps what is deleted; else versions begin again at 1, with what is made after it.
+    """
+    found = [known[newest]]
+    for line in reversed(known[:newest]):  # a write of a run that was killed may never have been made
+        made_anew = not restores and found[0].action == "create" and line.action == "delete"
+        if made_anew or (found[0].action != "create" and found[0].over == (line.version or line.token)):
+            found.insert(0, line)
+        elif line.action == "delete" and line.made and not restores:
+            break
+    return found
 
 
 class Fingerprints:

@@ -227,6 +227,8 @@ def test_a_file_that_cannot_be_used_keeps_everything_from_being_written(project:
         "secrets.sync", "v.json", "--also", "w.json"
     ).out.replace("\n", " ")
     assert "variable b: its value is empty" in run("secrets.sync", "w.json").out
+    written(project, "w.json", **{"": "1"})
+    assert "w.json line 1: a variable has no name" in run("secrets.sync", "w.json").out
     assert held(aws) == {}
 
 
@@ -334,6 +336,57 @@ def test_undo_leaves_a_value_that_somebody_has_given_since(project: Path, aws: A
     assert done.code == 0
     assert f"1 given another value since stay: {V}a" in done.out
     assert held(aws) == {f"{V}a": "theirs"}
+
+
+def test_undo_leaves_a_value_that_somebody_gives_while_it_goes_on(
+    project: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    written(project, a="1")
+    run("secrets.sync", "v.json")
+    looks: list[str] = []
+
+    def meanwhile(operation: str, body: Body) -> None:
+        if operation == "DescribeSecret" and not looks:
+            looks.append(operation)
+            aws.put_secret_value(SecretId=f"{V}a", SecretString="theirs")
+
+    proxy.rules.append(meanwhile)
+    done = run("undo", "--yes")
+    assert (done.code, f"secret {V}a has been changed meanwhile: it stays" in done.out) == (1, True)
+    assert f"1 given another value since stay: {V}a" in run("undo", "--yes").out
+    assert held(aws) == {f"{V}a": "theirs"}
+
+
+def test_undo_gives_a_binary_value_back(project: Path, aws: Any, run: Run) -> None:
+    aws.create_secret(Name=f"{V}a", SecretBinary=b"\x00\xff")
+    written(project, a="1")
+    assert run("secrets.sync", "v.json", "--override").code == 0
+    assert held(aws) == {f"{V}a": "1"}
+    assert run("undo", "--yes").code == 0
+    assert aws.get_secret_value(SecretId=f"{V}a")["SecretBinary"] == b"\x00\xff"
+
+
+def test_what_cannot_be_read_is_not_pruned_and_fails(project: Path, aws: Any, proxy: Proxy, run: Run) -> None:
+    written(project, a="1", b="2", c="3")
+    run("secrets.sync", "v.json")
+    written(project, a="1")
+    all_denied, b_denied = denying("BatchGetSecretValue"), denying("GetSecretValue")
+    proxy.rules.append(all_denied)
+    proxy.rules.append(lambda operation, body: b_denied(operation, body) if body.get("SecretId") == f"{V}b" else None)
+    done = run("secrets.sync", "v.json", "--prune", "--yes", "--json")
+    assert (done.code, entries(done)) == (1, {"b": "failed", "a": "ok", "c": "deleted"})
+    assert "not allowed: secretsmanager:GetSecretValue" in done.document["steps"][-1]["error"]["message"]
+    assert run("secrets.sync", "v.json", "--prune", "--yes").code == 1
+    proxy.rules.clear()
+    assert run("secrets.sync", "v.json", "--prune", "--yes").code == 0
+    assert held(aws) == {f"{V}a": "1"}
+
+
+def test_check_says_why_an_entry_is_not_possible(project: Path, aws: Any, run: Run) -> None:
+    aws.create_secret(Name=f"{V}a", SecretString=CANARY)
+    written(project, a="1", b="2")
+    done = run("secrets.sync", "v.json", "--check")
+    assert (done.code, f"{V}a: secret it has another value and no tag" in " ".join(done.out.split())) == (3, True)
 
 
 def test_undo_goes_back_through_several_runs_to_what_stood_there_before_the_first(

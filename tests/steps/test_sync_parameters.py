@@ -101,6 +101,95 @@ def test_undo_leaves_what_somebody_has_made_anew_though_its_version_is_the_same(
     assert held(aws) == {f"{V}a": "a colleague's"}
 
 
+def made(aws: Any, name: str, value: str, **tags: str) -> dict[str, Any]:
+    """A parameter of somebody's that is at its second version, and how it is looked at."""
+    pairs = [{"Key": key, "Value": text} for key, text in tags.items()]
+    aws.put_parameter(Name=name, Value="before", Type="String", Tags=pairs, Description="theirs", AllowedPattern=".*")
+    aws.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
+    return looked(aws, name)
+
+
+def looked(aws: Any, name: str) -> dict[str, Any]:
+    (found,) = aws.describe_parameters(ParameterFilters=[{"Key": "Name", "Values": [name]}])["Parameters"]
+    same = {word: found.get(word) for word in ("Type", "Tier", "Description", "AllowedPattern", "DataType")}
+    pairs = aws.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]
+    return same | {"value": held(aws)[name], "tags": {each["Key"]: each["Value"] for each in pairs}}
+
+
+def put_or_deleted(run: Run, project: Path, key: str, words: str) -> None:
+    for word in words.split():
+        (project / "value").write_text(word)
+        flags = ["--now"] if word == "gone" else [] if word == "deleted" else ["--file", "value"]
+        task = "secrets.delete" if word in ("deleted", "gone") else "secrets.put"
+        assert run(task, key, "--override", "--yes", *flags).code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["deleted", "1 deleted", "deleted 1", "deleted 1 2", "1 deleted 2", "deleted 1 deleted", "deleted 1 gone", "1 2"],
+)
+def test_whatever_was_put_and_deleted_undo_gives_somebodys_parameter_back_as_it_was(
+    project: Path, aws: Any, run: Run, words: str
+) -> None:
+    before = made(aws, f"{V}a", CANARY, theirs="yes")
+    put_or_deleted(run, project, "a", words)
+    done = run("undo")
+    assert (done.code, "stay" in done.out) == (0, False), done.out
+    assert looked(aws, f"{V}a") == before
+
+
+def test_undo_that_is_killed_between_taking_ours_and_making_theirs_again_loses_nothing(
+    project: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    before = made(aws, f"{V}a", CANARY, theirs="yes")
+    put_or_deleted(run, project, "a", "deleted 1")
+
+    def killed(operation: str, body: Body) -> None:
+        if operation == "PutParameter":
+            raise ConnectionError
+
+    proxy.rules.append(killed)
+    assert run("undo").code == 1
+    assert held(aws) == {}
+    proxy.rules.pop()
+    assert run("undo").code == 0
+    assert looked(aws, f"{V}a") == before
+
+
+def test_what_aws_has_lost_and_the_person_has_put_again_as_the_hint_says_stays(
+    project: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    made(aws, f"{V}a", CANARY)
+    put_or_deleted(run, project, "a", "1")
+    rule = lambda operation, body: LOST if body.get("Name") == f"{V}a:2" else None  # noqa: E731
+    proxy.rules.append(rule)
+    put_or_deleted(run, project, "a", "deleted")
+    done = run("undo")
+    assert (done.code, "secrets.put a   # with that value" in done.out) == (1, True)
+    (project / "value").write_text(CANARY)
+    assert run("secrets.put", "a", "--file", "value").code == 0
+    done = run("undo")
+    assert (done.code, f"1 given another value since stay: {V}a" in done.out) == (0, True)
+    assert held(aws) == {f"{V}a": CANARY}
+
+
+LOST = (400, "ParameterVersionNotFound", "no such version")
+
+
+def test_undo_says_nothing_of_what_was_made_and_is_gone_and_that_somebodys_was_deleted_for_good(
+    project: Path, aws: Any, run: Run
+) -> None:
+    put_or_deleted(run, project, "a", "1 deleted 1 2 gone")
+    made(aws, f"{V}b", CANARY)
+    put_or_deleted(run, project, "b", "1 gone")
+    done = run("undo")
+    assert (done.code, [line for line in done.out.splitlines() if "stay" in line]) == (
+        0,
+        [f"warning           1 deleted since stay so: {V}b"],
+    )
+    assert held(aws) == {}
+
+
 def test_what_parameter_store_would_refuse_is_all_said_before_anything_is_written(
     project: Path, aws: Any, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from aws_airflow_tasks.sources.connections import Unfit
 from aws_airflow_tasks.sources.dags import Use
 from aws_airflow_tasks.sources.reading import ENVIRONMENT
 from aws_airflow_tasks.sources.wanted import Kind
-from aws_airflow_tasks.steps.entries import KINDS, Entries, Shown
+from aws_airflow_tasks.steps.entries import KINDS, Entries, Shown, is_of
 from aws_airflow_tasks.text.calling import PREFIX, command, under
 from aws_airflow_tasks.world import aws, endpoints, files, pace
 
@@ -61,7 +61,7 @@ class Lint:
         listed = {
             (kind, each.name.removeprefix(entries.prefix(kind))): each
             for kind in KINDS
-            for each in entries.backend.listed(entries.account, entries.prefix(kind))
+            for each in entries.listed(kind)
         }
         yield from self._readable(entries, listed)
         yield from _names(entries, listed)
@@ -173,12 +173,12 @@ def _kept(site: Site, other: Many) -> set[Key]:
     services = [each.read("x").service for each in (site.backend, single) if each]
     if len({bool(endpoints.of(account.credentials.endpoints, service)) for service in services}) > 1:
         return set()
-    found = set[Key]()
-    for kind in KINDS:
-        chosen = getattr(site.settings, f"{kind}s_prefix")
-        prefix = single.name(chosen, "")
-        listed = islice(other.listed(account, prefix), MOST_ELSEWHERE) if chosen else ()
-        found |= {(kind, each.name.removeprefix(prefix)) for each in listed if not each.pending_deletion}
+    found, chosen = set[Key](), {kind: getattr(site.settings, f"{kind}s_prefix") for kind in KINDS}
+    prefixes = {kind: single.name(prefix, "") for kind, prefix in chosen.items()}
+    for kind, prefix in prefixes.items():
+        listed = islice(other.listed(account, prefix), MOST_ELSEWHERE) if chosen[kind] else ()
+        there = (each.name for each in listed if not each.pending_deletion)
+        found |= {(kind, name.removeprefix(prefix)) for name in there if is_of(kind, name, prefixes)}
     return found
 
 

@@ -52,7 +52,7 @@ def everything(text: str) -> Look:
         entries = Entries(site, many=False)
         for kind in KINDS:
             prefix = entries.prefix(kind)
-            found = sorted(entries.backend.listed(entries.account, prefix), key=lambda each: each.name)
+            found = sorted(entries.listed(kind), key=lambda each: each.name)
             for each in found:
                 key = each.name.removeprefix(prefix)
                 if text not in key:

@@ -36,6 +36,25 @@ def piped(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
     monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(data)))
 
 
+def test_an_entry_is_of_the_kind_whose_prefix_its_name_has_for_longest(
+    project: Path, aws: Any, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_CONNECTIONS_PREFIX", "airflow")
+    aws.create_secret(Name=f"{V}a", SecretString=CANARY)
+    aws.create_secret(Name="airflow/db", SecretString="no connection")
+    listed = run("secrets.list", "--json").document["entries"]
+    assert [(each["kind"], each["name"]) for each in listed] == [("variable", "a"), ("connection", "db")]
+    (readable,) = (each for each in run("secrets.lint", "--json").document["checks"] if each["check"] == "readable")
+    assert readable["detail"].startswith("connection db: ")
+    aws.put_secret_value(SecretId="airflow/db", SecretString="http://h")
+    aws.create_secret(Name=f"{V}b", SecretBinary=b"x")
+    (readable,) = (each for each in run("secrets.lint", "--json").document["checks"] if each["check"] == "readable")
+    assert (readable["detail"], readable["hint"].partition("   #")[0]) == (
+        "variable b: it is binary: Airflow finds nothing",
+        "invoke secrets.put b",
+    )
+
+
 def test_a_value_is_put_from_a_prompt_a_file_or_standard_input_and_never_shown(
     project: Path, aws: Any, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,6 +100,12 @@ def test_names_that_airflow_does_not_ask_for_are_found(project: Path, aws: Any, 
     assert "variable gone" in checks["pending"][1]
 
 
+def test_nothing_is_found_about_the_example_dag_and_the_check_entries(project: Path, aws: Any, run: Run) -> None:
+    assert run("secrets", "dag", "--only", "secrets,dag").code == 0
+    assert {status for status, _ in found(run).values()} == {"ok"}
+    assert run("undo", "--yes").code == 0
+
+
 def test_what_env_has_too_and_what_dags_name_and_nobody_has_are_warnings(project: Path, aws: Any, run: Run) -> None:
     for name in ("both", "idle", "used"):
         aws.create_secret(Name=f"{V}{name}", SecretString="x")

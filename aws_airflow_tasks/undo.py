@@ -8,7 +8,8 @@ target is taken back stands in the step that made it.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from aws_airflow_tasks.core import Change, Plan, Target, TaskError, sh
@@ -45,6 +46,18 @@ def plans(site: Site) -> dict[str, Callable[[], Plan]]:
 
 
 def _targets(site: Site) -> list[Target]:
+    return list(_distinct(_all_targets(site)))
+
+
+def _distinct(targets: Iterable[Target]) -> Iterator[Target]:
+    """Each by a name of its own, by which it is known whether it is done: places may be called alike."""
+    known = Counter[str]()
+    for target in targets:
+        known[target.name] += 1
+        yield target._replace(name=f"{target.name} [{known[target.name]}]") if known[target.name] > 1 else target
+
+
+def _all_targets(site: Site) -> list[Target]:
     kept_in = [*dag.undo(site), *provider.undo(site), *env.undo(site), *mount.undo(site)]
     return [
         *timer.undo(site),

@@ -68,6 +68,7 @@ class Synced(NamedTuple):
         endpoint_url: the endpoint for everything then; or empty.
         backend: the backend's name.
         asked: the URL that was asked.
+        account: its number; empty: it was not known.
     """
 
     run: str
@@ -76,6 +77,13 @@ class Synced(NamedTuple):
     endpoint_url: str
     backend: str
     asked: str
+    account: str = ""
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Where it was: of an account that is known it does not matter by which profile it was reached."""
+        by = () if self.account else (self.profile, self.endpoint_url)
+        return self.account, self.region, self.backend, self.asked, *by
 
 
 def receipt(entries: Entries) -> tuple[str, Synced]:
@@ -83,8 +91,9 @@ def receipt(entries: Entries) -> tuple[str, Synced]:
     known, run = entries.account.credentials, token_hex(8)
     service = entries.single.read("x").service
     asked = str(entries.account.client(service).meta.endpoint_url)
-    everything = known.endpoints.get(EVERYTHING, "")
-    return run, Synced(run, known.region, entries.settings.profile, everything, entries.backend.NAME, asked)
+    everything, who = known.endpoints.get(EVERYTHING, ""), entries.account.identity
+    account = who.account if who else ""
+    return run, Synced(run, known.region, entries.settings.profile, everything, entries.backend.NAME, asked, account)
 
 
 def apply(
@@ -163,9 +172,8 @@ def estimate(writes: int, rate: float) -> str:
 
 def _known(entries: Entries) -> dict[str, list[Line]]:
     """By name what was written of each entry at the same place before."""
-    place = receipt(entries)[1]._replace(run="")
-    kept = [kept.record for kept in receipts.of(entries.site.receipts, Synced)]
-    return by_name(Journal(entries.site.state, one.run) for one in kept if one._replace(run="") == place)
+    place, kept = receipt(entries)[1].place, [kept.record for kept in receipts.of(entries.site.receipts, Synced)]
+    return by_name(Journal(entries.site.state, one.run) for one in kept if one.place == place)
 
 
 def _made(entries: Entries, book: Journal, turn: pace.Pace, write: Write, known: Sequence[Line]) -> None:

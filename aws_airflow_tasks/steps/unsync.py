@@ -7,12 +7,13 @@ from typing import Literal, NamedTuple
 
 from aws_airflow_tasks import backends
 from aws_airflow_tasks.backends.many import Value
-from aws_airflow_tasks.core import Change, Plan, Target, TaskError
+from aws_airflow_tasks.core import Change, Plan, Target, TaskError, sh
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps.entries import OWNER, Entries
 from aws_airflow_tasks.steps.syncing import Synced, estimate, paced
 from aws_airflow_tasks.text.calling import command
-from aws_airflow_tasks.world import aws, journal, pace, receipts
+from aws_airflow_tasks.world import aws, journal, pace, profiles, receipts
+from aws_airflow_tasks.world.aws import Account
 from aws_airflow_tasks.world.journal import Journal, Line
 from aws_airflow_tasks.world.receipts import Kept
 
@@ -52,11 +53,11 @@ class Changed(NamedTuple):
 
 
 def undo(site: Site) -> list[Target]:
-    """A target a place: profile, region, endpoint and backend."""
-    groups: dict[Synced, list[Kept[Synced]]] = {}
+    """A target a place: account, region, endpoint and backend. It is asked as it was the last time."""
+    groups: dict[tuple[str, ...], list[Kept[Synced]]] = {}
     for kept in receipts.of(site.receipts, Synced):
-        groups.setdefault(kept.record._replace(run=""), []).append(kept)
-    return [_taken_back(site, place, group) for place, group in groups.items()]
+        groups.setdefault(kept.record.place, []).append(kept)
+    return [_taken_back(site, group[-1].record, group) for group in groups.values()]
 
 
 def _taken_back(site: Site, place: Synced, group: Sequence[Kept[Synced]]) -> Target:
@@ -91,7 +92,24 @@ def _entries(site: Site, place: Synced) -> Entries:
         backend=place.backend,
     )
     service = backends.ALL[place.backend].read("x").service
-    return Entries(Site(where, site.planned), aws.connect(where, at={service: place.asked}))
+    account = aws.connect(where, at={service: place.asked})
+    if place.account:  # what another one has of the same name may look as if it were ours
+        _refuse_another(account, place)
+    return Entries(Site(where, site.planned), account)
+
+
+def _refuse_another(account: Account, place: Synced) -> None:
+    """Raise TaskError where the keys are not of the account that the entries are in."""
+    found, known = aws.caller_identity(account).account, account.credentials
+    if found == place.account:
+        return
+    hint = f"aws configure list-profiles   # which of them is of account {place.account}?"
+    if known.source == "environment":
+        hint = profiles.subject(known, account.settings).renew or hint
+    elif not place.profile and (others := profiles.of_account(account.profiles, place.account)):
+        hint = sh("AWS_PROFILE={} ", others[0]) + command("undo")
+    said = f"they are in account {place.account}, and the keys of profile {known.profile} are of {found}"
+    raise TaskError(said, hint=hint)
 
 
 def _left(others: Sequence[Changed]) -> Iterator[str]:

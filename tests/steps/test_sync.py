@@ -389,6 +389,48 @@ def test_check_says_why_an_entry_is_not_possible(project: Path, aws: Any, run: R
     assert (done.code, f"{V}a: secret it has another value and no tag" in " ".join(done.out.split())) == (3, True)
 
 
+def test_undo_takes_back_what_was_written_by_one_profile_said_and_unsaid_as_one_and_at_every_endpoint(
+    project: Path, aws: Any, embedded: Embedded, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(project, a="1", b="1")
+    assert run("secrets.sync", "v.json").code == 0
+    written(project, a="2")
+    assert run("secrets.sync", "v.json", "--profile", "default").code == 0
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_ENDPOINT_URL", embedded.url)
+    written(project, c="1")
+    assert run("secrets.sync", "v.json").code == 0
+    assert run("undo", "--yes").code == 0
+    assert held(aws) == {}
+
+
+def test_undo_touches_nothing_of_another_account_than_what_was_written_is_in(
+    project: Path, aws: Any, embedded: Embedded, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INVOKE_AWS_AIRFLOW_BACKEND", "parameter-store")
+    written(project, a="1")
+    assert run("secrets.sync", "v.json").code == 0
+    sts = boto3.Session().client("sts", endpoint_url=embedded.url)
+    role = {"RoleArn": "arn:aws:iam::222222222222:role/other", "RoleSessionName": "other"}
+    keys = sts.assume_role(**role)["Credentials"]
+    with monkeypatch.context() as patch:
+        for name, word in {
+            "ACCESS_KEY_ID": "AccessKeyId",
+            "SECRET_ACCESS_KEY": "SecretAccessKey",
+            "SESSION_TOKEN": "SessionToken",
+        }.items():
+            patch.setenv(f"AWS_{name}", keys[word])
+        other = boto3.Session().client("ssm", endpoint_url=embedded.url)
+        tags = [{"Key": OWNER, "Value": "mine"}]
+        other.put_parameter(Name=f"/{V}a", Value="1", Type="SecureString", Tags=tags)
+        done = run("undo", "--yes", "--json")
+        assert done.code == 1
+        assert "they are in account 123456789012" in done.document["steps"][-1]["error"]["message"]
+        hold(done.document["steps"][-1]["error"]["hint"])
+        other.delete_parameter(Name=f"/{V}a")
+    assert run("undo", "--yes").code == 0
+    assert boto3.Session().client("ssm", endpoint_url=embedded.url).describe_parameters()["Parameters"] == []
+
+
 def test_undo_goes_back_through_several_runs_to_what_stood_there_before_the_first(
     project: Path, aws: Any, run: Run
 ) -> None:

@@ -141,7 +141,10 @@ def get(account: Account, name: str) -> str | None:
 
 def create(account: Account, name: str, value: str, tags: Mapping[str, str]) -> str:
     """Create an encrypted entry and return its name. Raises TaskError when there is one."""
-    _put(account, name, value, created.tags(account, tags), _chosen(account))
+    try:
+        _put(account, name, value, created.tags(account, tags), _chosen(account))
+    except Overtaken as error:
+        raise Overtaken(error.message, hint=command("secrets")) from None
     return name
 
 
@@ -158,8 +161,7 @@ def _put(account: Account, name: str, text: str, tags: Mapping[str, str], chosen
         try:
             client.put_parameter(Name=name, Value=text, Tags=pairs(tags), **more)
         except client.exceptions.ParameterAlreadyExists:
-            said = f"parameter {name} has just been created by someone else"
-            raise Overtaken(said, hint=command("secrets")) from None
+            raise Overtaken(f"parameter {name} has just been created by someone else") from None
 
 
 def tag(account: Account, entry_id: str, tags: Mapping[str, str]) -> None:

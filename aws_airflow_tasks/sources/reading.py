@@ -58,7 +58,7 @@ def single(kind: Kind, key: str, text: str, place: str) -> Source:
     """One entry, whose value a person gives by itself: a connection as JSON or as a URI."""
     reading = _Reading(place)
     if kind == "connection":
-        reading.uri_or_json(key, 0, text)
+        reading.uri_or_json(key, 0, text.removeprefix("\ufeff"))
     else:
         reading.want(kind, key, 0, lambda: text)
     return Source(tuple(reading.wanted), tuple(reading.faults), reading.notes)

@@ -127,6 +127,7 @@ class Delete:
         return "AWS keeps it for 30 days" if entries.backend.RESTORES else "its value is kept here until undo"
 
     def _apply(self, entries: Entries, write: Write, run: str) -> None:
+        self._told("failed")  # until the next plan finds it gone
         if self._now:
             self._agreed(entries, write)
             entries.stays(write.name, write.over)

@@ -182,6 +182,8 @@ def _apply(entries: Entries, todo: Sequence[Back], books: Sequence[Journal]) -> 
             return error
         return None
 
+    if not entries.backend.RESTORES:
+        books[-1].mend()  # what is made again has a line there first
     if long := estimate(len(todo), rate):
         log.info("%s to take back, %s", len(todo), long)
     answers = pace.counted(pace.gathered(work, todo), len(todo), lambda: "taken back")

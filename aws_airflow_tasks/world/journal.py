@@ -80,6 +80,13 @@ class Journal:
         _folder(self._folder)
         self._write(b"")
 
+    def mend(self) -> None:
+        """Take off a last line that a crash has cut: what is written next would become a part of it."""
+        whole, _, cut = (files.read(self._path) or b"").rpartition(b"\n")
+        if cut:
+            with self._lock, files.explained("write", self._path):
+                os.truncate(self._path, len(whole) + bool(whole))
+
     def begin(self, line: Line, value: str | None = None) -> None:
         """Note a write before it is made, with the value that AWS would not give back.
 

@@ -85,6 +85,9 @@ def test_standard_input_is_stored_without_its_last_line_end(
     assert "S3CRET" not in done.out
     assert held(aws)[f"{V}piped"] == CANARY
     assert json.loads(held(aws)[f"{C}c"])["password"] == "p"
+    piped(monkeypatch, b'\xef\xbb\xbf{"conn_type": "http", "host": "bom"}')
+    assert run("secrets.put", "d", "--connection").code == 0
+    assert json.loads(held(aws)[f"{C}d"])["host"] == "bom"
     piped(monkeypatch, b"\xff")
     assert "is not UTF-8" in run("secrets.put", "e").out
 
@@ -194,6 +197,22 @@ def test_a_deletion_for_good_takes_the_typed_name_or_yes_where_nobody_can_type(
     assert (held(aws) == {}) == gone
     kept = " --override" if "--override" in flags else ""
     assert gone or f"secrets.delete x --now{kept} --yes" in done.out, "without it somebody else's entry would stay"
+
+
+def test_a_deletion_for_good_that_is_not_made_is_said_to_have_failed_and_one_that_somebody_overtakes_is_not_made(
+    project: Path, aws: Any, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.create_secret(Name=f"{V}x", SecretString="1", Tags=[{"Key": OWNER, "Value": "mine"}])
+    done = run("secrets.delete", "x", "--now", "--json")
+    assert (done.code, entries(done)) == (1, {"x": "failed"})
+
+    def meanwhile(self: Screen, question: str) -> str:
+        aws.put_secret_value(SecretId=f"{V}x", SecretString="theirs")
+        return "x"
+
+    monkeypatch.setattr(Screen, "ask_line", meanwhile)
+    assert "has been changed meanwhile: it stays" in run("secrets.delete", "x", "--now").out
+    assert held(aws) == {f"{V}x": "theirs"}
 
 
 def test_check_mode_of_a_single_entry_changes_nothing(project: Path, aws: Any, run: Run) -> None:

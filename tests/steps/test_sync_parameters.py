@@ -156,6 +156,40 @@ def test_undo_that_is_killed_between_taking_ours_and_making_theirs_again_loses_n
     assert looked(aws, f"{V}a") == before
 
 
+def test_a_journal_whose_last_line_a_crash_has_cut_is_gone_on_with_by_undo(
+    project: Path, closed_world: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    before = made(aws, f"{V}a", CANARY)
+    put_or_deleted(run, project, "a", "deleted 1")
+    for path in closed_world.rglob("*.jsonl"):
+        with path.open("ab") as journal:
+            journal.write(b'{"action": "upd')
+
+    def killed(operation: str, body: Body) -> None:
+        if operation == "PutParameter":
+            raise ConnectionError
+
+    proxy.rules.append(killed)
+    assert run("undo").code == 1
+    proxy.rules.pop()
+    assert run("undo").code == 0
+    assert looked(aws, f"{V}a") == before
+
+
+def test_what_somebody_else_creates_between_our_look_and_our_write_stays_and_the_hint_plans_anew(
+    project: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    def meanwhile(operation: str, body: Body) -> None:
+        if operation == "PutParameter" and f"{V}a" not in held(aws):
+            aws.put_parameter(Name=f"{V}a", Value="theirs", Type="String")
+
+    proxy.rules.append(meanwhile)
+    done = run("secrets.sync", written(project, a="1"), "--json")
+    error = done.document["steps"][-1]["error"]
+    assert (done.code, error["hint"].endswith("secrets.sync v.json"), error["hint"].count("\n")) == (1, True, 0)
+    assert held(aws) == {f"{V}a": "theirs"}
+
+
 def test_what_aws_has_lost_and_the_person_has_put_again_as_the_hint_says_stays(
     project: Path, aws: Any, proxy: Proxy, run: Run
 ) -> None:

@@ -219,7 +219,8 @@ def _tracked(path: Path) -> bool:
     if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         return False
     try:
-        return cli.run(["git", "ls-files", "--error-unmatch", path.name], cwd=folder, timeout=30).code == 0
+        asked = ["git", "--literal-pathspecs", "ls-files", "--error-unmatch", "--", path.name]
+        return cli.run(asked, cwd=folder, timeout=30).code == 0
     except TaskError:
         return False
 

@@ -45,7 +45,7 @@ class Changed(NamedTuple):
 
     Attributes:
         name: its whole name.
-        gone: whether it is there no more.
+        gone: whether it is there no more, or is to be deleted.
     """
 
     name: str
@@ -130,7 +130,7 @@ def _backs(entries: Entries, lines: dict[str, list[Line]]) -> Iterator[Back | Ch
         if newest is None:
             as_before = value is None if known[0].action == "create" else value and value.version == known[0].over
             if not as_before and any(map(_made, known)):
-                yield Changed(name, gone=value is None)
+                yield Changed(name, gone=value is None or value.pending_deletion)
         elif value and any(line.version for line in known[newest + 1 :]):
             yield Changed(name, gone=False)
         else:

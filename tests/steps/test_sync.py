@@ -261,6 +261,10 @@ def test_a_file_that_git_tracks_is_refused_unless_yes(
     done = run("secrets.sync", "v.json")
     assert done.code == 1
     assert "git rm --cached v.json" in done.out
+    for name in ("v*.json", "-x.json"):
+        assert run("secrets.sync", f"./{written(project, name, a='1')}", "--check").code == 3, (
+            "it is not tracked itself"
+        )
     assert held(aws) == {}
     assert run("secrets.sync", "v.json", "--yes").code == 0
 
@@ -355,6 +359,14 @@ def test_undo_leaves_a_value_that_somebody_gives_while_it_goes_on(
     assert (done.code, f"secret {V}a has been changed meanwhile: it stays" in done.out) == (1, True)
     assert f"1 given another value since stay: {V}a" in run("undo", "--yes").out
     assert held(aws) == {f"{V}a": "theirs"}
+
+
+def test_undo_says_of_what_somebody_is_about_to_delete_that_it_stays_so(project: Path, aws: Any, run: Run) -> None:
+    written(project, a="1")
+    run("secrets.sync", "v.json")
+    aws.delete_secret(SecretId=f"{V}a")
+    assert f"1 deleted since stay so: {V}a" in run("undo", "--yes").out
+    assert aws.describe_secret(SecretId=f"{V}a")["DeletedDate"]
 
 
 def test_undo_gives_a_binary_value_back(project: Path, aws: Any, run: Run) -> None:

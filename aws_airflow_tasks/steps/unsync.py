@@ -6,7 +6,7 @@ from secrets import token_hex
 from typing import Literal, NamedTuple
 
 from aws_airflow_tasks import backends
-from aws_airflow_tasks.backends.many import Value
+from aws_airflow_tasks.backends.many import Overtaken, Value
 from aws_airflow_tasks.core import Change, Plan, Target, TaskError, sh
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps.entries import OWNER, Entries
@@ -228,4 +228,7 @@ def _make_again(entries: Entries, back: Back, books: Sequence[Journal]) -> None:
     if back.over:
         books[-1].begin(line._replace(over=back.over, token=token_hex(16), at=0.0, made=False), kept)
         backend.take(account, back.name, back.over)
-    backend.make(account, back.name, kept, line.tags, line.token, line.form)
+    try:
+        backend.make(account, back.name, kept, line.tags, line.token, line.form)
+    except Overtaken as error:
+        raise TaskError(error.message, hint=command("undo")) from None

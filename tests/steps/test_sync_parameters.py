@@ -156,6 +156,23 @@ def test_undo_that_is_killed_between_taking_ours_and_making_theirs_again_loses_n
     assert looked(aws, f"{V}a") == before
 
 
+def test_undo_leaves_what_somebody_makes_where_a_parameter_was_to_be_made_again(
+    project: Path, aws: Any, proxy: Proxy, run: Run
+) -> None:
+    made(aws, f"{V}a", CANARY)
+    put_or_deleted(run, project, "a", "deleted")
+
+    def meanwhile(operation: str, body: Body) -> None:
+        if operation == "PutParameter" and not held(aws):
+            aws.put_parameter(Name=f"{V}a", Value="a colleague's", Type="String")
+
+    proxy.rules.append(meanwhile)
+    done = run("undo")
+    assert (done.code, "-> invoke undo" in done.out) == (1, True)
+    assert f"1 given another value since stay: {V}a" in run("undo").out
+    assert held(aws) == {f"{V}a": "a colleague's"}
+
+
 def test_a_journal_whose_last_line_a_crash_has_cut_is_gone_on_with_by_undo(
     project: Path, closed_world: Path, aws: Any, proxy: Proxy, run: Run
 ) -> None:

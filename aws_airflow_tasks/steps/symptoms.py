@@ -76,13 +76,14 @@ class _Placeholders(dict[str, str]):
 
     def __missing__(self, name: str) -> str:
         said = dict.fromkeys(("at", "why"), "") | {"said": "WHAT IT SAYS", "option": " --profile PROFILE"}
+        said["configure"] = said["whole"] = f"aws configure{said['option']}"
         said |= {"kms": " --profile PROFILE --region REGION", "region_name": "REGION", "cred_var": "VARIABLE"}
         said |= {
             "renew": command("creds"),
             "advanced": under({"tier": "advanced"}, "secrets"),
             "no_region": no_region("PROFILE"),
         }
-        said |= {"elsewhere": command("creds", "--region us-east-1"), "whole": "aws configure --profile PROFILE"}
+        said |= {"elsewhere": command("creds", "--region us-east-1")}
         said |= {"edit": "${EDITOR:-vi} FILE", "edit_config": "${EDITOR:-vi} ~/.aws/config", "path": "FILE"}
         said |= {"api": "VERSION", "paramiko": "python -m pip install paramiko"}
         said |= {"clock": "sudo timedatectl set-ntp true", "trust": "export AWS_CA_BUNDLE=FILE"}

@@ -20,9 +20,38 @@ def note(text: str) -> str:
     return f"# {' '.join(text.split())}"
 
 
+#: each names a file that `aws configure` is to write
+_WRITTEN = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+
+
+def configure(profile: str) -> str:
+    """What has a profile's keys written, once they can be."""
+    return unwritable() or f"aws configure{profile_option(profile)}"
+
+
+def unwritable(*places: Path) -> str:
+    """What takes away the variables that have `aws` write where no file can be, such as /dev/null; empty: none does.
+
+    Args:
+        places: of those that lead there alone; none: wherever they lead.
+    """
+    named = {name: expanded(os.environ[name]).absolute() for name in _WRITTEN if name in os.environ}
+    found = [name for name, path in named.items() if path in (places or (path,)) and not _takes_a_file(path)]
+    where_to = "where it leads" if len(found) == 1 else "where they lead"
+    again = f"no file can be written {where_to}; then type the same command again"
+    return f"unset {' '.join(found)}   # {again}" if found else ""
+
+
+def _takes_a_file(path: Path) -> bool:
+    """Whether a file can be written there; `aws` makes the directories that are missing above it."""
+    place = next(each for each in (path, *path.parents) if os.path.lexists(each))
+    return (place.is_file() if place == path else place.is_dir()) and os.access(place, os.W_OK)
+
+
 def no_region(profile: str) -> str:
     """What gives a region to a profile that has none; which one, nobody but the person knows."""
-    return f"aws configure set region eu-west-1{profile_option(profile)}   # or the one that your secrets are in"
+    option = profile_option(profile)
+    return unwritable() or f"aws configure set region eu-west-1{option}   # or the one that your secrets are in"
 
 
 def editor(path: str | Path, line: int = 0) -> str:

@@ -14,6 +14,7 @@ from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.text.calling import command, under
 from aws_airflow_tasks.text.cleaning import HIDDEN, cleaned
 from aws_airflow_tasks.text.hints import (
+    configure,
     edit_config,
     editor,
     install,
@@ -106,7 +107,7 @@ def explain(error: Exception, subject: Subject) -> TaskError:
         | denials.words(operation, cleaned(said), subject.resources, subject.region, subject.key)
         | {"code": code or type(error).__name__, "said": _first_sentence(cleaned(said))}
         | {"profile": subject.profile, "region": subject.region}
-        | {"renew": subject.renew or f"aws configure{profile_option(subject.profile)}"}
+        | {"configure": configure(subject.profile), "renew": subject.renew or configure(subject.profile)}
         | {"at": f" at {cleaned(subject.endpoint)}" if subject.endpoint else "", "kms": subject.options("kms")}
         | {"option": profile_option(subject.profile), "no_region": no_region(subject.profile)}
         | {"restore": _restore(cleaned(said), subject)}
@@ -191,7 +192,7 @@ def _whole(words: Mapping[str, str]) -> str:
     """What completes half of a profile's credentials: the half of a role's is its source, which is a setting."""
     if words.get("provider") == "env":
         return UNSET
-    return edit_config() if words.get("provider") == "assume-role" else f"aws configure{words['option']}"
+    return edit_config() if words.get("provider") == "assume-role" else words["configure"]
 
 
 def _restore(said: str, subject: Subject) -> str:
@@ -310,12 +311,12 @@ CAUSES: dict[str, Cause] = {
     "marked for deletion": Cause("an entry is scheduled for deletion: it is there, and cannot be read", "{restore}"),
     "ClientError": Cause("AWS refuses {operation} ({code}): {said}", "{manual}"),
     # nothing was asked
-    "NoCredentialsError": Cause("profile {profile} has no credentials", "aws configure{option}", "login"),
+    "NoCredentialsError": Cause("profile {profile} has no credentials", "{configure}", "login"),
     "PartialCredentialsError": Cause(
         "profile {profile} has only half of its credentials: {cred_var} is missing", "{whole}"
     ),
     "ConfigParseError": Cause("{path} is no valid AWS configuration", "{edit}"),
-    "ProfileNotFound": Cause("there is no profile {profile}", "aws configure{option}"),
+    "ProfileNotFound": Cause("there is no profile {profile}", "{configure}"),
     "NoRegionError": Cause("no region is set for profile {profile}", "{no_region}"),
     "InvalidRegionError": Cause("{region_name} is no region", "{no_region}"),
     "InfiniteLoopConfigError": Cause("the source_profile of profile {profile} leads back to itself", "{edit_config}"),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aws_airflow_tasks.core import TaskError, expanded, sh
 from aws_airflow_tasks.text.calling import command
-from aws_airflow_tasks.text.hints import editor, profile_option
+from aws_airflow_tasks.text.hints import configure, editor, unwritable
 from aws_airflow_tasks.world import readable, state
 from aws_airflow_tasks.world.readable import Files, Process
 
@@ -29,7 +29,8 @@ def refuse_unreadable(path: Path) -> None:
     who = Process(os.getuid() if hasattr(os, "getuid") else 0)
     found = readable.finding([seen], who, Files("host", path.parent))
     if found:
-        raise TaskError(found[0], hint=found[1])
+        elsewhere = unwritable(path) if seen.kind in ("directory", "link", "other") else ""
+        raise TaskError(found[0], hint=elsewhere or found[1])
 
 
 def explained(path: Path, error: Exception | None) -> TaskError:
@@ -117,9 +118,7 @@ def unknown(
     variable = next((each for each in _NAMING if environ.get(each) == name), "")  # it names it for what comes next too
     named = f"export {variable}={{}}" if variable else command("creds", "--profile {}")
     hint = "\n".join(instead(each) if instead else sh(named, each) for each in (near or list(there)[:5]))
-    return TaskError(
-        f"there is no profile {name} (there are: {known}){meant}", hint=hint or f"aws configure{profile_option(name)}"
-    )
+    return TaskError(f"there is no profile {name} (there are: {known}){meant}", hint=hint or configure(name))
 
 
 def refuse_empty(environ: Mapping[str, str], *, explicit: bool) -> None:

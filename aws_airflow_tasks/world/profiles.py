@@ -14,7 +14,16 @@ from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.settings import Settings, shown
 from aws_airflow_tasks.text.allowed import not_a_url
 from aws_airflow_tasks.text.calling import under
-from aws_airflow_tasks.text.hints import by_hand, editor, endpoint_option, note, profile_option, where
+from aws_airflow_tasks.text.hints import (
+    by_hand,
+    configure,
+    editor,
+    endpoint_option,
+    note,
+    profile_option,
+    unwritable,
+    where,
+)
 from aws_airflow_tasks.world import endpoints, profile_settings
 from aws_airflow_tasks.world.causes import UNSET, Subject, explained
 from aws_airflow_tasks.world.kinds import IN_NO_FILE, Kind, Profiles, Values, classify, in_no_file
@@ -190,7 +199,7 @@ def _login(credentials: Credentials) -> tuple[str, ...]:
     commands: dict[str, tuple[str, ...]] = {
         "sso": ("aws", "sso", "login", *option),
         "login": ("aws", "login", *option),
-        "missing": ("aws", "configure", *option),
+        "missing": () if unwritable() else ("aws", "configure", *option),
     }
     return commands.get(credentials.source, ())
 
@@ -215,4 +224,4 @@ def _renew(credentials: Credentials) -> str:
     if credentials.source == "web-identity":
         whose = f"web_identity_token_file of profile {credentials.chain[-1]}"
         return note(f"have a fresh token written where {whose} leads, by what wrote the last one")
-    return f"aws configure{profile_option(credentials.chain[-1])}"
+    return configure(credentials.chain[-1])

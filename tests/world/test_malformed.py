@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.settings import Settings
+from aws_airflow_tasks.text.hints import no_region
 from aws_airflow_tasks.world import aws, malformed
+from aws_airflow_tasks.world.aws import caller_identity
+from aws_airflow_tasks.world.causes import LoginNeeded
 
 GOOD = "[default]\nregion = eu-west-1\n"
 EDIT = "${EDITOR:-vi} "
@@ -224,3 +228,69 @@ def test_a_variable_that_names_no_profile_is_said_to_be_empty(
     monkeypatch.setenv(name, value)
     assert said() == (f"{name} is set, and empty: it names no profile", f"unset {name}")
     assert aws.connect(Settings(profile="dev")).credentials.profile == "dev"
+
+
+VARIABLES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+#: where no file can be written
+NOWHERE = {
+    "/dev/null": lambda folder: os.devnull,
+    "nothing": lambda folder: "",
+    "a directory": lambda folder: str(folder),
+    "a file in a file": lambda folder: str(folder / "file" / "config"),
+    "a link that leads nowhere": lambda folder: str(folder / "link"),
+    "a file that nobody may write": lambda folder: str(folder / "read-only"),
+    "a file in a directory that nobody may write": lambda folder: str(folder / "shut" / "deeper" / "config"),
+}
+
+
+@pytest.fixture
+def nowhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with what :data:`NOWHERE` names; its modes hold for root too."""
+    shut = {folder / "read-only", folder / "shut"}
+    (folder / "shut").mkdir()
+    (folder / "file").touch()
+    (folder / "read-only").touch()
+    (folder / "link").symlink_to("gone")
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: (path not in shut or mode != os.W_OK) and allowed(path, mode))
+    return folder
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+@pytest.mark.parametrize("place", NOWHERE.values(), ids=NOWHERE)
+def test_a_variable_that_has_aws_configure_write_where_no_file_can_be_is_to_be_unset(
+    place: Callable[[Path], str], variable: str, nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, place(nowhere))
+    with pytest.raises(TaskError) as caught:
+        caller_identity(aws.connect(Settings()))
+    assert caught.value.hint.startswith(f"unset {variable}   #")
+    assert not isinstance(caught.value, LoginNeeded)
+    with pytest.raises(TaskError) as caught:
+        aws.connect(Settings(profile="dev"))
+    assert caught.value.hint.startswith(f"unset {variable}   #")
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_what_aws_configure_can_write_in_a_directory_that_it_makes_is_no_reason_to_unset_a_variable(
+    variable: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, str(folder / "new" / "deeper" / "file"))
+    with pytest.raises(LoginNeeded) as caught:
+        caller_identity(aws.connect(Settings()))
+    assert caught.value.hint == "aws configure"
+
+
+def test_a_variable_that_leads_elsewhere_is_not_blamed_for_a_directory_in_the_place_of_a_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    (folder / "credentials").mkdir()
+    message, hint = said()
+    assert "a directory stands where a file is to be" in message
+    assert hint.startswith("rmdir ")
+
+
+def test_a_region_is_not_to_be_written_where_no_file_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    assert no_region("default").startswith("unset AWS_CONFIG_FILE ")

@@ -92,6 +92,22 @@ def table() -> tuple[Symptom, ...]:
             "sudo usermod -aG docker $USER && newgrp docker",
         ),
         Symptom(
+            r"client version [\d.]+ is too old\D+(?P<version>\d+\.\d+)",
+            "client version 1.43 is too old. Minimum supported API version is 1.44",
+            "runtime-healthy",
+            "what asks the Docker engine, such as the Astro CLI, is too old for it: API {version} is needed",
+            "export DOCKER_API_VERSION={version}"
+            "   # or bring the Astro CLI up to date: https://www.astronomer.io/docs/astro/cli/install-cli",
+        ),
+        Symptom(
+            r"(?:client version [\d.]+ is too new|client is newer than server\D+[\d.]+)\D+(?P<version>\d+\.\d+)",
+            "client version 1.51 is too new. Maximum supported API version is 1.41",
+            "runtime-healthy",
+            "the Docker engine is too old for what asks it, such as the Astro CLI: it knows API {version} at most",
+            "export DOCKER_API_VERSION={version}"
+            "   # or bring the Docker engine up to date: https://docs.docker.com/engine/install/",
+        ),
+        Symptom(
             _PORT,
             "Bind for 0.0.0.0:8080 failed: port is already allocated",
             "runtime-healthy",

@@ -86,6 +86,7 @@ class _Placeholders(dict[str, str]):
         said |= {"elsewhere": command("creds", "--region us-east-1")}
         said |= {"edit": "${EDITOR:-vi} FILE", "edit_config": "${EDITOR:-vi} ~/.aws/config", "path": "FILE"}
         said |= {"api": "VERSION", "paramiko": "python -m pip install paramiko"}
+        said["docker"] = "python -m pip install --upgrade docker"
         said |= {"clock": "sudo timedatectl set-ntp true", "trust": "export AWS_CA_BUNDLE=FILE"}
         said |= {"without_proxy": "unset HTTPS_PROXY", "crt": 'python -m pip install "botocore[crt]"'}
         said |= {"restore": "aws secretsmanager restore-secret --secret-id NAME"}

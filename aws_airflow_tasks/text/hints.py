@@ -112,14 +112,18 @@ def by_hand(profile: str) -> str:
     return f'sh -c "$(aws configure get credential_process{profile_option(profile)})" > /dev/null'
 
 
-def install(*packages: str) -> str:
+def install(*packages: str, upgrade: bool = False) -> str:
     """What installs packages beside this program, where `pip`, `uv` or `pipx` has put it.
 
     pipx keeps a file of this name in a virtual environment of its own, which has no pip.
+
+    Args:
+        packages: as an installer names them.
+        upgrade: whether they are there already, and too old.
     """
-    place, words = Path(sys.prefix), " ".join(sh("{}", package) for package in packages)
+    place, words = Path(sys.prefix), " ".join(["--upgrade"] * upgrade + [sh("{}", package) for package in packages])
     if (place / "pipx_metadata.json").is_file():
-        return sh("pipx inject {} ", place.name) + words
+        return sh("pipx runpip {} install " if upgrade else "pipx inject {} ", place.name) + words
     if importlib.util.find_spec("pip"):
         return sh("{} -m pip install ", sys.executable) + words
     return sh("uv pip install --python {} ", sys.executable) + words

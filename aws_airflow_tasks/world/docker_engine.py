@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -173,20 +173,31 @@ def cause(text: str) -> TaskError:
     """What keeps us from the engine, by what the SDK says, and what to type."""
     if re.search(_TIMED_OUT, text):
         waits.note_silence(NAME)
-    host = cleaned(os.environ.get("DOCKER_HOST", ""))
-    at = f" at {host} (DOCKER_HOST)" if host else ""
-    for row in CAUSES:
-        if found := re.search(row.seen, text):
-            words = {"at": at, "paramiko": install("paramiko")} | found.groupdict()
-            return TaskError(row.cause.format_map(words), hint=row.hint.format_map(words))
+    if known := _known(text, CAUSES):
+        return known
     if not shutil.which("docker") and not shutil.which("podman"):
         return TaskError(
             "Docker is not installed", hint=note("install Docker: https://docs.docker.com/get-started/get-docker/")
         )
-    start = START.get(sys.platform, START[""])
+    start, at = START.get(sys.platform, START[""]), _named()
     return TaskError(
         f"no Docker engine answers{at}", hint="unset DOCKER_HOST   # or start the engine that it names" if at else start
     )
+
+
+def _known(text: str, rows: Sequence[Cause]) -> TaskError | None:
+    for row in rows:
+        if found := re.search(row.seen, text):
+            words = {"at": _named(), "paramiko": install("paramiko"), "docker": install("docker", upgrade=True)}
+            words |= found.groupdict()
+            return TaskError(row.cause.format_map(words), hint=row.hint.format_map(words))
+    return None
+
+
+def _named() -> str:
+    """Where the engine is, if a variable names it, in a clause."""
+    host = cleaned(os.environ.get("DOCKER_HOST", ""))
+    return f" at {host} (DOCKER_HOST)" if host else ""
 
 
 #: what mends an engine that hangs, and one of another age
@@ -201,7 +212,7 @@ _NO_ADDRESS = r"Invalid bind address|Invalid .*host|Invalid IPv6 URL|^Port (?:co
 
 
 class Cause(NamedTuple):
-    """A pattern of what the SDK says, such words in short, what it is, what to type; ``{paramiko}`` installs that."""
+    """A pattern of what the SDK says, such words in short, what it is, what to type; a package's name installs it."""
 
     seen: str
     says: str
@@ -209,7 +220,23 @@ class Cause(NamedTuple):
     hint: str
 
 
+#: of the engine itself, whose other refusals are about what it was asked for
+_OF_VERSIONS = (
+    Cause(
+        r"client version [\d.]+ is too old\D+(?P<api>\d+\.\d+)",
+        "client version 1.43 is too old. Minimum supported API version is 1.44",
+        "this tool's library `docker` is too old for the Docker engine{at}: API {api} is needed",
+        "{docker}",
+    ),
+    Cause(
+        r"(?:client version [\d.]+ is too new|client is newer than server\D+[\d.]+)\D+(?P<api>\d+\.\d+)",
+        "client version 1.51 is too new. Maximum supported API version is 1.41",
+        "the Docker engine{at} is too old: it knows API {api} at most",
+        _UPDATE,
+    ),
+)
 CAUSES = (
+    *_OF_VERSIONS,
     Cause(
         r"[Pp]ermission ?[Dd]enied|PermissionError",
         "[Errno 13] Permission denied",
@@ -245,6 +272,4 @@ CAUSES = (
 
 
 def _refused(said: str) -> TaskError:
-    if "too new" in said or "too old" in said:
-        return TaskError(f"the Docker engine's API does not fit: {telling(said)}", hint=_UPDATE)
-    return TaskError(f"the Docker engine refused: {telling(said)}", hint="docker info")
+    return _known(said, _OF_VERSIONS) or TaskError(f"the Docker engine refused: {telling(said)}", hint="docker info")

@@ -119,6 +119,17 @@ def test_a_port_that_is_none_is_an_error_with_the_command_that_sets_another(tmp_
             "`astro dev start` failed: you have no permission on the Docker engine's socket",
         ),
         (
+            "Error response from daemon: client version 1.43 is too old. Minimum supported API version is 1.44, please "
+            "upgrade your client to a newer version",
+            "`astro dev start` failed: what asks the Docker engine, such as the Astro CLI, is too old for it: API 1.44 "
+            "is needed",
+        ),
+        (
+            "Error response from daemon: client version 1.51 is too new. Maximum supported API version is 1.41",
+            "`astro dev start` failed: the Docker engine is too old for what asks it, such as the Astro CLI: it knows "
+            "API 1.41 at most",
+        ),
+        (
             "Step 2/2 : RUN pip install nothing-like-it\nERROR: No matching distribution found for nothing-like-it\n"
             "an error was encountered while building the image, see the build logs for details",
             "the image could not be built: ERROR: No matching distribution found for nothing-like-it",

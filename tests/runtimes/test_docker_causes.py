@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from docker.errors import APIError
 from requests.adapters import HTTPAdapter
 
 from aws_airflow_tasks.core import TaskError
@@ -20,6 +21,7 @@ from aws_airflow_tasks.text.hints import install
 from aws_airflow_tasks.world import docker_engine
 from tests.world.silent import TRICKLING, silent
 
+UPDATE = "# bring the Docker engine, or this tool, up to date: https://docs.docker.com/engine/install/"
 #: starts an engine that only knows its version, at a socket's path
 Stub = Callable[[Path, str], None]
 
@@ -252,6 +254,22 @@ def test_an_engine_that_is_too_old_is_told_with_the_version_that_is_needed(
             "the Docker engine does not answer in time",
             "sudo systemctl restart docker",
         ),
+        (
+            "client version 1.43 is too old. Minimum supported API version is 1.44, please upgrade your client to a "
+            "newer version",
+            "this tool's library `docker` is too old for the Docker engine: API 1.44 is needed",
+            install("docker", upgrade=True),
+        ),
+        (
+            "client version 1.50 is too new. Maximum supported API version is 1.41",
+            "the Docker engine is too old: it knows API 1.41 at most",
+            UPDATE,
+        ),
+        (
+            "client is newer than server (client API version: 1.44, server API version: 1.41)",
+            "the Docker engine is too old: it knows API 1.41 at most",
+            UPDATE,
+        ),
     ],
 )
 def test_every_cause_comes_with_the_command_to_type(
@@ -260,6 +278,23 @@ def test_every_cause_comes_with_the_command_to_type(
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     error = docker_engine.cause(said)
     assert (error.message, error.hint) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("client version 1.43 is too old. Minimum supported API version is 1.44", "library `docker` is too old"),
+        ("client version 1.50 is too new. Maximum supported API version is 1.41", "it knows API 1.41 at most"),
+        ("OCI runtime exec failed: permission denied", "the Docker engine refused: OCI runtime exec failed"),
+    ],
+)
+def test_of_what_the_engine_refuses_only_a_version_is_a_cause_of_its_own(
+    said: str, message: str, stub: Stub, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub(short / "new.sock", "1.52")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{short}/new.sock")
+    with pytest.raises(TaskError, match=message), docker_engine.client(5):
+        raise APIError("400 Client Error", explanation=said)
 
 
 def test_a_password_in_docker_host_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

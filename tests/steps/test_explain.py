@@ -138,6 +138,18 @@ TABLE = {
         "no permission on the Docker engine's socket",
         "usermod",
     ),
+    "Error response from daemon: client version 1.43 is too old. Minimum supported API version is 1.44, please upgrade"
+    " your client to a newer version": ("runtime-healthy", "too old for it", "export DOCKER_API_VERSION=1.44"),
+    "Error response from daemon: client version 1.51 is too new. Maximum supported API version is 1.41": (
+        "runtime-healthy",
+        "engine is too old",
+        "export DOCKER_API_VERSION=1.41",
+    ),
+    "Error response from daemon: client is newer than server (client API version: 1.44, server API version: 1.41)": (
+        "runtime-healthy",
+        "engine is too old",
+        "export DOCKER_API_VERSION=1.41",
+    ),
     "failed to bind host port for 0.0.0.0:8080:172.18.0.3:8080/tcp: address already in use": (
         "runtime-healthy",
         "port 8080",

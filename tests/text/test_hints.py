@@ -81,10 +81,12 @@ def test_what_is_missing_is_installed_by_what_has_installed_us(
 ) -> None:
     monkeypatch.setattr(hints.importlib.util, "find_spec", lambda _: has_pip or None)
     assert hints.install("uv", "moto[server]") == f"{typed.format(sys.executable)} uv 'moto[server]'"
+    assert hints.install("docker", upgrade=True) == f"{typed.format(sys.executable)} --upgrade docker"
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "aws-airflow-tasks"))
     (tmp_path / "aws-airflow-tasks").mkdir()
     (tmp_path / "aws-airflow-tasks" / "pipx_metadata.json").touch()
     assert hints.install("uv", "moto[server]") == "pipx inject aws-airflow-tasks uv 'moto[server]'"
+    assert hints.install("docker", upgrade=True) == "pipx runpip aws-airflow-tasks install --upgrade docker"
 
 
 def test_where_names_stand_is_shown_without_what_is_behind_them(tmp_path: Path) -> None:

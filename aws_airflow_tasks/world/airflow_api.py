@@ -165,11 +165,7 @@ def _session() -> requests.Session:
     request = session.request
 
     def in_time(method: str, url: str, *, timeout: float, **more: Any) -> requests.Response:
-        """The timeout of requests begins anew with every byte."""
-        try:
-            return threads.within(2 * timeout, lambda: request(method, url, timeout=timeout, **more))
-        except threads.Late:
-            raise requests.Timeout from None
+        return threads.within(2 * timeout, lambda: request(method, url, timeout=timeout, **more), requests.Timeout)
 
     session.request = in_time  # type: ignore[method-assign,assignment]
     return session

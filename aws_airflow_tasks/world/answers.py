@@ -1,4 +1,4 @@
-"""What an answer of AWS's must hold, and by when: one that lacks it comes from something else there, such as a portal.
+"""What an answer of AWS's must hold: one that lacks it comes from something else there, such as a portal.
 
 botocore takes a page of HTML for an answer in which everything is left out, and stumbles over what is no object at all.
 """
@@ -6,10 +6,8 @@ botocore takes a page of HTML for an answer in which everything is left out, and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-from aws_airflow_tasks.world import threads
 
 #: by botocore's name of an answer what is read of it and AWS always sends: the way to it, ``[]`` of each in a list
 NEEDED: Mapping[str, tuple[str, ...]] = {
@@ -73,21 +71,3 @@ def _holds(found: Any, way: str) -> bool:
     if key.endswith("[]"):
         return isinstance(value, list) and all(_holds(each, rest) for each in value)
     return value is not None and (not rest or _holds(value, rest))
-
-
-def in_time(send: Callable[[Any], Any], seconds: float, late: Callable[[str], Exception]) -> Callable[[Any], Any]:
-    """``send`` of one of botocore's HTTP sessions, with a bound: botocore's own begins anew with every byte.
-
-    Args:
-        send: takes a request, and returns the answer with all that it holds.
-        seconds: within which that must be.
-        late: by the URL that was asked, what to raise where it is not.
-    """
-
-    def sent(request: Any) -> Any:
-        try:
-            return threads.within(seconds, lambda: send(request))
-        except threads.Late:
-            raise late(request.url) from None
-
-    return sent

@@ -91,9 +91,7 @@ def _asked(timeout: float) -> DockerClient:
     try:
         asking = partial(docker.from_env, timeout=int(timeout), environment=_environment())
         with waits.told(f"{NAME} (at most {timeout:g} s)"):
-            found = threads.within(2 * timeout, asking)  # its own timeout begins anew with every byte
-    except threads.Late:
-        raise cause(_SILENT) from None
+            found = threads.within(2 * timeout, asking, lambda: cause(_SILENT))
     except OSError as error:
         raise cause(str(error)) from error
     except (AttributeError, InvalidConfigFile, LookupError, TypeError, ValueError) as error:
@@ -116,10 +114,7 @@ def _in_time(send: Callable[..., Response]) -> Callable[..., Response]:
         asking = partial(send, request, timeout=timeout, **how)
         if timeout is None or how.get("stream"):
             return asking()
-        try:
-            return threads.within(2 * timeout, asking)
-        except threads.Late:
-            raise DockerException(_SILENT) from None
+        return threads.within(2 * timeout, asking, lambda: DockerException(_SILENT))
 
     return sent
 

@@ -16,7 +16,7 @@ from aws_airflow_tasks.core import VERSION, TaskError, expanded
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.hints import note
-from aws_airflow_tasks.world import answers, cli, endpoints, helpers, kinds, login, malformed, sso, waits
+from aws_airflow_tasks.world import answers, cli, endpoints, helpers, kinds, login, malformed, sso, threads, waits
 from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained
 
 if TYPE_CHECKING:
@@ -316,8 +316,9 @@ def _silence(url: str) -> Exception:
 
 
 def _in_time(http: Any) -> None:
-    """Bound what one of botocore's HTTP sessions waits for an answer."""
-    http.send = answers.in_time(http.send, WHOLE, _silence)
+    """Bound what one of botocore's HTTP sessions waits for an answer with all that it holds."""
+    send = http.send
+    http.send = lambda request: threads.within(WHOLE, lambda: send(request), lambda: _silence(request.url))
 
 
 def _take_answers_alone(made: Session) -> None:

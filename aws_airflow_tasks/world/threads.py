@@ -27,13 +27,17 @@ def begin(work: Callable[[], T]) -> Future[T]:
     return future
 
 
-class Late(Exception):  # noqa: N818
-    """Work did not end in time; it goes on, and nobody waits for it."""
+def within(seconds: float, work: Callable[[], T], late: Callable[[], Exception]) -> T:
+    """The result of ``work``, or what it raised; where that takes longer it goes on, and nobody waits for it.
 
+    For an answer, as the timeouts of those who wait for one begin anew with every byte.
 
-def within(seconds: float, work: Callable[[], T]) -> T:
-    """The result of ``work``, or what it raised; raises :class:`Late` where that takes longer than ``seconds``."""
+    Args:
+        seconds: within which it must end.
+        work: what is done.
+        late: makes what is raised where it does not.
+    """
     future = begin(work)
     if wait([future], seconds).not_done:
-        raise Late
+        raise late()
     return future.result()

@@ -193,12 +193,33 @@ def _not_started(helper: Helper, error: Exception) -> TaskError:
     if isinstance(error, FileNotFoundError) and not file.is_file():
         return helper.failed("is not there", f"{edit_config()}   {note(f'install {program}, or name its whole path')}")
     if isinstance(error, FileNotFoundError):  # execve(2): the interpreter is what is not found
-        return helper.failed("cannot be started: what its first line names is not there", sh("head -n 1 {}", file))
+        return helper.failed(*_without_interpreter(file))
     code, why = (error.errno, error.strerror) if isinstance(error, OSError) else (0, str(error))
     if code == errno.ENOEXEC:
         return helper.failed("cannot be started: it has no first line such as #!/bin/sh", editor(file, 1))
     mend = sh("chmod u+x {}", file) if code == errno.EACCES and file.is_absolute() and file.is_file() else edit_config()
     return helper.failed(f"cannot be started: {why}", mend)
+
+
+def _without_interpreter(file: Path) -> tuple[str, str]:
+    """Why a helper whose interpreter is not found cannot be started, and what mends it."""
+    first = ""
+    with contextlib.suppress(OSError), file.open("rb") as opened:
+        first = opened.readline(256).decode(errors="replace").rstrip("\n")
+    if first and not first.startswith("#!"):  # of a program, the loader that it names is what is not found
+        return "cannot be started: it is a program for another system", note(f"install {file.name} for this system")
+    if first.endswith("\r"):
+        mend = "(umask 077 && tr -d '\\r' < {} > {}) && cat {} > {} && rm {}"  # it keeps its mode, owner and link
+        new = file.with_name(f"{file.name}.new")
+        return "cannot be started: its lines end as Windows has them", sh(mend, file, new, new, file, new)
+    gone = (first[2:].split() or [""])[0]
+    why = "cannot be started: what its first line names is not there" + (f": {gone}" if gone else "")
+    if tool := re.search(r"/(?P<by>pipx/venvs|uv/tools)/(?P<name>[^/]+)/", gone):
+        by = "pipx reinstall {}" if tool["by"].startswith("pipx") else "uv tool install --reinstall {}"
+        return why, sh(by, tool["name"])
+    there = shutil.which(PurePath(gone).name)
+    named = f"name one that is there: {there}" if there else f"install {gone or 'it'}, or name what is there instead"
+    return why, f"{editor(file, 1)}   {note(named)}"
 
 
 class _Output:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -254,11 +256,34 @@ def test_an_expired_answer_of_aws_is_never_met_with_keys_that_would_shadow_the_h
 @pytest.mark.parametrize(
     ("text", "mode", "told", "typed"),
     [
-        ("exit 0\n", 0o755, "it has no first line such as #!/bin/sh", "${EDITOR:-vi} +1 {}"),
-        ("#!/usr/bin/nopython\n", 0o755, "what its first line names is not there", "head -n 1 {}"),
+        ("exit 0\n", 0o755, "it has no first line such as #!/bin/sh", '${EDITOR:-vi} +1 {}'),
+        (
+            "#!/usr/bin/nopython\n",
+            0o755,
+            "what its first line names is not there: /usr/bin/nopython",
+            '${EDITOR:-vi} +1 {}   # install /usr/bin/nopython, or name what is there instead',
+        ),
+        (
+            "#!/gone/sh -e\n",
+            0o755,
+            "what its first line names is not there: /gone/sh",
+            f'${{EDITOR:-vi}} +1 {{}}   # name one that is there: {shutil.which("sh")}',
+        ),
+        (
+            "#!/gone/pipx/venvs/my-helper/bin/python\n",
+            0o755,
+            "what its first line names is not there",
+            "pipx reinstall my-helper",
+        ),
+        (
+            "#!/gone/uv/tools/my-helper/bin/python3\n",
+            0o755,
+            "what its first line names is not there",
+            "uv tool install --reinstall my-helper",
+        ),
         ("#!/bin/sh\n", 0o644, "Permission denied", "chmod u+x {}"),
     ],
-    ids=["no first line", "no interpreter", "mode"],
+    ids=["no first line", "no interpreter", "another interpreter", "of pipx", "of uv", "mode"],
 )
 def test_a_helper_that_is_there_and_cannot_be_started_is_told_with_what_mends_it(
     text: str, mode: int, told: str, typed: str, tmp_path: Path
@@ -269,3 +294,30 @@ def test_a_helper_that_is_there_and_cannot_be_started_is_told_with_what_mends_it
     message, hint = said(named(str(script)))
     assert f"cannot be started: {told}" in message
     assert hint == typed.replace("{}", str(script))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")
+def test_what_is_to_be_typed_mends_a_helper_whose_lines_end_as_windows_has_them(tmp_path: Path) -> None:
+    script, link = tmp_path / "the helper", tmp_path / "link"
+    script.write_bytes(f"#!/bin/sh\n{answering()}\n".replace("\n", "\r\n").encode())
+    script.chmod(0o750)
+    link.symlink_to("the helper")
+    message, hint = said(named(str(link)))
+    assert "cannot be started: its lines end as Windows has them" in message
+    subprocess.run(["sh", "-c", hint], check=True)
+    assert (link.is_symlink(), script.stat().st_mode & 0o777, b"\r" in script.read_bytes()) == (True, 0o750, False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "the helper"]
+    subprocess.run([link], check=True, capture_output=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the loader that a program names is one of Linux")
+def test_a_helper_that_is_a_program_for_another_system_is_told_as_that(tmp_path: Path) -> None:
+    data, loader = Path(sys.executable).read_bytes(), b"/lib64/ld-linux"
+    if loader not in data:
+        pytest.skip("this Python names another loader")
+    script = tmp_path / "helper"
+    script.write_bytes(data.replace(loader, b"/gone64/nothing"))
+    script.chmod(0o755)
+    message, hint = said(named(str(script)))
+    assert "cannot be started: it is a program for another system" in message
+    assert hint == "# install helper for this system"

@@ -21,6 +21,11 @@ _PORT = (
     r"|failed to bind host port (?:for )?(?:\[[^\]\s]*\]|[\d.]*|::):(?P<port4>\d+)[:/][^\n]*?address already in use"
 )
 _ANOTHER_PORT = "   # stop that, or choose another: astro config set webserver.port, api-server.port or postgres.port"
+#: takes a byte order mark from a file, which keeps its mode and link
+_WITHOUT_MARK = (
+    r"""(umask 077 && LC_ALL=C sed "1s/^$(printf '\357\273\277')//" {path} > {path}.new)"""
+    " && cat {path}.new > {path} && rm {path}.new"
+)
 #: causes that are mended otherwise where Airflow runs in no container
 CORRUPT, FULL = "Airflow's database is corrupt", "the disk is full"
 #: the layers without which Airflow does not come up
@@ -155,6 +160,13 @@ def table() -> tuple[Symptom, ...]:
             "runtime-healthy",
             "the Astro CLI cannot reach {url}, which its standalone mode installs from",
             "curl -sSI {url}",
+        ),
+        Symptom(
+            r"(?m)file: '(?:/usr/local/airflow/)?(?P<path>[^'\n]*airflow\.cfg)'(?:, line: \d|$)",
+            "File contains no section headers. file: '/usr/local/airflow/airflow.cfg'",
+            "runtime-healthy",
+            "Airflow cannot read {path}: it does not begin with a [section], or a byte order mark is before that",
+            f'{_WITHOUT_MARK}   # unless that mends it: "${{EDITOR:-vi}}" {{path}}',
         ),
         Symptom(
             r"No space left on device|database or disk is full|[Dd]isk quota exceeded",

@@ -56,7 +56,7 @@ def _airflow_cfg(site: Site) -> dict[str, Placed]:
         return {}
     import configparser  # few projects have the file
 
-    text = data.decode(errors="replace")
+    text = data.decode("utf-8-sig", errors="replace")
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import TaskError
 from aws_airflow_tasks.runtimes import astro
+from aws_airflow_tasks.runtimes.said import death
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.world.cli import Completed
 
@@ -72,6 +74,20 @@ def test_a_port_that_is_none_is_an_error_with_the_command_that_sets_another(tmp_
     with pytest.raises(TaskError, match=r"api-server\.port .* is no port: eighty") as caught:
         astro.port(project, "api-server")
     assert caught.value.hint == "astro config set api-server.port 8080"
+
+
+def test_what_is_to_be_typed_takes_the_byte_order_mark_from_airflow_cfg_and_nothing_else(tmp_path: Path) -> None:
+    file, text = tmp_path / "my airflow.cfg", "[secrets]\nbackend = \ufeffa.B\n"
+    log = f"configparser.MissingSectionHeaderError: File contains no section headers.\nfile: '{file}', line: 1\n"
+    known = death(log)
+    assert known
+    assert f"Airflow cannot read {file}:" in known.cause
+    for before in (text, f"\ufeff{text}"):
+        file.write_text(before)
+        file.chmod(0o640)
+        subprocess.run(["sh", "-c", known.hint], check=True)
+        assert (file.read_text(), file.stat().st_mode & 0o777) == (text, 0o640)
+    assert [path.name for path in tmp_path.iterdir()] == ["my airflow.cfg"]
 
 
 @pytest.mark.parametrize(

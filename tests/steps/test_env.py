@@ -104,6 +104,13 @@ BENEATH = {
         "AIRFLOW__WORKERS__SECRETS_BACKEND",
         "",
     ),
+    "airflow.cfg with a byte order mark": (
+        "airflow.cfg",
+        "\ufeff[workers]\nsecrets_backend = a.B\n",
+        2,
+        "AIRFLOW__WORKERS__SECRETS_BACKEND",
+        "",
+    ),
 }
 
 

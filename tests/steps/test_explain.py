@@ -150,6 +150,11 @@ TABLE = {
         "engine is too old",
         "export DOCKER_API_VERSION=1.41",
     ),
+    "file: '/usr/local/airflow/airflow.cfg', line: 1": (
+        "runtime-healthy",
+        "cannot read airflow.cfg",
+        " airflow.cfg.new",
+    ),
     "failed to bind host port for 0.0.0.0:8080:172.18.0.3:8080/tcp: address already in use": (
         "runtime-healthy",
         "port 8080",

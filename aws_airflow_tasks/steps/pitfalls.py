@@ -16,7 +16,7 @@ from aws_airflow_tasks.runtimes import astro, dockerfile
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps.prerequisites import is_standalone
 from aws_airflow_tasks.text.calling import command
-from aws_airflow_tasks.world import endpoints, gitignore, private
+from aws_airflow_tasks.world import endpoints, git_index, gitignore, private
 from aws_airflow_tasks.world import state as state_
 
 OVERRIDE, ENV = "docker-compose.override.yml", ".env"
@@ -66,13 +66,16 @@ def env_wins(site: Site) -> Check:
 
 
 def env_ignored(site: Site) -> Check:
-    """By the .gitignore files alone: no git is run where a project could have it run something."""
+    """By git's own files alone: no git is run where a project could have it run something."""
     if site.read(ENV) is None:
         return Check("", "skipped", f"{NOT_NEEDED}there is none yet")
     folders = [site.project, *site.project.parents]
     top = next((folder for folder in folders if (folder / ".git").exists()), None)
     if top is None:
         return Check("", "skipped", f"{NOT_NEEDED}no git repository is here")
+    if git_index.tracks(site.project / ENV, top):
+        hint = sh("git -C {} rm --cached --force {}", site.project, ENV) + "   # the file itself stays"
+        return Check("", "warning", "git has .env already, whatever ignores it, and it may have secrets", hint)
     if line := gitignore.ignoring(site.project / ENV, top):
         return Check("", "ok", f"by the line {line}")
     return Check("", "warning", "no .gitignore here names .env, and it may have secrets", _ignore(site.project))

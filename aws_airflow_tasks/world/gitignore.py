@@ -1,11 +1,16 @@
-"""Whether git ignores a file, by the .gitignore files of its repository: no git is run."""
+"""Whether git ignores a file, by the .gitignore files of its repository and the lists beside these: no git is run."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+
+from aws_airflow_tasks.core import expanded
+from aws_airflow_tasks.world import git_index
 
 
 def ignoring(path: Path, top: Path) -> str:
@@ -32,13 +37,39 @@ def text(path: Path) -> str:
 
 
 def _last(place: Path, top: Path, *, folder: bool) -> str:
-    """The line that counts for a place: the last one of the .gitignore that is nearest to it; empty: none does."""
-    for above in place.parents[: place.parents.index(top) + 1]:
+    """The line that counts for a place: the last one of the list that comes first; empty: none does.
+
+    Of the .gitignore files the nearest one comes first, then what this clone ignores, and what the person does.
+    """
+    lists = [(above, above / ".gitignore") for above in place.parents[: place.parents.index(top) + 1]]
+    for above, file in (*lists, *((top, file) for file in _beside(top))):
         names = place.relative_to(above).parts
-        for line in reversed(text(above / ".gitignore").split("\n")):
+        for line in reversed(text(file).split("\n")):
             if _names(line := _trimmed(line), names, folder=folder):
                 return line
     return ""
+
+
+def _beside(top: Path) -> list[Path]:
+    """The lists that are in no directory of the work tree: ``info/exclude``, and what ``core.excludesFile`` names."""
+    with contextlib.suppress(OSError):
+        git, home = git_index.directory(top), expanded(os.environ.get("XDG_CONFIG_HOME") or "~/.config") / "git"
+        shared = git / text(git / "commondir").strip()  # of a further work tree
+        configs = (shared / "config", expanded("~/.gitconfig"), home / "config")
+        named = next(filter(None, map(_excludes_file, configs)), "")
+        return [shared / "info" / "exclude", top / (expanded(named) if named else home / "ignore")]
+    return []
+
+
+def _excludes_file(config: Path) -> str:
+    """What a configuration of git's says that ``core.excludesFile`` is; empty: nothing. Its includes are not read."""
+    section = found = ""
+    for line in text(config).split("\n"):
+        if named := re.match(r"\s*\[\s*([^\]]*?)\s*\]", line):
+            section = named[1].lower()
+        if section == "core" and (value := re.search(r"(?i)(?:^|\])\s*excludesfile\s*=\s*(.*)", line)):
+            found = re.sub(r"\s+[#;].*", "", value[1]).strip().strip('"')
+    return found
 
 
 def _trimmed(line: str) -> str:

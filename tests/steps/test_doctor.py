@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import socket
 import subprocess
 import threading
@@ -270,6 +271,103 @@ def test_a_env_is_ignored_where_git_itself_says_so(
     subprocess.run(["git", "init", "-q"], check=True)
     git = subprocess.run(["git", "check-ignore", "-q", "in/airflow/.env"], check=False).returncode
     assert pitfalls.env_ignored(Site(Settings(project=project))).status == {0: "ok", 1: "warning"}[git]
+
+
+def git(*words: str) -> int:
+    who = {f"GIT_{role}_{what}": "a@b" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    done = subprocess.run(["git", *words], env=os.environ | who, capture_output=True, check=False)
+    return done.returncode
+
+
+#: what git ignores by, beside the .gitignore files, and that of the repository: files in HOME and in the repository
+BESIDE: list[dict[str, str]] = [
+    {".git/info/exclude": "in/airflow/.env\n"},
+    {".git/info/exclude": "/.env\n"},
+    {".git/info/exclude": ".env\n", ".gitignore": "!.env\n"},
+    {".git/info/exclude": "!.env\n", ".gitignore": ".env\n"},
+    {"~/.config/git/ignore": ".env\n"},
+    {"~/.config/git/ignore": ".env\n", ".git/info/exclude": "!.env\n"},
+    {"~/.config/git/ignore": ".env\n", "~/.gitconfig": "[core]\n\texcludesFile = ~/mine\n"},
+    {"~/mine": ".env\n", "~/.gitconfig": "[user]\nname = a\n[Core] ; mine\n\texcludesfile=~/mine # mine\n"},
+    {"~/mine": ".env\n", "~/.gitconfig": '[core] excludesFile = "~/mine"\n'},
+    {"~/mine": ".env\n", "~/.gitconfig": "[core]\n# excludesFile = ~/mine\n"},
+    {"~/mine": ".env\n", "~/.gitconfig": '[core "x"]\nexcludesFile = ~/mine\n'},
+    {"~/mine": ".env\n", "~/.config/git/config": "[core]\nexcludesFile = ~/mine\n"},
+    {"~/mine": ".env\n", ".git/config": "[core]\nexcludesFile = ~/mine\n"},
+    {"~/a": ".env\n", ".git/config": "[core]\nexcludesFile = ~/b\n", "~/.gitconfig": "[core]\nexcludesFile = ~/a\n"},
+    {".gitignore": ".env\n", "~/.gitconfig": "canary\n\0["},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("files", BESIDE, ids=[str(number) for number in range(len(BESIDE))])
+def test_a_env_is_ignored_by_what_git_keeps_beside_the_work_tree_too(files: dict[str, str], here: Path) -> None:
+    git("init", "-q")
+    project = here / "in" / "airflow"
+    project.mkdir(parents=True)
+    (project / ".env").touch()
+    for name, text in files.items():
+        path = Path(name).expanduser() if name.startswith("~") else here / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    ignored = git("check-ignore", "-q", "in/airflow/.env")
+    status = {0: "ok", 1: "warning", 128: "ok"}[ignored]  # 128: git cannot read its own configuration
+    assert pitfalls.env_ignored(Site(Settings(project=project))).status == status
+
+
+def test_in_a_further_work_tree_the_lists_of_the_repository_count(here: Path) -> None:
+    git("init", "-q", "first")
+    git("-C", "first", "commit", "-q", "--allow-empty", "-m", "x")
+    git("-C", "first", "worktree", "add", "-q", "../second")
+    (here / "second" / ".env").touch()
+    site = Site(Settings(project=here / "second"))
+    assert pitfalls.env_ignored(site).status == "warning"
+    (here / "first" / ".git" / "info" / "exclude").write_text(".env\n")
+    assert pitfalls.env_ignored(site).status == "ok"
+    git("-C", "second", "add", "-f", ".env")
+    assert "git has .env already" in pitfalls.env_ignored(site).detail
+
+
+@pytest.mark.parametrize("version", ["2", "3", "4"])
+@pytest.mark.parametrize("hashes", ["sha1", "sha256"])
+def test_a_env_that_git_has_already_is_not_safe_whatever_ignores_it_until_what_is_to_be_typed_takes_it_out(
+    version: str, hashes: str, here: Path
+) -> None:
+    git("init", "-q", f"--object-format={hashes}")
+    (here / ".gitignore").write_text(".env\n.env.d/\n")
+    project = here / "my airflow"
+    for name in (".env", ".env2", "a/.env", "b/.env", "zz/.env"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("A=1\n")
+    site = Site(Settings(project=project))
+    others = ["my airflow/.env2", "my airflow/a/.env", "my airflow/b/.env", "my airflow/zz/.env", ".gitignore"]
+    assert git("add", "-f", "-N" if version == "3" else "-f", *others) == 0
+    assert git("update-index", "--index-version", version if version == "4" else "2") == 0
+    assert (here / ".git" / "index").read_bytes()[7] == int(version)
+    assert pitfalls.env_ignored(site).status == "ok"
+    assert git("add", "-f", "my airflow/.env") == 0
+    (project / ".env").write_text("A=2\n")
+    told = pitfalls.env_ignored(site)
+    assert (told.status, "git has .env already" in told.detail) == ("warning", True)
+    subprocess.run(["sh", "-c", told.hint], check=True, capture_output=True)
+    assert (pitfalls.env_ignored(site).status, (project / ".env").read_text()) == ("ok", "A=2\n")
+
+
+DAMAGED = {
+    "empty": b"",
+    "cut off": b"DIRC",
+    "a name that has nothing before it": b"DIRC\0\0\0\4\0\0\0\1" + b"\xff" * 70,
+    "another file": b"\0" * 200,
+    "no entries": b"DIRC\0\0\0\2\xff\xff\xff\xff",
+}
+
+
+@pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)
+def test_an_index_that_is_damaged_is_no_reason_to_stumble(data: bytes, here: Path) -> None:
+    git("init", "-q")
+    (here / ".env").touch()
+    (here / ".gitignore").write_text(".env\n")
+    (here / ".git" / "index").write_bytes(data)
+    assert pitfalls.env_ignored(Site(Settings(project=here))).status == "ok"
 
 
 def variables(**values: str) -> dict[str, str]:

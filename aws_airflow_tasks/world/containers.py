@@ -18,6 +18,7 @@ from aws_airflow_tasks.world import docker_engine, waits
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
+    from docker.models.networks import Network
 
 #: set by Compose and by the Astro CLI on every container it creates (astro-cli ``airflow/docker.go`` and its templates)
 WORKING_DIR = "com.docker.compose.project.working_dir"
@@ -46,18 +47,39 @@ def stop(found: Sequence[Container]) -> None:
     """Stop containers side by side; each gets the engine's usual time to end by itself."""
     from concurrent.futures import ThreadPoolExecutor
 
+    def end(container: Container) -> None:
+        with docker_engine.unless_gone():
+            container.stop()
+
     with ThreadPoolExecutor(max_workers=max(1, len(found))) as pool, waits.told("containers to stop"):
-        list(pool.map(lambda container: container.stop(), found))
+        list(pool.map(end, found))
 
 
 def remove(client: DockerClient, found: Sequence[Container]) -> None:
-    """Remove containers and the networks of their Compose projects; named volumes stay."""
+    """Remove containers and the networks of their Compose projects; named volumes stay.
+
+    Raises:
+        TaskError: a container of somebody else's is in such a network.
+    """
     names = {name for each in found if (name := each.labels.get(PROJECT))}
     for container in found:
-        container.remove(force=True)
+        with docker_engine.unless_gone():
+            container.remove(force=True)
     for name in names:
-        for network in client.networks.list(filters={"label": f"{PROJECT}={name}"}):
+        for network in client.networks.list(filters={"label": f"{PROJECT}={name}"}, greedy=True):
+            _refuse_shared(network)
             network.remove()
+
+
+def _refuse_shared(network: Network) -> None:
+    """The engine removes no network that a container is in, and tells no name of that."""
+    others = [each["Name"] for each in (network.attrs.get("Containers") or {}).values()]
+    if others:
+        out = "".join(sh("docker network disconnect {} {} && ", network.name, each) for each in others)
+        raise TaskError(
+            f"the network {network.name} stays, as {', '.join(others)} is in it",
+            hint=out + sh("docker network rm {}", network.name),
+        )
 
 
 def service(container: Container) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -225,6 +226,33 @@ def test_removing_leaves_the_other_projects_containers_and_networks(
     assert small.networks.list(ids=[network.id]) == []
     kept.reload()
     assert kept.status == "running"
+
+
+def test_a_network_that_somebody_elses_container_is_in_stays_and_what_is_typed_takes_it_away(
+    runtime: Docker, project: Path, tmp_path: Path, container: Start, small: DockerClient
+) -> None:
+    theirs = container(tmp_path / "other", "scheduler")
+    container(project, "scheduler")
+    network = small.networks.create("my n", labels={"com.docker.compose.project": f"{images.NAMES}-my-project"})
+    network.connect(theirs)
+    with pytest.raises(TaskError, match=f"the network my n stays, as {theirs.name} is in it") as caught:
+        runtime.remove()
+    assert runtime.made() == {}
+    subprocess.run(["sh", "-c", caught.value.hint], check=True, capture_output=True)
+    assert small.networks.list(ids=[network.id]) == []
+    theirs.reload()
+    assert theirs.status == "running"
+
+
+def test_a_container_that_somebody_removes_meanwhile_is_stopped_and_removed_already(
+    project: Path, container: Start, small: DockerClient
+) -> None:
+    container(project, "scheduler")
+    found = containers.of_project(small, project)
+    found[0].remove(force=True)
+    containers.stop(found)
+    containers.remove(small, found)
+    assert containers.of_project(small, project) == []
 
 
 def test_a_custom_image_tells_the_version_by_its_label(

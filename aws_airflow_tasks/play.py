@@ -19,7 +19,7 @@ from aws_airflow_tasks.screen import Screen, Silent
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.tasks import ordered
 from aws_airflow_tasks.text import doing
-from aws_airflow_tasks.text.calling import again, applied, command, current
+from aws_airflow_tasks.text.calling import again, applied, command, current, from_here
 from aws_airflow_tasks.turns import Turns
 from aws_airflow_tasks.world import receipts, state, waits
 
@@ -140,7 +140,8 @@ class Play:
     def _verified(self, checks: Callable[[Site], Iterator[Check]]) -> Result | None:
         if self.settings.check:
             return Result("verify", "skipped", reason="check mode: the proof would run a DAG")
-        for layer in report.layers(report.timed(checks(self.site))):
+        for each in report.layers(report.timed(checks(self.site))):
+            layer = [check._replace(hint=from_here(check.hint, self.settings.project)) for check in each]
             self.checks += layer
             self.screen.say(report.check_lines(layer, self.screen.layout))
         return None
@@ -152,6 +153,7 @@ class Play:
             with self.screen.during(step):
                 result = work()
         except TaskError as error:
+            error.hint = from_here(error.hint, self.settings.project)
             result = Result(step, "failed", error=error)
         except KeyboardInterrupt as interrupt:
             self._add(Result(step, "failed", error=TaskError("interrupted", hint=again(self.asked))), clock)

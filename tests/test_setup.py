@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -56,6 +57,22 @@ def test_check_shows_every_diff_writes_nothing_anywhere_and_exits_3(
     assert "+++ b/dags/example_secrets_dag.py" in done.out
     assert tree(project, closed_world) == before
     assert names(secrets) == set()
+
+
+def test_what_is_to_be_typed_in_the_project_mends_in_a_directory_of_it_too(
+    project: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "dags").mkdir(exist_ok=True)
+    (project / "dags" / "example_secrets_dag.py").write_text("mine = 1\n")
+    monkeypatch.chdir(project / "dags")
+    failed = run("dag", "--json")
+    hint = str(failed.document["steps"][-1]["error"]["hint"])
+    subprocess.run(["sh", "-c", hint], check=True)
+    assert (project / "dags" / "mine.py").read_text() == "mine = 1\n"
+    assert run("dag").code == 0
+    (project / "Dockerfile").write_text("FROM scratch\n")
+    told = next(check for check in run("doctor", "--json").document["checks"] if check["check"] == "image")
+    assert subprocess.run(["sh", "-c", told["hint"]], check=True, capture_output=True).stdout == b"1:FROM scratch\n"
 
 
 def test_setup_converges_and_a_second_run_changes_nothing(project: Path, airflow: StandInAirflow, run: Run) -> None:

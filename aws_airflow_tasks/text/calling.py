@@ -1,7 +1,9 @@
 """Command lines of ours for a person to type next: in the way in which this one was called, with what it was given."""
 
 import contextlib
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -108,6 +110,36 @@ def applied(asked: str) -> str:
         asked: its tasks, as they were typed.
     """
     return f"{_current.program} {_current.applied or asked}"
+
+
+#: what begins a command line that counts where it is typed, and the project's files as our hints name them
+_THERE = (
+    r"astro (?:dev|config) |docker build \.|(?:grep|less|mv|rm|\(umask) (?:.* )?"
+    r"(?:\.env|Dockerfile|docker-compose\.override\.yml|requirements\.txt|airflow\.cfg|dags/\S+)(?:\s|$)"
+)
+
+
+def from_here(hint: str, project: Path) -> str:
+    """A hint whose command lines are for the project's directory, as they are typed in this one.
+
+    Args:
+        hint: one command line or several.
+        project: that directory.
+    """
+    try:
+        if Path().samefile(project):
+            return hint
+    except OSError:  # one of them is not there
+        return hint
+    return "\n".join(_from_here(line, project) for line in hint.split("\n"))
+
+
+def _from_here(line: str, project: Path) -> str:
+    typed, mark, note = line.partition("   #")
+    first, joint, ours = typed.partition(f" && {_current.program} ")  # ours finds the project by what it was given
+    if not re.match(_THERE, first):
+        return line
+    return sh("(cd {} && ", project) + f"{first}){joint}{ours}{mark}{note}"
 
 
 def flag(name: str, value: str | bool) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import aws_airflow_tasks
 from aws_airflow_tasks.menu import ns
-from aws_airflow_tasks.text.calling import Calling, again, called, command
+from aws_airflow_tasks.text.calling import Calling, again, called, command, from_here
 
 
 def test_the_next_command_repeats_the_flags_that_were_given_and_quotes_them() -> None:
@@ -68,3 +68,41 @@ def test_no_text_spells_a_command_of_ours_out(path: Path) -> None:
     texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     spelled = rf"\b(invoke|aws-airflow) ({'|'.join(map(re.escape, ns.task_names))})\b"
     assert [each.value for each in texts if id(each) not in documented and re.search(spelled, each.value)] == []
+
+
+@pytest.mark.parametrize(
+    ("hint", "elsewhere"),
+    [
+        ("docker build .", "(cd 'my project' && docker build .)"),
+        ("astro dev start --wait 9s", "(cd 'my project' && astro dev start --wait 9s)"),
+        (
+            "astro dev kill && aws-airflow start --project x   # it is lost",
+            "(cd 'my project' && astro dev kill) && aws-airflow start --project x   # it is lost",
+        ),
+        ("mv dags/a.py dags/b.py   # or: x", "(cd 'my project' && mv dags/a.py dags/b.py)   # or: x"),
+        ("grep -noE 'A|B' .env Dockerfile", "(cd 'my project' && grep -noE 'A|B' .env Dockerfile)"),
+        ("less .env", "(cd 'my project' && less .env)"),
+        (
+            "(umask 077 && x airflow.cfg > airflow.cfg.new) && cat y",
+            "(cd 'my project' && (umask 077 && x airflow.cfg > airflow.cfg.new) && cat y)",
+        ),
+        ("aws configure\nless .env", "aws configure\n(cd 'my project' && less .env)"),
+        *(
+            (same, same)
+            for same in ("", "aws configure", "less /a/.env", "docker ps", "aws-airflow env", "# less .env")
+        ),
+        *((same, same) for same in ("    - .env", "docker ps   # less .env", "export A=b && aws-airflow setup")),
+    ],
+)
+def test_what_is_typed_in_the_project_leads_there_from_another_directory(
+    hint: str, elsewhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    project = Path("my project")
+    project.mkdir()
+    (tmp_path / "link").symlink_to(project)
+    with called(Calling("aws-airflow")):
+        assert from_here(hint, project) == elsewhere
+        monkeypatch.chdir(project)
+        assert from_here(hint, tmp_path / "link") == hint
+        assert from_here(hint, tmp_path / "gone") == hint

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.core import TaskError, expanded, sh
 from aws_airflow_tasks.text.cleaning import cleaned
 from aws_airflow_tasks.text.hints import install, note
 from aws_airflow_tasks.text.telling import telling
@@ -89,6 +89,7 @@ def _asked(timeout: float) -> DockerClient:
     from docker.errors import InvalidConfigFile
 
     try:
+        _refuse_unknown_context()
         asking = partial(docker.from_env, timeout=int(timeout), environment=_environment())
         with waits.told(f"{NAME} (at most {timeout:g} s)"):
             found = threads.within(2 * timeout, asking, lambda: cause(_SILENT))
@@ -137,6 +138,28 @@ def _names_an_engine(environment: Mapping[str, str]) -> bool:
         return True
     current = ContextAPI.get_current_context()
     return current is not None and current.name != "default"  # None: left over, of an engine that was removed
+
+
+def _refuse_unknown_context() -> None:
+    """The SDK takes the default engine where it does not find the context that a variable names; `docker` refuses.
+
+    It looks for contexts beside Docker's configuration file, and finds none where there is no such file.
+    """
+    from docker.context import ContextAPI
+    from docker.utils.config import find_config_file
+
+    name = os.environ.get("DOCKER_CONTEXT", "")
+    if not name or os.environ.get("DOCKER_HOST") or ContextAPI.get_context(name):
+        return
+    folder = expanded(os.environ.get("DOCKER_CONFIG") or "~/.docker")
+    if (folder / "contexts").is_dir() and not find_config_file():
+        file = folder / "config.json"
+        said = f"the Docker context {cleaned(name)} (DOCKER_CONTEXT) cannot be read without {file}"
+        raise TaskError(said, hint=sh("docker context use {}   # it writes that file", name))
+    raise TaskError(
+        f"there is no Docker context {cleaned(name)} (DOCKER_CONTEXT)",
+        hint="unset DOCKER_CONTEXT   # or let it name one that is there: docker context ls",
+    )
 
 
 def _damaged(error: Exception) -> TaskError:

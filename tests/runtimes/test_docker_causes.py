@@ -89,16 +89,42 @@ def test_docker_host_names_the_engine(stub: Stub, short: Path, monkeypatch: pyte
     assert asked() == "engine at named.sock"
 
 
+def context(home: Path, host: str) -> None:
+    """The context "colima", as `docker context create` makes one."""
+    folder = home / ".docker" / "contexts" / "meta" / hashlib.sha256(b"colima").hexdigest()
+    folder.mkdir(parents=True)
+    endpoint = {"Host": host, "SkipTLSVerify": False}
+    meta = {"Name": "colima", "Metadata": {}, "Endpoints": {"docker": endpoint}}
+    (folder / "meta.json").write_text(json.dumps(meta))
+
+
+def test_a_context_that_a_variable_names_and_nobody_has_is_no_reason_to_ask_another_engine(
+    stub: Stub, short: Path, closed_world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub(short / "context.sock", "1.44")
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONTEXT", "colima")
+    error = failure()
+    assert error.message == "there is no Docker context colima (DOCKER_CONTEXT)"
+    assert error.hint.startswith("unset DOCKER_CONTEXT ")
+    context(closed_world, f"unix://{short / 'context.sock'}")
+    without_configuration = failure()
+    assert "cannot be read without" in without_configuration.message
+    assert without_configuration.hint.startswith("docker context use colima ")
+    (closed_world / ".docker" / "config.json").write_text('{"currentContext": "colima"}')
+    assert asked() == "engine at context.sock"
+    monkeypatch.setenv("DOCKER_CONTEXT", "another")
+    assert failure().message == "there is no Docker context another (DOCKER_CONTEXT)"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{short / 'context.sock'}")
+    assert asked() == "engine at context.sock"
+
+
 def test_the_current_context_of_the_docker_command_names_the_engine(
     stub: Stub, short: Path, closed_world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stub(short / "context.sock", "1.44")
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    folder = closed_world / ".docker" / "contexts" / "meta" / hashlib.sha256(b"colima").hexdigest()
-    folder.mkdir(parents=True)
-    endpoint = {"Host": f"unix://{short / 'context.sock'}", "SkipTLSVerify": False}
-    meta = {"Name": "colima", "Metadata": {}, "Endpoints": {"docker": endpoint}}
-    (folder / "meta.json").write_text(json.dumps(meta))
+    context(closed_world, f"unix://{short / 'context.sock'}")
     (closed_world / ".docker" / "config.json").write_text('{"currentContext": "colima"}')
     monkeypatch.setattr(docker_engine, "DOCKER_SOCKET", short / "none.sock")
     assert asked() == "engine at context.sock"

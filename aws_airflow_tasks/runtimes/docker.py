@@ -259,15 +259,18 @@ class Docker:
         return bool(foreign)
 
     def _ports_in_place(self) -> bool:
-        """Whether the published ports are those that the CLI would choose if it did not look whether they are busy."""
+        """Whether the published ports are those that the CLI would choose if it did not look whether they are busy.
+
+        What has been stopped publishes none: another project may have them by now.
+        """
         with docker_engine.client() as client:
             found = {containers.service(each): each for each in containers.of_project(client, self.project)}
         web = WEB[self.major()]
-        ports = (
-            (web, 8080, astro.port(self.project, web)),
-            (astro.DATABASE, 5432, astro.port(self.project, astro.DATABASE)),
-        )
-        return all(self._published(found.get(name), inner) in (None, port) for name, inner, port in ports)
+        wanted = {name: astro.port(self.project, name) for name in (web, astro.DATABASE)}
+        published = {
+            name: self._published(found.get(name), inner) for name, inner in ((web, 8080), (astro.DATABASE, 5432))
+        }
+        return any(published.values()) and all(published[name] in (None, port) for name, port in wanted.items())
 
     @staticmethod
     def _published(container: Container | None, inner: int) -> int | None:

@@ -315,11 +315,12 @@ FAILED = cli.Completed(1, "", "Error: whatever")
         (True, 8080, NEW_CLI, "start --no-browser --no-proxy --wait 7s"),
         (True, 8080, OLD_CLI, "restart --wait 7s"),
         (True, 12345, NEW_CLI, "restart --wait 7s"),
+        (True, None, NEW_CLI, "restart --wait 7s"),
     ],
 )
 def test_what_runs_is_disturbed_as_little_as_the_installed_cli_can(
     running: bool,
-    port: int,
+    port: int | None,
     help_text: str,
     command: str,
     runtime: Docker,
@@ -327,7 +328,10 @@ def test_what_runs_is_disturbed_as_little_as_the_installed_cli_can(
     container: Start,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """`start` again moves a busy port unless it can be told not to; `restart` stops everything first."""
+    """`start` again moves a busy port unless it can be told not to; `restart` stops everything first.
+
+    No port: all was stopped just now, and another project may have it.
+    """
     made = container(project, "api-server")
     monkeypatch.setattr(containers, "published_port", lambda container, inner: port)
     asked = prepared(monkeypatch, FAILED)

@@ -37,6 +37,13 @@ START = {
     "win32": "start Docker Desktop",
     "": "sudo systemctl start docker",
 }
+#: the same, by the context that an engine's own setup makes
+START_OF = {
+    "colima": "colima start",
+    "desktop-linux": START.get(sys.platform, "systemctl --user start docker-desktop"),
+    "orbstack": "orb start",
+    "rootless": "systemctl --user start docker",
+}
 
 
 @contextlib.contextmanager
@@ -197,10 +204,7 @@ def cause(text: str) -> TaskError:
         return TaskError(
             "Docker is not installed", hint=note("install Docker: https://docs.docker.com/get-started/get-docker/")
         )
-    start, at = START.get(sys.platform, START[""]), _named()
-    return TaskError(
-        f"no Docker engine answers{at}", hint="unset DOCKER_HOST   # or start the engine that it names" if at else start
-    )
+    return TaskError(f"no Docker engine answers{_named()}", hint=_start())
 
 
 def _known(text: str, rows: Sequence[Cause]) -> TaskError | None:
@@ -213,9 +217,30 @@ def _known(text: str, rows: Sequence[Cause]) -> TaskError | None:
 
 
 def _named() -> str:
-    """Where the engine is, if a variable names it, in a clause."""
-    host = cleaned(os.environ.get("DOCKER_HOST", ""))
-    return f" at {host} (DOCKER_HOST)" if host else ""
+    """Where the engine is, if a variable or a context names it, in a clause."""
+    host, name = cleaned(os.environ.get("DOCKER_HOST", "")), cleaned(_context())
+    return f" at {host} (DOCKER_HOST)" if host else f" in the context {name}" if name else ""
+
+
+def _start() -> str:
+    """What starts the engine that is asked, or has another one asked."""
+    if os.environ.get("DOCKER_HOST"):
+        return "unset DOCKER_HOST   # or start the engine that it names"
+    name = _context()
+    if not name:
+        return START.get(sys.platform, START[""])
+    another = "unset DOCKER_CONTEXT" if os.environ.get("DOCKER_CONTEXT") else "docker context use default"
+    return START_OF.get(name) or f"{another}   # or start the engine that the context names"
+
+
+def _context() -> str:
+    """The context that names the engine; empty: none but the default one does, or it cannot be read."""
+    from docker.context import ContextAPI
+
+    with contextlib.suppress(Exception):  # whatever the SDK stumbles over
+        found = ContextAPI.get_context(os.environ.get("DOCKER_CONTEXT"))
+        return "" if found is None or found.name == "default" else str(found.name)
+    return ""
 
 
 #: what mends an engine that hangs, and one of another age

@@ -89,12 +89,12 @@ def test_docker_host_names_the_engine(stub: Stub, short: Path, monkeypatch: pyte
     assert asked() == "engine at named.sock"
 
 
-def context(home: Path, host: str) -> None:
-    """The context "colima", as `docker context create` makes one."""
-    folder = home / ".docker" / "contexts" / "meta" / hashlib.sha256(b"colima").hexdigest()
+def context(home: Path, host: str, name: str = "colima") -> None:
+    """A context, as `docker context create` makes one."""
+    folder = home / ".docker" / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
     folder.mkdir(parents=True)
     endpoint = {"Host": host, "SkipTLSVerify": False}
-    meta = {"Name": "colima", "Metadata": {}, "Endpoints": {"docker": endpoint}}
+    meta = {"Name": name, "Metadata": {}, "Endpoints": {"docker": endpoint}}
     (folder / "meta.json").write_text(json.dumps(meta))
 
 
@@ -117,6 +117,28 @@ def test_a_context_that_a_variable_names_and_nobody_has_is_no_reason_to_ask_anot
     assert failure().message == "there is no Docker context another (DOCKER_CONTEXT)"
     monkeypatch.setenv("DOCKER_HOST", f"unix://{short / 'context.sock'}")
     assert asked() == "engine at context.sock"
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["by a variable", "by the configuration"])
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("rootless", "systemctl --user start docker"),
+        ("colima", "colima start"),
+        ("mine", "{}   # or start the engine that the context names"),
+    ],
+)
+def test_where_the_engine_of_a_context_does_not_answer_that_one_is_to_be_started(
+    name: str, command: str, named: bool, short: Path, closed_world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    context(closed_world, f"unix://{short / 'none.sock'}", name)
+    (closed_world / ".docker" / "config.json").write_text("{}" if named else f'{{"currentContext": "{name}"}}')
+    if named:
+        monkeypatch.setenv("DOCKER_CONTEXT", name)
+    error = failure()
+    assert error.message == f"no Docker engine answers in the context {name}"
+    assert error.hint == command.format("unset DOCKER_CONTEXT" if named else "docker context use default")
 
 
 def test_the_current_context_of_the_docker_command_names_the_engine(

@@ -146,13 +146,13 @@ class Docker:
             done = cli.run(["astro", "dev", "stop", *self._mode()], cwd=self.project, timeout=300)
             if done.code:  # it cannot after an upgrade: it reads the new override together with the old image
                 log.info("astro dev stop: %s", cli.said(done))
-                with docker_engine.client() as client:
-                    containers.stop(containers.of_project(client, self.project))
+            with docker_engine.client() as client:
+                containers.stop([each for each in self._made(client) if each.status in LASTING])
 
     def made(self) -> dict[str, str]:
-        """All containers that the CLI made for the project, the database's included."""
+        """All containers that the CLI made for the project, the database's included, wherever that was then."""
         with docker_engine.client() as client:
-            found = containers.of_project(client, self.project)
+            found = self._made(client)
         return {str(each.name): each.status if each.status in LASTING else "" for each in found}
 
     def discard(self) -> None:
@@ -163,7 +163,10 @@ class Docker:
     def remove(self) -> None:
         """Remove the containers and their network; the volumes, with Airflow's database and logs, stay."""
         with docker_engine.client() as client:
-            containers.remove(client, containers.of_project(client, self.project))
+            containers.remove(client, self._made(client))
+
+    def _made(self, client: DockerClient) -> list[Container]:
+        return containers.of_project(client, self.project) + containers.left_behind(client, self.memory.parent)
 
     def exec(self, service: str, argv: Sequence[str], *, stdin: str = "", timeout: int = 120) -> cli.Completed:
         """Run ``argv`` in the service's container, as its user.

@@ -7,7 +7,7 @@ import re
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,13 +33,38 @@ def of_project(client: DockerClient, project: Path) -> list[Container]:
 
     The CLI labels them with the directory as the shell named it, which may lead through symlinks.
     """
-    wanted, found = os.path.realpath(project), []
+    wanted = os.path.realpath(project)
+    here = [each for each in _listed(client) if os.path.realpath(each["Labels"].get(WORKING_DIR, "")) == wanted]
+    return _read(client, here)
+
+
+def left_behind(client: DockerClient, state: Path) -> list[Container]:
+    """Those that the CLI made in a directory that is gone, as a renamed one: one of them mounts what is in ``state``.
+
+    The CLI itself knows them no more.
+    """
+    everything, ours = _listed(client), os.path.realpath(state)
+    gone = {
+        folder
+        for each in everything
+        if not os.path.lexists(folder := each["Labels"].get(WORKING_DIR, ""))
+        for mount in each.get("Mounts") or ()
+        if os.path.realpath(_source(mount)).startswith(f"{ours}{os.sep}")
+    }
+    return _read(client, [each for each in everything if each["Labels"].get(WORKING_DIR) in gone])
+
+
+def _listed(client: DockerClient) -> list[dict[str, Any]]:
     with waits.told(docker_engine.NAME):
-        everything = client.api.containers(all=True, filters={"label": [f"{ASTRO}=true", SERVICE]})
-    for each in everything:
-        if os.path.realpath(each["Labels"].get(WORKING_DIR, "")) == wanted:
-            with docker_engine.unless_gone():  # since it was listed
-                found.append(client.containers.get(each["Id"]))
+        found: list[dict[str, Any]] = client.api.containers(all=True, filters={"label": [f"{ASTRO}=true", SERVICE]})
+    return found
+
+
+def _read(client: DockerClient, listed: Sequence[Mapping[str, Any]]) -> list[Container]:
+    found = []
+    for each in listed:
+        with docker_engine.unless_gone():  # since it was listed
+            found.append(client.containers.get(each["Id"]))
     return found
 
 
@@ -137,10 +162,11 @@ def restarts(container: Container) -> int:
 def mounts(container: Container) -> dict[str, tuple[str, bool]]:
     """A container's mounts: target -> (source, whether it is read-only)."""
     found = container.attrs.get("Mounts") or []
-    return {
-        mount["Destination"]: (re.sub(_IN_A_MACHINE, "", mount.get("Source", "")), not mount.get("RW", True))
-        for mount in found
-    }
+    return {mount["Destination"]: (_source(mount), not mount.get("RW", True)) for mount in found}
+
+
+def _source(mount: Mapping[str, Any]) -> str:
+    return re.sub(_IN_A_MACHINE, "", mount.get("Source", ""))
 
 
 #: where Docker Desktop's machine has the host's files

@@ -228,6 +228,25 @@ def test_removing_leaves_the_other_projects_containers_and_networks(
     assert kept.status == "running"
 
 
+def test_what_runs_since_before_the_project_was_renamed_is_stopped_and_removed_with_its_database(
+    runtime: Docker, tmp_path: Path, container: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged, before = tmp_path / "state" / "aws", tmp_path / "my former project"
+    staged.mkdir()
+    made = [container(before, "scheduler", volumes=[f"{staged}:{MOUNT}:ro"]), container(before, "postgres")]
+    theirs = [
+        container(tmp_path / "gone too", "scheduler", volumes=[f"{tmp_path}:{MOUNT}:ro"]),
+        container(tmp_path, "triggerer", volumes=[f"{staged}:{MOUNT}:ro"]),  # a copy, which is there
+    ]
+    assert (runtime.running(), runtime.made()) == ((), {each.name: "running" for each in made})
+    prepared(monkeypatch, cli.Completed(0, "", ""))
+    runtime.discard()
+    assert runtime.made() == {}
+    for each in theirs:
+        each.reload()
+    assert [each.status for each in theirs] == ["running", "running"]
+
+
 def test_a_network_that_somebody_elses_container_is_in_stays_and_what_is_typed_takes_it_away(
     runtime: Docker, project: Path, tmp_path: Path, container: Start, small: DockerClient
 ) -> None:

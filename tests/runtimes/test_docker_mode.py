@@ -30,6 +30,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (made / "Dockerfile").write_text("FROM astrocrpublic.azurecr.io/runtime:3.1-12\n")
     monkeypatch.setattr(docker_engine, "client", contextlib.nullcontext)
     monkeypatch.setattr(containers, "of_project", lambda *_: [])
+    monkeypatch.setattr(containers, "left_behind", lambda *_: [])
     monkeypatch.setattr(Docker, "running", lambda self: (Service("scheduler", True),))
     monkeypatch.setattr(Docker, "made", lambda self: {"demo-scheduler-1": "running"})
     return made

@@ -166,7 +166,7 @@ def table() -> tuple[Symptom, ...]:
             "File contains no section headers. file: '/usr/local/airflow/airflow.cfg'",
             "runtime-healthy",
             "Airflow cannot read {path}: it does not begin with a [section], or a byte order mark is before that",
-            f'{_WITHOUT_MARK}   # unless that mends it: "${{EDITOR:-vi}}" {{path}}',
+            f"{_WITHOUT_MARK}   # unless that mends it: ${{EDITOR:-vi}} {{path}}",
         ),
         Symptom(
             r"No space left on device|database or disk is full|[Dd]isk quota exceeded",

@@ -9,8 +9,8 @@ from aws_airflow_tasks.sources.wanted import Kind
 
 _NAME = r"([A-Za-z_][A-Za-z0-9_]*)"
 _TEXT = r"\s*['\"]([^'\"]+)['\"]\s*"
-#: in templates: ``var.value.key``, ``var.json['key']``, ``var.json.get('key', …)``, ``conn.id.host``, ``conn.get('id')``;
-#: the first group has what may be absent: a connection's ``get`` has a default of its own
+#: in templates: ``var.value.key``, ``var.json["key"]``, ``var.json.get("key", …)``, ``conn.id.host``; its first group
+#: has what may be absent, as a connection's ``get`` has a default of its own
 _TEMPLATES: dict[Kind, str] = {
     "variable": rf"\bvar\.(?:value|json)(?:\.get\({_TEXT},|\.get\({_TEXT}\)|\.(?!get\b){_NAME}|\[{_TEXT}\])",
     "connection": rf"\bconn(?:\.get\({_TEXT}|\.(?!get\b){_NAME}|\[{_TEXT}\])",

@@ -69,9 +69,7 @@ def env_ignored(site: Site) -> Check:
     """By git's own files alone: no git is run where a project could have it run something."""
     if site.read(ENV) is None:
         return Check("", "skipped", f"{NOT_NEEDED}there is none yet")
-    folders = [site.project, *site.project.parents]
-    top = next((folder for folder in folders if (folder / ".git").exists()), None)
-    if top is None:
+    if (top := git_index.top(site.project / ENV)) is None:
         return Check("", "skipped", f"{NOT_NEEDED}no git repository is here")
     if git_index.tracks(site.project / ENV, top):
         hint = sh("git -C {} rm --cached --force {}", site.project, ENV) + "   # the file itself stays"

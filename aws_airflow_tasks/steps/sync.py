@@ -1,6 +1,7 @@
 """Desired state: what a person's files want of the backend, entry by entry, and nothing of anybody else's."""
 
 import logging
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from aws_airflow_tasks.steps.syncing import Write
 from aws_airflow_tasks.text.calling import command
 from aws_airflow_tasks.text.doing import counted
 from aws_airflow_tasks.text.hints import note
-from aws_airflow_tasks.world import cli, files, journal, pace
+from aws_airflow_tasks.world import files, git_index, journal, pace
 
 log = logging.getLogger("aws_airflow_tasks")
 
@@ -214,15 +215,10 @@ def from_files(paths: Sequence[str], site: Site) -> Source:
 
 
 def _tracked(path: Path) -> bool:
-    """Whether git keeps a file; only asked where there is a repository around it."""
-    folder = path.absolute().parent
-    if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
-        return False
-    try:
-        asked = ["git", "--literal-pathspecs", "ls-files", "--error-unmatch", "--", path.name]
-        return cli.run(asked, cwd=folder, timeout=30).code == 0
-    except TaskError:
-        return False
+    """Whether git has a file, by its own index: no git is run where a repository could have it run something."""
+    place = Path(os.path.realpath(path.parent)) / path.name
+    top = git_index.top(place)
+    return top is not None and git_index.tracks(place, top)
 
 
 def _named(entries: Entries, source: Source, again: str) -> dict[str, Wanted]:

@@ -15,6 +15,11 @@ _BEFORE, _HASHES = 40, (20, 32)
 _EXTENDED = 0x4000
 
 
+def top(path: Path) -> Path | None:
+    """The own directory of the repository that a file is in; None: it is in none."""
+    return next((folder for folder in path.parents if (folder / ".git").exists()), None)
+
+
 def tracks(path: Path, top: Path) -> bool:
     """Whether git has a file already, so that no line keeps what is in it from being committed.
 
@@ -22,9 +27,11 @@ def tracks(path: Path, top: Path) -> bool:
         path: the file.
         top: the repository's own directory, above it.
     """
+    wanted = os.fsencode(path.relative_to(top).as_posix())
     with contextlib.suppress(OSError):
-        data, wanted = (directory(top) / "index").read_bytes(), os.fsencode(path.relative_to(top).as_posix())
-        return any(_has(data, size, wanted) for size in _HASHES)
+        kept = directory(top)
+        parts = [kept / "index", *kept.glob("sharedindex.*")]  # of a split index most is in the latter
+        return any(_has(part.read_bytes(), size, wanted) for part in parts if part.is_file() for size in _HASHES)
     return False
 
 

@@ -352,6 +352,15 @@ def test_a_env_that_git_has_already_is_not_safe_whatever_ignores_it_until_what_i
     assert (pitfalls.env_ignored(site).status, (project / ".env").read_text()) == ("ok", "A=2\n")
 
 
+def test_a_env_that_git_has_in_the_shared_part_of_a_split_index_is_not_safe_either(here: Path) -> None:
+    git("init", "-q")
+    (here / ".env").touch()
+    assert git("add", "-f", ".env") == 0
+    assert git("update-index", "--split-index") == 0
+    (here / ".gitignore").write_text(".env\n")
+    assert "git has .env already" in pitfalls.env_ignored(Site(Settings(project=here))).detail
+
+
 DAMAGED = {
     "empty": b"",
     "cut off": b"DIRC",

@@ -14,12 +14,12 @@ import pytest
 
 from aws_airflow_tasks.steps import syncing
 from aws_airflow_tasks.steps.entries import OWNER
-from aws_airflow_tasks.world import cli, pace
+from aws_airflow_tasks.world import pace
 from aws_airflow_tasks.world.journal import Journal
 from tests.project import Done, airflow, astro_project, embedded, run
 from tests.typed import hold
 from tests.world.proxy import Body, Proxy, Refusal, before, denying
-from tests.world.server import REAL_SPAWN, Embedded
+from tests.world.server import Embedded
 
 __all__ = ["airflow", "astro_project", "embedded", "run"]
 
@@ -250,12 +250,9 @@ def test_a_uri_that_is_not_encoded_is_repaired_and_named_or_refused_with_what_en
     assert typed.stdout == "p%2Fw\n"
 
 
-def test_a_file_that_git_tracks_is_refused_unless_yes(
-    project: Path, aws: Any, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_git_tracks_is_refused_unless_yes_and_no_git_is_run(project: Path, aws: Any, run: Run) -> None:
     written(project, a="1")
     git(project, "init", "-q")
-    monkeypatch.setattr(cli, "spawn", REAL_SPAWN)
     assert run("secrets.sync", "v.json", "--check").code == 3
     git(project, "add", "v.json")
     done = run("secrets.sync", "v.json")

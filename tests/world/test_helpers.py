@@ -256,18 +256,18 @@ def test_an_expired_answer_of_aws_is_never_met_with_keys_that_would_shadow_the_h
 @pytest.mark.parametrize(
     ("text", "mode", "told", "typed"),
     [
-        ("exit 0\n", 0o755, "it has no first line such as #!/bin/sh", '${EDITOR:-vi} +1 {}'),
+        ("exit 0\n", 0o755, "it has no first line such as #!/bin/sh", "${EDITOR:-vi} +1 {}"),
         (
             "#!/usr/bin/nopython\n",
             0o755,
             "what its first line names is not there: /usr/bin/nopython",
-            '${EDITOR:-vi} +1 {}   # install /usr/bin/nopython, or name what is there instead',
+            "${EDITOR:-vi} +1 {}   # install /usr/bin/nopython, or name what is there instead",
         ),
         (
             "#!/gone/sh -e\n",
             0o755,
             "what its first line names is not there: /gone/sh",
-            f'${{EDITOR:-vi}} +1 {{}}   # name one that is there: {shutil.which("sh")}',
+            f"${{EDITOR:-vi}} +1 {{}}   # name one that is there: {shutil.which('sh')}",
         ),
         (
             "#!/gone/pipx/venvs/my-helper/bin/python\n",

@@ -110,6 +110,8 @@ class Docker:
             TaskError: it did not come up.
         """
         with docker_engine.client() as client:
+            before = containers.left_behind(client, self.memory.parent)  # of a renamed project: it would go on beside
+            containers.stop([each for each in before if each.status in LASTING])
             watching.unstick(found := containers.of_project(client, self.project), self._health(found)[1])
         command, watch = self._command(restart, wait), Watch(self.project, environment)
         words = [command[0], *self._mode(), *command[1:]]

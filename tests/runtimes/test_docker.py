@@ -247,6 +247,19 @@ def test_what_runs_since_before_the_project_was_renamed_is_stopped_and_removed_w
     assert [each.status for each in theirs] == ["running", "running"]
 
 
+def test_nothing_that_runs_since_before_the_project_was_renamed_goes_on_beside_what_is_started(
+    runtime: Docker, tmp_path: Path, container: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged = tmp_path / "state" / "aws"
+    staged.mkdir()
+    before = container(tmp_path / "my former project", "scheduler", volumes=[f"{staged}:{MOUNT}:ro"])
+    prepared(monkeypatch, cli.Completed(1, "", "no"))
+    with pytest.raises(TaskError):
+        runtime.start({}, restart=False, wait=1)
+    before.reload()
+    assert before.status == "exited"
+
+
 def test_a_network_that_somebody_elses_container_is_in_stays_and_what_is_typed_takes_it_away(
     runtime: Docker, project: Path, tmp_path: Path, container: Start, small: DockerClient
 ) -> None:

@@ -426,7 +426,8 @@ def test_the_clock_is_held_against_who_says_the_identity(late: str) -> None:
     config.parent.mkdir(exist_ok=True)
     config.write_text(f"[default]\nregion = eu-west-1\nendpoint_url = {late}\n")
     told = pitfalls.clock(Site(Settings()))
-    assert (told.status, told.detail) == ("failed", "this machine's clock is 3600 s off"), told
+    off = [f"this machine's clock is {seconds} s off" for seconds in (3600, 3601)]  # HTTP has whole ones
+    assert (told.status, told.detail in off) == ("failed", True), told
     config.write_text("[default\n")
     assert pitfalls.clock(Site(Settings(endpoint_url=late))).status == "failed"
 

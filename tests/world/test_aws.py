@@ -62,6 +62,7 @@ def test_the_identity_needs_no_region(embedded: Embedded, closed_world: Path) ->
 def test_a_client_finds_its_service_without_a_look_into_the_folders_of_others(
     account: aws.Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    account.session._session.get_component("data_loader")._cache.clear()  # all tests' sessions have the same one
     looked, listdir = list[Path](), os.listdir
     monkeypatch.setattr(os, "listdir", lambda path=".": looked.append(Path(path)) or listdir(path))  # type: ignore[func-returns-value]
     assert account.client("ssm").meta.service_model.service_name == "ssm"

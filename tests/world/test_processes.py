@@ -41,6 +41,9 @@ def test_a_process_that_cannot_be_recorded_is_ended_and_the_disk_is_named(
 
     def full(path: Path, text: str, **_: object) -> int:
         path.touch()
+        deadline = time.monotonic() + 30  # Linux shows its environment a moment after it began
+        while not processes.marked(*mark) and processes.wait_until(deadline):
+            pass
         assert len(processes.marked(*mark)) == 1
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

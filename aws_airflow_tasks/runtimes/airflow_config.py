@@ -26,6 +26,8 @@ PASSED = (
 MARK = "EMBEDDED_AIRFLOW_STATE"
 #: there too: the values of ``.env`` that ours overrule, JSON, so that what was asked for can still be told
 OVERRULED = "EMBEDDED_AIRFLOW_OVERRULED"
+#: where Airflow looks for DAGs
+DAGS = "AIRFLOW__CORE__DAGS_FOLDER"
 
 
 class Keys(NamedTuple):
@@ -55,6 +57,11 @@ class Place(NamedTuple):
     def home(self) -> Path:
         """``AIRFLOW_HOME``: configuration, database and the logs of tasks."""
         return self.state / f"airflow-{self.major}"
+
+    @property
+    def dags(self) -> Path:
+        """The DAG files, which are the project's."""
+        return self.project / "dags"
 
     @property
     def database(self) -> Path:
@@ -125,7 +132,7 @@ def pinned(place: Place, port: int) -> dict[str, str]:
         "SPT_NOENV": "1",
         "AIRFLOW_HOME": str(place.home),
         "AIRFLOW_CONFIG": str(place.home / "airflow.cfg"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(place.project / "dags"),
+        DAGS: str(place.dags),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(place.project / "plugins"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_in_url(place)}",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": f"sqlite+aiosqlite:///{_in_url(place)}",

@@ -48,7 +48,7 @@ COMMANDS: dict[int, dict[str, tuple[str, ...]]] = {
 }
 #: started beside the making of the database: it takes longest and asks the database nothing until it is asked itself
 EARLY = ("api-server",)
-#: the name under which a process is reported that a killed run of ours, or another installation, has left
+#: the name of a process that a killed run of ours, another installation, or one from before a rename has left
 LEFT = "left by an earlier run"
 #: seconds that Airflow's processes get to end by themselves
 GRACE = 15
@@ -117,8 +117,7 @@ class Embedded:
     def running(self) -> tuple[Service, ...]:
         """The components that live, with the health that Airflow's own endpoint reports."""
         alive = {name: process for name in self.services() if (process := processes.running(self._record(name)))}
-        ours = str(self.place.venv)
-        found = {name: each for name, each in alive.items() if processes.environ(each).get("VIRTUAL_ENV", ours) == ours}
+        found = {name: each for name, each in alive.items() if self._is_of_here(processes.environ(each))}
         if not found:
             return tuple(Service(LEFT, healthy=False, identity=str(one.pid)) for one in processes.marked(*self._mark()))
         health = airflow_api.health(self._url(), self._major)
@@ -131,6 +130,12 @@ class Embedded:
             )
             for name, process in found.items()
         )
+
+    def _is_of_here(self, variables: Mapping[str, str]) -> bool:
+        """Whether a process is of this installation and of this directory: a project may be renamed while it runs."""
+        venv, dags = (variables.get(name) for name in ("VIRTUAL_ENV", airflow_config.DAGS))
+        here = os.path.realpath(self.place.dags)
+        return venv in (None, str(self.place.venv)) and (dags is None or os.path.realpath(dags) == here)
 
     def start(self, environment: Mapping[str, str], *, restart: bool, wait: int) -> None:
         """Install Airflow if need be, start its components and wait until all are healthy.

@@ -268,7 +268,8 @@ def _differences(
     found, wanted = {service.name: service for service in running}, runtime.services()
     told: dict[str, list[str]] = {}
     for name in [*wanted, *(name for name in found if name not in wanted)]:
-        foreign = "" if name in wanted else f"not of Airflow {runtime.major()}"
+        other = f"not of Airflow {runtime.major()}" if name in runtime.names else "to be replaced"
+        foreign = "" if name in wanted else other
         if difference := foreign or _difference(found.get(name), environment, mounts, stale):
             told.setdefault(difference, []).append(name)
     every = {*wanted, *found}

@@ -102,6 +102,21 @@ def test_what_runs_from_another_installation_is_none_of_its_components_and_is_re
     assert not any(map(psutil.pid_exists, before))
 
 
+def test_what_runs_from_before_the_project_was_renamed_looks_for_its_dags_there_and_is_replaced(
+    airflow: Embedded, tmp_path: Path
+) -> None:
+    start(airflow)
+    before = pids(airflow).values()
+    renamed = Embedded(airflow.project.rename(tmp_path / "renamed"), airflow.state, airflow.cache, 3)
+    assert {service.name for service in renamed.running()} == {embedded.LEFT}
+    start(renamed)
+    assert tuple(pids(renamed)) == SERVICES
+    assert not any(map(psutil.pid_exists, before))
+    (tmp_path / "link").symlink_to(renamed.project)
+    linked = Embedded(tmp_path / "link", airflow.state, airflow.cache, 3)
+    assert linked.running() == renamed.running(), "it is the same directory"
+
+
 def test_what_runs_is_waited_for_as_it_is_until_it_is_healthy_or_one_of_it_ends(airflow: Embedded) -> None:
     start(airflow)
     before = pids(airflow)

@@ -12,6 +12,7 @@ import pytest
 
 from aws_airflow_tasks import runtimes
 from aws_airflow_tasks.core import Change, Pending, TaskError
+from aws_airflow_tasks.runtimes.embedded import LEFT
 from aws_airflow_tasks.runtimes.protocol import Ailing, Service
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.site import Site
@@ -42,6 +43,7 @@ class Airflow:
     #: what stands in a compose file's `environment:`
     stronger: dict[str, str] = field(default_factory=dict)
     name: str = "docker"
+    names: tuple[str, ...] = (*NAMES, "webserver")
     mounts: bool = True
     reads: str = "compose"
     kept: str = "docker volume ls"
@@ -265,6 +267,13 @@ def test_a_service_of_another_version_differs_though_nobody_wants_it(
     only(settings, state).apply()
     airflow.services_["webserver"] = airflow.service("webserver", ENV)
     assert only(settings, state).reason == "webserver: not of Airflow 3"
+
+
+def test_what_an_earlier_run_has_left_is_not_said_to_be_of_another_version(
+    airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    airflow.services_ = {LEFT: airflow.service(LEFT, ENV)}
+    assert only(settings, state).reason == f"{', '.join(NAMES)}: not running; {LEFT}: to be replaced"
 
 
 def test_a_line_of_the_persons_that_something_stronger_wins_over_does_not_start_airflow_for_ever(

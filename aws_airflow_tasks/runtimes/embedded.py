@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -290,7 +291,7 @@ class Embedded:
         return self.place.home / "database"
 
     def _is_current(self) -> bool:
-        return files.read(self._marker) == self.place.venv.name.encode() and self.place.database.is_file()
+        return files.read(self._marker) == self.place.venv.name.encode() and _has_tables(self.place.database)
 
     def _discard_half_made(self) -> None:
         if files.read(self._marker) is None:
@@ -331,3 +332,17 @@ def _write(path: Path, text: str) -> None:
     before, after = files.read(path), text.encode()
     if before != after:
         files.replace(path, before, after, mode=0o600)
+
+
+def _has_tables(database: Path) -> bool:
+    """Whether Airflow's tables were ever made in a file: one that is emptied, or made anew by a process, has none.
+
+    One that cannot be asked has, as who is started on it says more: it is corrupt, or locked.
+    """
+    import sqlite3
+
+    if not database.is_file():
+        return False
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(database, timeout=1)) as connection:
+        return bool(connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall())
+    return True

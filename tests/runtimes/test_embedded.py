@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -277,6 +279,19 @@ def test_the_database_is_made_once_upgraded_for_another_version_and_made_anew_wh
     marker.unlink()
     start(airflow)
     assert trace.read_text() == "made\nupgraded\nmade\n"
+
+
+@pytest.mark.parametrize("how", ["emptied", "made anew by a process"])
+def test_a_database_without_tables_is_made_anew(airflow: Embedded, how: str) -> None:
+    start(airflow)
+    airflow.stop()
+    airflow.place.database.write_bytes(b"")
+    if how != "emptied":
+        with contextlib.closing(sqlite3.connect(airflow.place.database)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        assert airflow.place.database.stat().st_size
+    start(airflow)
+    assert airflow.place.database.read_text() == "whole"
 
 
 def test_exec_runs_airflows_python_with_the_services_environment(airflow: Embedded) -> None:

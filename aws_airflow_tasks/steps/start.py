@@ -84,7 +84,8 @@ def _wait(site: Site, environment: Mapping[str, str]) -> None:
     try:
         site.runtime.await_healthy(environment, wait=site.settings.wait)
     except TaskError as error:
-        error = unwell.by_its_words(site, error)
+        if (known := unwell.by_its_words(site, error)) is not error:
+            raise known from None  # what mends that; beginning anew alone does not
         again = f"{command('stop')} && {command('start')}   # begins from nothing, if waiting longer does not help"
         raise TaskError(error.message, hint=f"{error.hint}\n{again}".strip()) from None
 

@@ -87,6 +87,9 @@ class Airflow:
     def ailing(self) -> tuple[Any, ...]:
         return ()
 
+    def database(self) -> Path:
+        return Path("/x/airflow.db")
+
     def stop(self) -> None:
         self.stops += 1
         self.services_ = {}
@@ -232,6 +235,17 @@ def test_what_does_not_become_healthy_says_how_to_begin_anew(airflow: Airflow, s
     assert first == "docker logs x"
     assert second.startswith("invoke stop && invoke start")
     assert airflow.starts == [False]
+
+
+def test_what_ends_of_a_known_cause_while_it_is_waited_for_says_only_what_mends_that(
+    airflow: Airflow, settings: Settings, state: Path
+) -> None:
+    only(settings, state).apply()
+    changed(airflow, "scheduler", healthy=False)
+    airflow.sick = TaskError("scheduler ended by itself: Airflow's database is corrupt", hint="less x")
+    with pytest.raises(TaskError) as caught:
+        only(settings, state).apply()
+    assert caught.value.hint == "invoke stop && rm /x/airflow.db && invoke start   # what is in it is lost"
 
 
 def test_a_service_that_ends_again_and_again_is_not_waited_for_but_started_anew(

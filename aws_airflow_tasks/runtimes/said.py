@@ -27,7 +27,7 @@ _WITHOUT_MARK = (
     " && cat {path}.new > {path} && rm {path}.new"
 )
 #: causes that are mended otherwise where Airflow runs in no container
-CORRUPT, FULL = "Airflow's database is corrupt", "the disk is full"
+CORRUPT, FULL, LOCKED = "Airflow's database is corrupt", "the disk is full", "Airflow's database is locked"
 #: the layers without which Airflow does not come up
 FATAL = ("provider", "runtime-healthy")
 
@@ -193,7 +193,7 @@ def table() -> tuple[Symptom, ...]:
             r"database is locked",
             "database is locked",
             "runtime-healthy",
-            "Airflow's database is locked",
+            LOCKED,
             f"{command('stop')} && {command('start')}",
         ),
         Symptom(

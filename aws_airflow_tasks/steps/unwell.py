@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from aws_airflow_tasks.core import TaskError, sh
 from aws_airflow_tasks.runtimes.protocol import Ailing
-from aws_airflow_tasks.runtimes.said import CORRUPT, FATAL, FULL, Symptom, table
+from aws_airflow_tasks.runtimes.said import CORRUPT, FATAL, FULL, LOCKED, Symptom, table
 from aws_airflow_tasks.site import Site
 from aws_airflow_tasks.steps import symptoms
 from aws_airflow_tasks.text.calling import command
@@ -85,4 +85,6 @@ def _mending(site: Site, row: Symptom) -> str:
         return row.hint
     if row.cause == CORRUPT:
         return sh(f"{command('stop')} && rm {{}} && {command('start')}   # what is in it is lost", file)
+    if row.cause == LOCKED:  # by an Airflow that the restart ends, or by what no command of ours may end
+        return sh(f"{row.hint}\nfuser {{}}   # if it is so again: who has it open; end that program", file)
     return sh("df -h {}   # make room there", file.parent) if row.cause == FULL else row.hint

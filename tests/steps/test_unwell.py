@@ -74,6 +74,12 @@ def test_the_line_that_tells_is_told_with_what_mends_it_where_airflow_is(
     hold(told.hint)
 
 
+def test_who_else_has_a_database_of_this_host_locked_is_told_by_a_command(shown: dict[str, str]) -> None:
+    told = unwell.told(site(shown, {"scheduler": SQLITE.format("database is locked")}, DATABASE), ERROR)
+    assert "\nfuser '/home/my own/airflow.db'   # if it is so again" in told.hint
+    hold(told.hint)
+
+
 def test_where_no_log_tells_what_is_known_stays(shown: dict[str, str]) -> None:
     assert unwell.told(site(shown, {"scheduler": "INFO - all is well"}, None), ERROR) is ERROR
 

@@ -81,8 +81,11 @@ def _await_end(api: Api, dag_id: str, run_id: str) -> str:
 
 
 def anew() -> str:
-    """What puts the example DAG as it ships in the place of one that was edited, which `dag` alone keeps."""
-    return f"{command('dag', '--override')}   # `{command('undo')}` gives yours back"
+    """What puts the example DAG as it ships in the place of one that was edited, which `dag` alone keeps.
+
+    `undo` takes back that it was made, and not the edits.
+    """
+    return f"{command('dag', '--override')}   # your edits go: keep a copy of what you want of them"
 
 
 def _schedules_not(api: Api) -> bool:

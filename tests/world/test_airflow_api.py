@@ -287,6 +287,10 @@ def test_a_trigger_that_is_refused_and_made_nothing_is_an_error(server: Airflow,
     assert len(server.bodies("POST /api/v2/dags/my%20dag/dagRuns")) == 1
 
 
+def test_what_replaces_an_edited_example_says_that_the_edits_go_as_undo_removes_a_file_that_we_made() -> None:
+    assert dag_runs.anew() == "invoke dag --override   # your edits go: keep a copy of what you want of them"
+
+
 def test_a_trigger_that_airflow_2_refuses_for_an_import_error_is_told_by_that_error(server: Airflow) -> None:
     of_run(server, "/api/v1", (404, {}), post=(400, {"detail": "DAG with dag_id: 'my dag' has import errors"}))
     error = {"filename": "/dags/my dag.py", "stack_trace": "Traceback\nSyntaxError: invalid syntax\n"}

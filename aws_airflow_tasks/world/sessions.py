@@ -187,6 +187,7 @@ def _ours(made: Session, name: str, providers: list[Any]) -> list[Any]:
     found = []
     for provider in providers:
         if provider.METHOD == "sso":
+            _take_whole_tokens_alone(provider)
             _read_only(provider._token_provider)
         if provider.METHOD == "container-role":
             _in_time(provider._fetcher._session)
@@ -225,6 +226,15 @@ def _asked_by_us(provider: Any) -> None:
         return found | {"account_id": found["account_id"] or provider.profile_config.get("aws_account_id")}
 
     provider._retrieve_credentials_using = retrieve
+
+
+def _take_whole_tokens_alone(provider: Any) -> None:
+    """Have a damaged token of SSO count as none, in the cache of either kind of profile."""
+    from dateutil.parser import parse  # as botocore does
+
+    provider._token_cache = sso.Whole(provider._token_cache, parse)
+    loader = provider._token_provider._token_loader
+    loader._cache = sso.Whole(loader._cache, parse)
 
 
 def _read_only(tokens: Any) -> None:

@@ -6,7 +6,7 @@ in which the AWS command line keeps a token is that of botocore's ``SSOTokenLoad
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +39,30 @@ def token(session: str) -> Token | None:
         found = from_json((Path.home() / ".aws" / "sso" / "cache" / f"{key}.json").read_text(encoding="utf-8"))
         return Token(datetime.fromisoformat(found["expiresAt"]).timestamp(), bool(found.get("refreshToken")))
     return None
+
+
+class Whole:
+    """The tokens that botocore's own cache holds whole; a damaged one counts as none, since a login makes it anew.
+
+    botocore passes on whatever it stumbles over in one.
+
+    Args:
+        cache: botocore's, by key.
+        moment: reads a time as botocore does.
+    """
+
+    def __init__(self, cache: Any, moment: Callable[[Any], datetime]) -> None:
+        self._cache, self._moment = cache, moment
+
+    def __contains__(self, key: str) -> bool:
+        """Whether there is one, and it says when it ends."""
+        with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):
+            return self._moment(self._cache[key]["expiresAt"]).tzinfo is not None
+        return False
+
+    def __getitem__(self, key: str) -> Any:
+        """The token."""
+        return self._cache[key]
 
 
 @contextlib.contextmanager

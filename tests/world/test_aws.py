@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import logging
@@ -295,6 +296,29 @@ def test_a_configuration_that_cannot_be_used_is_explained_before_anybody_is_aske
         aws.connect(settings)
     assert message in caught.value.message
     assert caught.value.hint.startswith(hint)
+
+
+SESSION = "[sso-session s]\nsso_region = eu-west-1\nsso_start_url = https://x\n"
+BEFORE_SESSIONS = "sso_region = eu-west-1\nsso_start_url = https://x\n"
+WHOLE = '{"accessToken": "canary", "expiresAt": %s}'
+
+
+@pytest.mark.parametrize("token", ["", '{"accessToken": "can', "[]", *(WHOLE % end for end in ("null", "7", '"2036"'))])
+@pytest.mark.parametrize(
+    ("start", "section", "name"),
+    [("sso_session = s\n", SESSION, "s"), (BEFORE_SESSIONS, "", "https://x")],
+    ids=["a session", "as before sessions"],
+)
+def test_a_damaged_token_of_sso_is_one_that_a_login_makes_anew(
+    start: str, section: str, name: str, token: str, closed_world: Path
+) -> None:
+    configured(closed_world, f"[default]\n{start}sso_account_id = 1\nsso_role_name = r\n{section}")
+    cache = closed_world / ".aws" / "sso" / "cache"
+    cache.mkdir(parents=True)
+    (cache / f"{hashlib.sha1(name.encode()).hexdigest()}.json").write_text(token)
+    with pytest.raises(LoginNeeded, match="the SSO session of profile default is not there or has ended") as caught:
+        aws.caller_identity(aws.connect(Settings()))
+    assert caught.value.hint == "aws sso login"
 
 
 def test_a_profile_that_the_environment_names_must_exist(monkeypatch: pytest.MonkeyPatch) -> None:

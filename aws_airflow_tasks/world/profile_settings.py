@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aws_airflow_tasks.core import TaskError, sh
+from aws_airflow_tasks.settings import shown
+from aws_airflow_tasks.text.allowed import matching, one_of
 from aws_airflow_tasks.text.hints import profile_option
 from aws_airflow_tasks.world import endpoints
 
@@ -55,6 +57,22 @@ TRUSTS = "REQUESTS_CA_BUNDLE"
 REFUSED = {
     "data_path": ("AWS_DATA_PATH", "the API models there are not in Airflow's image"),
     "proxy_client_cert": ("", "a private key is not copied"),
+}
+_WHEN = (matching(r"(?i)when_(supported|required)", "when_supported, when_required"), "when_supported")
+#: those of them at whose other values every client stumbles, ours alone not always: what is allowed, and what is usual
+POSSIBLE = {
+    "retry_mode": (one_of("legacy", "standard", "adaptive"), "standard"),
+    "max_attempts": (matching(r"\s*\+?0*[1-9]\d*\s*", "a number from 1 on"), "3"),
+    "defaults_mode": (
+        matching(
+            r"(?i)legacy|auto|standard|(in|cross)-region|mobile",
+            "legacy, auto, standard, in-region, cross-region, mobile",
+        ),
+        "legacy",
+    ),
+    "sts_regional_endpoints": (matching("(legacy|regional)?", "legacy, regional"), "regional"),
+    "request_checksum_calculation": _WHEN,
+    "response_checksum_validation": _WHEN,
 }
 #: left out, and why Airflow asks the same without it; sections in a profile (``s3``, ``api_versions``, and those of
 #: other services with a ``signature_version``) have no row: all of them are copied
@@ -162,6 +180,26 @@ def only_here(values: Mapping[str, Any], environ: Mapping[str, str], endpoint_ur
         if variable in environ and environ[variable] != _own(values, name):
             return f"{variable} is set in this shell only"
     return "the profile ignores every endpoint_url" if endpoint_url and endpoints.ignored(values, {}) else ""
+
+
+def refuse_impossible(profile: str, values: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+    """Raise TaskError for a value that no client takes: our own have retries of their own, Airflow's have not.
+
+    Args:
+        profile: its name.
+        values: what it says, as botocore reads it.
+        environ: the environment, which comes before it.
+    """
+    for name, (wrong, usual) in POSSIBLE.items():
+        variable = CARRIED[name]
+        value = environ.get(variable, values.get(name))
+        if isinstance(value, str) and (allowed := wrong(value)):
+            told = variable if variable in environ else f"{name} of profile {profile}"
+            command = sh("aws configure set {} {}", name, usual) + profile_option(profile)
+            raise TaskError(
+                f"{told} is {shown(value)}; allowed: {allowed}",
+                hint=sh("unset {}", variable) if variable in environ else command,
+            )
 
 
 def _refuse(found: Mapping[str, Any], profile: str, environ: Mapping[str, str]) -> None:

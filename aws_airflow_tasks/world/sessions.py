@@ -16,7 +16,19 @@ from aws_airflow_tasks.core import VERSION, TaskError, expanded
 from aws_airflow_tasks.settings import Settings
 from aws_airflow_tasks.text.from_json import from_json
 from aws_airflow_tasks.text.hints import note
-from aws_airflow_tasks.world import answers, cli, endpoints, helpers, kinds, login, malformed, sso, threads, waits
+from aws_airflow_tasks.world import (
+    answers,
+    cli,
+    endpoints,
+    helpers,
+    kinds,
+    login,
+    malformed,
+    profile_settings,
+    sso,
+    threads,
+    waits,
+)
 from aws_airflow_tasks.world.causes import LoginNeeded, Subject, explained
 
 if TYPE_CHECKING:
@@ -51,6 +63,7 @@ def session(settings: Settings) -> Session:
             named = {} if settings.profile else os.environ
             raise malformed.misnamed(name, *locations(made)) or malformed.unknown(name, listed(made), named)
         _refuse_impossible(made, explicit=bool(settings.profile))
+        profile_settings.refuse_impossible(name, made.get_scoped_config(), os.environ)
         _bound(made, settings.endpoint_url)  # first: the resolver keeps hold of what makes clients
         _know_services_by_name(made)
         _ask_no_more(made)

@@ -16,6 +16,7 @@ from botocore.configprovider import (
     DEFAULT_PROXIES_CONFIG_VARS,
     DEFAULT_S3_CONFIG_VARS,
 )
+from botocore.exceptions import BotoCoreError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -218,3 +219,46 @@ def test_the_number_of_the_account_comes_along_with_the_keys() -> None:
     assert "aws_account_id = 123456789012\n" in static["credentials"]
     ending = staged_text.contents(Copied(of, KEYS._replace(account="123456789012", expiry=2e9)), "/seen")
     assert '"AccountId": "123456789012"' in ending["creds.json"]
+
+
+def stumbles() -> bool:
+    """Whether botocore itself makes no client, and thus none in Airflow either."""
+    try:
+        botocore.session.Session().create_client("sts", region_name="eu-west-1")
+    except (BotoCoreError, ValueError):
+        return True
+    return False
+
+
+TRIED = ("", "legacy", "Standard", "regional", "WHEN_required", "in-region", "0", "7", "x")
+
+
+@pytest.mark.parametrize("value", TRIED)
+@pytest.mark.parametrize("name", profile_settings.POSSIBLE)
+def test_a_value_at_which_every_client_in_airflow_would_stumble_is_refused_with_what_mends_it(
+    name: str, value: str, closed_world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = closed_world / ".aws" / "config"
+    config.parent.mkdir()
+    config.write_text(f"[default]\n{name} = {value}\n")
+    for told in (f"{name} of profile default", CARRIED[name]):
+        if not stumbles():
+            aws.connect(Settings())
+        else:
+            with pytest.raises(TaskError) as caught:
+                aws.connect(Settings())
+            assert caught.value.message.startswith(f"{told} is {value!r}; allowed: ")
+            _mend(caught.value.hint, config, monkeypatch)
+            assert not stumbles()
+        config.write_text("[default]\n")
+        monkeypatch.setenv(CARRIED[name], value)
+
+
+def _mend(hint: str, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do what a hint says, as a shell would."""
+    first, *words = hint.split()
+    if first == "unset":
+        monkeypatch.delenv(words[0])
+    else:
+        assert [first, *words[:2]] == ["aws", "configure", "set"]
+        config.write_text(f"[default]\n{words[2]} = {words[3]}\n")

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
@@ -134,7 +135,7 @@ def _judged(helper: Helper, said: bytes, moment: Callable[[str], datetime]) -> d
             raise helper.failed(f"printed JSON without {MEMBERS[name]}")
     for name in ("token", "account_id"):
         found[name] = str(found[name]) if found[name] else None
-    if found["expiry_time"]:
+    if found["expiry_time"] is not None:
         found["expiry_time"] = _time(helper, found["expiry_time"], moment)
         if _ended(found):
             raise helper.failed(f"gives credentials that have expired ({found['expiry_time']})")
@@ -144,8 +145,10 @@ def _judged(helper: Helper, said: bytes, moment: Callable[[str], datetime]) -> d
 def _time(helper: Helper, text: Any, moment: Callable[[str], datetime]) -> str:
     """The time in a form with its zone; UTC where it names none, at which botocore would stumble."""
     try:
-        found = moment(text) if isinstance(text, str) else None
-    except (ValueError, OverflowError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # dateutil's, at a zone such as PST, which it does not know and leaves out
+            found = moment(text) if isinstance(text, str) else None
+    except (ValueError, OverflowError, RuntimeError, Warning):  # botocore has the third for milliseconds
         found = None
     if found is None:
         raise helper.failed("printed an Expiration that is no time such as 2030-01-31T12:00:00Z")

@@ -87,6 +87,18 @@ NO_USE = {
         answering(Expiration=1893456000),
         "printed an Expiration that is no time such as 2030-01-31T12:00:00Z",
     ),
+    "no time between its quotes": (
+        answering(Expiration=""),
+        "printed an Expiration that is no time such as 2030-01-31T12:00:00Z",
+    ),
+    "milliseconds for a time": (
+        answering(Expiration="1893456000000"),
+        "printed an Expiration that is no time such as 2030-01-31T12:00:00Z",
+    ),
+    "a time of a zone that nobody knows": (
+        answering(Expiration="2030-01-31T12:00:00 PST"),
+        "printed an Expiration that is no time such as 2030-01-31T12:00:00Z",
+    ),
     "keys of yesterday": (
         answering(Expiration="2020-01-31T12:00:00Z"),
         "gives credentials that have expired (2020-01-31T12:00:00+00:00)",

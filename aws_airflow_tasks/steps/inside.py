@@ -66,7 +66,7 @@ _KEYS = (
     " UnrecognizedClientException InvalidAccessKeyId AuthFailure SignatureDoesNotMatch IncompleteSignature"
     " InvalidSignatureException UnauthorizedException SSOError TokenRetrievalError LoginError NoCredentialsError"
     " PartialCredentialsError ConfigParseError ProfileNotFound InfiniteLoopConfigError InvalidConfigError"
-    " MissingDependencyException CredentialRetrievalError MetadataRetrievalError OSError JSONDecodeError"
+    " MissingDependencyException CredentialRetrievalError MetadataRetrievalError OSError JSONDecodeError EmptyToken"
 )
 _NETWORK = "SSLError ProxyConnectionError ConnectionError EndpointSilentError HTTPClientError ResponseParserError"
 _TIME = "RequestExpired RequestTimeTooSkewed"

@@ -134,6 +134,8 @@ _BY_WORDS = (
     ("", r"Signature (expired|not yet current)", "RequestTimeTooSkewed"),
     ("InvalidRequestException", r"(marked|scheduled) for deletion", "marked for deletion"),
     ("ValueError", r"Unsupported host '", "Unsupported host"),  # botocore.utils.ContainerMetadataFetcher
+    ("ParamValidationError", r"parameter (RoleArn|RoleSessionName|DurationSeconds|ExternalId)\b", "InvalidConfigError"),
+    ("ParamValidationError", r"parameter WebIdentityToken\b", "EmptyToken"),
 )
 
 
@@ -219,7 +221,8 @@ def _made(cause: "Cause", words: "_Words", subject: Subject) -> TaskError:
 
 def _first_sentence(text: str) -> str:
     """Without a value that AWS repeats because it would not take it."""
-    said = re.sub(r"\bValue '.*' at '", f"Value {HIDDEN} at '", text.strip(), flags=re.DOTALL)
+    said = text.strip().removeprefix("Parameter validation failed:\n")  # which parameter, and why, comes after it
+    said = re.sub(r"\bValue '.*' at '", f"Value {HIDDEN} at '", said, flags=re.DOTALL)
     return re.split(r"(?<=[.!?])\s|\n", said, maxsplit=1)[0][:300]
 
 
@@ -321,6 +324,7 @@ CAUSES: dict[str, Cause] = {
     "InvalidRegionError": Cause("{region_name} is no region", "{no_region}"),
     "InfiniteLoopConfigError": Cause("the source_profile of profile {profile} leads back to itself", "{edit_config}"),
     "InvalidConfigError": Cause("profile {profile} cannot be used: {said}", "{edit_config}"),
+    "EmptyToken": Cause("the web identity's token that profile {profile} needs is empty, or cut off", "{renew}"),
     "MissingDependencyException": Cause("profile {profile} needs a package that is not there: {said}", "{crt}"),
     "RefreshWithMFAUnsupportedError": _EXPIRED,
     "SSOError": _SSO,

@@ -276,6 +276,46 @@ def test_a_profile_that_cannot_work_is_explained(
     assert capfd.readouterr().err == ""
 
 
+ROLE = "[default]\nregion = eu-west-1\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = b\n"
+
+
+@pytest.mark.parametrize(
+    ("config", "parameter"),
+    [
+        (f"{ROLE}duration_seconds = 60\n", "DurationSeconds, value: 60, valid min value: 900"),
+        (f"{ROLE}role_session_name = m\n", "RoleSessionName, value: 1, valid min length: 2"),
+        (f"{ROLE}external_id =\n", "ExternalId, value: 0, valid min length: 2"),
+        (ROLE.replace("arn:aws:iam::123456789012:role/", ""), "RoleArn, value: 1, valid min length: 20"),
+    ],
+)
+def test_what_no_role_is_assumed_with_is_named_and_the_file_it_stands_in_opened(
+    config: str, parameter: str, closed_world: Path
+) -> None:
+    configured(closed_world, config, KEYS.replace("default", "b"))
+    with pytest.raises(
+        TaskError, match=rf"profile default cannot be used: Invalid .* for parameter {parameter}"
+    ) as caught:
+        aws.caller_identity(aws.connect(Settings()))
+    assert caught.value.hint == "${EDITOR:-vi} " + str(closed_world / ".aws" / "config")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_empty_web_identity_token_is_said_to_be_so_with_who_writes_it_anew(
+    named: bool, closed_world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = closed_world / "token"
+    token.write_text("")
+    values = f"role_arn = arn:aws:iam::123456789012:role/r\nweb_identity_token_file = {token}\n"
+    configured(closed_world, f"[default]\nregion = eu-west-1\n{values if named else ''}")
+    if not named:
+        monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
+        monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
+    with pytest.raises(TaskError, match="token that profile default needs is empty, or cut off") as caught:
+        aws.caller_identity(aws.connect(Settings()))
+    where = "web_identity_token_file of profile default" if named else "AWS_WEB_IDENTITY_TOKEN_FILE"
+    assert caught.value.hint.startswith(f"# have a fresh token written where {where} leads")
+
+
 @pytest.mark.parametrize(
     ("config", "settings", "message", "hint"),
     [

@@ -72,6 +72,13 @@ def refused(code: str, message: str = "", operation: str = "GetCallerIdentity") 
             "unset AWS_CONTAINER_CREDENTIALS_FULL_URI",
         ),
         (ValueError("Invalid endpoint: x"), "a setting of profile default has an impossible value", "${EDITOR"),
+        (
+            exceptions.ParamValidationError(
+                report="Invalid length for parameter SecretId, value: 0, valid min length: 1"
+            ),
+            "ParamValidationError: Invalid length for parameter SecretId, value: 0, valid min length: 1",
+            "aws configure list",
+        ),
         (BotoCoreError(), "BotoCoreError: An unspecified error occurred", "aws configure list"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,

@@ -26,11 +26,21 @@ def refuse_unreadable(path: Path) -> None:
     if path == Path(os.devnull):
         return
     seen = readable.look(path)
+    if seen.kind == "directory" and (name := _variable(path)) and os.access(path, os.R_OK) and any(path.iterdir()):
+        raise TaskError(
+            f"{name} is {path}, which is a directory", hint=f"unset {name}   # or have it name a file there"
+        )
     who = Process(os.getuid() if hasattr(os, "getuid") else 0)
     found = readable.finding([seen], who, Files("host", path.parent))
     if found:
         elsewhere = unwritable(path) if seen.kind in ("directory", "link", "other") else ""
         raise TaskError(found[0], hint=elsewhere or found[1])
+
+
+def _variable(path: Path) -> str:
+    """The variable that names a file; empty: it is where it lies without one."""
+    names = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+    return next((name for name in names if name in os.environ and expanded(os.environ[name]).absolute() == path), "")
 
 
 def explained(path: Path, error: Exception | None) -> TaskError:

@@ -106,6 +106,19 @@ def test_a_file_that_is_a_directory_or_may_not_be_read_is_said_to_be_so(
     )
 
 
+@pytest.mark.parametrize("name", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
+def test_a_variable_that_names_the_directory_of_the_files_is_unset_and_nothing_removed(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "config").write_text("[default]\n")
+    monkeypatch.setenv(name, "~/.aws")
+    message, hint = said()
+    assert message == f"{name} is {folder}, which is a directory"
+    assert hint.startswith(f"unset {name} ")
+    monkeypatch.delenv(name)
+    aws.connect(Settings())
+
+
 @pytest.mark.parametrize("value", ["", os.devnull, "~nobodyhere/config"])
 @pytest.mark.parametrize("name", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
 def test_a_variable_that_says_that_there_is_no_file_is_taken_as_every_sdk_takes_it(

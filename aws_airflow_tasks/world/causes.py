@@ -55,8 +55,10 @@ class LoginNeeded(Ended):
         self.before = before
 
 
-#: what takes away keys in the environment, which come before a profile's
-UNSET = "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN   # or set fresh ones"
+#: what takes away keys in the environment, which come before a profile's, and their end, which would be that of others
+UNSET = (
+    "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION   # or set fresh ones"
+)
 
 
 class Subject(NamedTuple):

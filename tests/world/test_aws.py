@@ -338,6 +338,23 @@ def test_a_configuration_that_cannot_be_used_is_explained_before_anybody_is_aske
     assert caught.value.hint.startswith(hint)
 
 
+def test_what_takes_keys_of_the_shell_away_takes_their_end_too_which_is_not_that_of_fresh_ones(
+    our_keys: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAXXXXXXXXXXXXXXXX", "AWS_SECRET_ACCESS_KEY": "S3CRET", "AWS_SESSION_TOKEN": "t"}
+    for name, value in (keys | {"AWS_CREDENTIAL_EXPIRATION": "2020-01-01T00:00:00Z"}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(TaskError, match="the credentials of profile default have expired") as caught:
+        aws.caller_identity(aws.connect(Settings()))
+    first, *names = caught.value.hint.partition(" #")[0].split()
+    assert first == "unset"
+    for name in names:
+        monkeypatch.delenv(name)
+    for name, value in keys.items():
+        monkeypatch.setenv(name, value)
+    assert aws.caller_identity(aws.connect(Settings())).arn
+
+
 SESSION = "[sso-session s]\nsso_region = eu-west-1\nsso_start_url = https://x\n"
 BEFORE_SESSIONS = "sso_region = eu-west-1\nsso_start_url = https://x\n"
 WHOLE = '{"accessToken": "canary", "expiresAt": %s}'

@@ -133,8 +133,12 @@ def _whence(site: Site) -> str:
     """What names the profile; the environment has two variables for it, in botocore's order, and keys. Else empty."""
     asked, origin = site.settings.profile, site.settings.origin("profile")
     named = {name: value for name in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE") if (value := os.environ.get(name))}
+    if not asked and site.credentials.kind == "environment":
+        return "AWS_ACCESS_KEY_ID" + "".join(
+            f", not the keys of {value} ({name})" for name, value in [*named.items()][:1]
+        )
     if not asked:
-        return "AWS_ACCESS_KEY_ID" if site.credentials.kind == "environment" else next(iter(named), "")
+        return next(iter(named), "")
     others = [f"{value} of {name}" for name, value in named.items() if value != asked]
     others += ["the keys of AWS_ACCESS_KEY_ID"] if os.environ.get("AWS_ACCESS_KEY_ID") else []
     return init.shown(Path(origin)) + "".join(f", not {other}" for other in others)

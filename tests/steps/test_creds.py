@@ -471,7 +471,26 @@ def test_keys_of_the_shell_are_said_to_be_its_keys(
     for line in (keys / "credentials").read_text().splitlines()[1:]:
         name, _, value = line.partition(" = ")
         monkeypatch.setenv(name.upper(), value)
-    assert "from AWS_ACCESS_KEY_ID" in run(settings).reason
+    assert run(settings).reason.endswith("from AWS_ACCESS_KEY_ID")
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"AWS_PROFILE": "dev"}, "dev (AWS_PROFILE)"),
+        ({"AWS_DEFAULT_PROFILE": "dev", "AWS_PROFILE": "shell"}, "dev (AWS_DEFAULT_PROFILE)"),
+    ],
+)
+def test_keys_of_the_shell_are_said_to_win_over_the_profile_that_it_names(
+    variables: dict[str, str], said: str, settings: Settings, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for line in (keys / "credentials").read_text().splitlines()[1:]:
+        name, _, value = line.partition(" = ")
+        monkeypatch.setenv(name.upper(), value)
+    with_profiles(keys, "dev", "shell")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert run(settings).reason.endswith(f"from AWS_ACCESS_KEY_ID, not the keys of {said}")
 
 
 def test_where_airflow_runs_without_containers_by_the_projects_word_alone_that_is_said(

@@ -84,7 +84,8 @@ class _Placeholders(dict[str, str]):
             "no_region": no_region("PROFILE"),
         }
         said |= {"elsewhere": command("creds", "--region us-east-1")}
-        said |= {"edit": "${EDITOR:-vi} FILE", "edit_config": "${EDITOR:-vi} ~/.aws/config", "path": "FILE"}
+        said |= {"edit": "${EDITOR:-vi} FILE", "path": "FILE"}
+        said |= dict.fromkeys(("edit_config", "setting"), "${EDITOR:-vi} ~/.aws/config")
         said |= {"api": "VERSION", "paramiko": "python -m pip install paramiko"}
         said["docker"] = "python -m pip install --upgrade docker"
         said |= {"clock": "sudo timedatectl set-ntp true", "trust": "export AWS_CA_BUNDLE=FILE"}

@@ -5,6 +5,7 @@ signature does not match, helpers print what they like, and an endpoint's URL ma
 """
 
 import contextlib
+import os
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -176,6 +177,7 @@ def _commands(words: Mapping[str, str], service: str) -> dict[str, str]:
     return {
         "edit": editor(words["path"]) if "path" in words else edit_config(),
         "edit_config": edit_config(),
+        "setting": _setting(words),
         "whole": _whole(words),
         "clock": set_clock(),
         "trust": trust(),
@@ -197,6 +199,13 @@ def _whole(words: Mapping[str, str]) -> str:
     if words.get("provider") == "env":
         return UNSET
     return edit_config() if words.get("provider") == "assume-role" else words["configure"]
+
+
+def _setting(words: Mapping[str, str]) -> str:
+    """What mends a setting: half of a web identity is one of the shell, unless a profile has the token's file."""
+    if "no role ARN configured" in words["said"] and "AWS_WEB_IDENTITY_TOKEN_FILE" in os.environ:
+        return "unset AWS_WEB_IDENTITY_TOKEN_FILE   # or set AWS_ROLE_ARN"
+    return edit_config()
 
 
 def _restore(said: str, subject: Subject) -> str:
@@ -325,7 +334,7 @@ CAUSES: dict[str, Cause] = {
     "NoRegionError": Cause("no region is set for profile {profile}", "{no_region}"),
     "InvalidRegionError": Cause("{region_name} is no region", "{no_region}"),
     "InfiniteLoopConfigError": Cause("the source_profile of profile {profile} leads back to itself", "{edit_config}"),
-    "InvalidConfigError": Cause("profile {profile} cannot be used: {said}", "{edit_config}"),
+    "InvalidConfigError": Cause("profile {profile} cannot be used: {said}", "{setting}"),
     "EmptyToken": Cause("the web identity's token that profile {profile} needs is empty, or cut off", "{renew}"),
     "MissingDependencyException": Cause("profile {profile} needs a package that is not there: {said}", "{crt}"),
     "RefreshWithMFAUnsupportedError": _EXPIRED,

@@ -299,6 +299,17 @@ def test_what_no_role_is_assumed_with_is_named_and_the_file_it_stands_in_opened(
     assert caught.value.hint == "${EDITOR:-vi} " + str(closed_world / ".aws" / "config")
 
 
+def test_a_token_file_of_the_shell_that_no_role_goes_with_is_unset(
+    our_keys: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")
+    with pytest.raises(TaskError, match="no role ARN configured") as caught:
+        aws.caller_identity(aws.connect(Settings()))
+    assert caught.value.hint.startswith("unset AWS_WEB_IDENTITY_TOKEN_FILE ")
+    monkeypatch.delenv("AWS_WEB_IDENTITY_TOKEN_FILE")
+    assert aws.caller_identity(aws.connect(Settings())).arn
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_an_empty_web_identity_token_is_said_to_be_so_with_who_writes_it_anew(
     named: bool, closed_world: Path, monkeypatch: pytest.MonkeyPatch

@@ -89,14 +89,15 @@ def _place(data: bytes, error: Exception | None) -> tuple[int, str]:
 def misnamed(profile: str, config: Path, credentials: Path) -> TaskError | None:
     """The words for a section that is meant for ``profile`` and is not looked for; None: there is none.
 
-    In the configuration file a section has a prefix and quotes around a name with a space; in the other it has neither.
+    In the configuration file a section has a prefix, in small letters, and quotes around a name with a space; in the
+    other it has neither.
     """
     plain, prefixed, quoted = f"[{profile}]", f"[profile {profile}]", f"[profile {shlex.quote(profile)}]"
     for path, right in ((config, quoted), (credentials, plain)):
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         for number, line in enumerate(text.split("\n"), 1):
-            found = line.split("#")[0].strip()
-            if found in {plain, prefixed, quoted} - {right}:
+            found = " ".join(re.split("[#;]", line)[0].split())
+            if found != right and re.sub("(?i)^.profile ", "[profile ", found) in {plain, prefixed, quoted}:
                 message = f"line {number} of {path} has {found}, where it has to be {right}"
                 return TaskError(message, hint=editor(path, number))
     return None

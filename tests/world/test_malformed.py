@@ -190,10 +190,15 @@ def test_a_variable_that_nothing_stumbles_over_is_not_named(
         ("config", "[profile my dev]", "[profile 'my dev']"),
         ("config", "[my dev]", "[profile 'my dev']"),
         ("credentials", "[profile 'my dev']", "[my dev]"),
+        ("config", "[Profile dev]", "[profile dev]"),
+        ("credentials", "[Profile dev]", "[dev]"),
     ],
 )
-def test_a_section_in_the_other_files_form_is_named(name: str, wrong: str, right: str, folder: Path) -> None:
-    (folder / name).write_text(f"# mine\n{wrong}\nregion = eu-west-1\n")
+@pytest.mark.parametrize("behind", ["", " # mine", " ; mine"])
+def test_a_section_in_the_other_files_form_is_named(
+    name: str, wrong: str, right: str, behind: str, folder: Path
+) -> None:
+    (folder / name).write_text(f"# mine\n{wrong}{behind}\nregion = eu-west-1\n")
     message, hint = said(Settings(profile="my dev" if "my" in wrong else "dev"))
     assert message == f"line 2 of {folder / name} has {wrong}, where it has to be {right}"
     assert hint == f"{EDIT}+2 {folder / name}"

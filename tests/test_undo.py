@@ -71,6 +71,19 @@ def test_ours_in_the_place_of_anothers_mount_is_refused_with_what_stood_there(in
     assert (in_docker / OVERRIDE).read_text() == THEIRS + "# mine\n"
 
 
+def test_a_value_in_a_line_of_ours_that_override_replaced_is_given_back(in_docker: Path, run: Run) -> None:
+    env = in_docker / ".env"
+    env.write_text("MINE=1\n")
+    run("env")
+    ours = env.read_text()
+    env.write_text(ours.replace("AWS_DEFAULT_REGION=eu-west-1", "AWS_DEFAULT_REGION=eu-west-3"))
+    assert run("env").code == 1
+    assert run("env", "--override").code == 0
+    assert env.read_text() == ours
+    assert run("undo").code == 0
+    assert env.read_text() == "MINE=1\nAWS_DEFAULT_REGION=eu-west-3\n"
+
+
 def test_what_python_compiled_of_our_dag_goes_with_it_and_what_it_compiled_of_theirs_stays(
     in_docker: Path, run: Run
 ) -> None:

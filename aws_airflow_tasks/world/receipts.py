@@ -280,12 +280,15 @@ def way_back(kept: Sequence[Kept[FileRecord]], data: bytes | None) -> list[Kept[
     """A file's records in the order in which they lead back from ``data``, the newest first.
 
     One that the next one does not build on was never made, or was taken back by hand: it is left out. Where the file
-    is as an earlier change left it, the way begins there: what was changed by hand and repaired since is no part of it.
+    is as a change left it, the way begins there. In ``.env``, whose lines are known by their names, that is the newest
+    such change, so that a value of the person's that it replaced comes back; in any other file the oldest, as what was
+    changed by hand and repaired since cannot be told from ours.
     """
     followed = zip(kept, [*kept[1:], None], strict=False)  # of none nothing
     made = [each for each, after in followed if not after or after.record.before != each.record.before][::-1]
     there = [index for index, each in enumerate(made) if each.record.after == digest(data)]
-    return made[there[-1] :] if there else made
+    begin = 0 if any(each.record.keys for each in kept) else -1
+    return made[there[begin] :] if there else made
 
 
 def is_as_written(journal: Iterable[Receipt], path: str, data: bytes | None) -> bool:

@@ -118,7 +118,8 @@ class Embedded:
     def running(self) -> tuple[Service, ...]:
         """The components that live, with the health that Airflow's own endpoint reports."""
         alive = {name: process for name in self.services() if (process := processes.running(self._record(name)))}
-        found = {name: each for name, each in alive.items() if self._is_of_here(processes.environ(each))}
+        place = self.place
+        found = {name: each for name, each in alive.items() if _is_of(place, processes.environ(each))}
         if not found:
             return tuple(Service(LEFT, healthy=False, identity=str(one.pid)) for one in processes.marked(*self._mark()))
         health = airflow_api.health(self._url(), self._major)
@@ -131,12 +132,6 @@ class Embedded:
             )
             for name, process in found.items()
         )
-
-    def _is_of_here(self, variables: Mapping[str, str]) -> bool:
-        """Whether a process is of this installation and of this directory: a project may be renamed while it runs."""
-        venv, dags = (variables.get(name) for name in ("VIRTUAL_ENV", airflow_config.DAGS))
-        here = os.path.realpath(self.place.dags)
-        return venv in (None, str(self.place.venv)) and (dags is None or os.path.realpath(dags) == here)
 
     def start(self, environment: Mapping[str, str], *, restart: bool, wait: int) -> None:
         """Install Airflow if need be, start its components and wait until all are healthy.
@@ -332,6 +327,13 @@ def _write(path: Path, text: str) -> None:
     before, after = files.read(path), text.encode()
     if before != after:
         files.replace(path, before, after, mode=0o600)
+
+
+def _is_of(place: Place, variables: Mapping[str, str]) -> bool:
+    """Whether a process is of this installation and of this directory: a project may be renamed while it runs."""
+    venv, dags = (variables.get(name) for name in ("VIRTUAL_ENV", airflow_config.DAGS))
+    here = os.path.realpath(place.dags)
+    return venv in (None, str(place.venv)) and (dags is None or os.path.realpath(dags) == here)
 
 
 def _has_tables(database: Path) -> bool:

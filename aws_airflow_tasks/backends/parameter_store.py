@@ -44,9 +44,9 @@ ACTIONS = {
 }
 BATCH = limits.QUOTAS[NAME].ids
 RESTORES = False
-#: what the API calls the tiers
 #: what a parameter is made again with as it was, beside its value and its tags
 FORM = ("Type", "Tier", "KeyId", "Description", "AllowedPattern", "DataType")
+#: what the API calls the tiers
 TIERS = {"standard": "Standard", "advanced": "Advanced", "intelligent-tiering": "Intelligent-Tiering"}
 
 

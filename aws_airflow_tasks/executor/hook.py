@@ -69,10 +69,11 @@ class Executor(invoke.executor.Executor):
         screen = Screen(json=as_json, names=[str(call.task.name) for call in filter(_is_ours, calls)])
         try:
             self._refuse_line(calls, names)
+            flags, own = _flags(calls), _own(calls)
         except UsageError as error:  # of this no task makes the best
             return refuse(error, names, screen)
         try:
-            play = Play(self._settings(calls, screen), names, screen)
+            play = Play(self._settings(calls, flags, screen), names, screen)
             play.turns.only, play.turns.skip = (_named(calls, flag) for flag in NARROWING)
             _check_places(play)
         except (TaskError, OSError) as error:
@@ -84,7 +85,7 @@ class Executor(invoke.executor.Executor):
         self._configure_logging(play)
         try:
             with helpers.asked_once():
-                self._run(play, calls)
+                self._run(play, calls, own)
         except Interrupted:
             return play.finish(code=130)
         except KeyboardInterrupt:
@@ -99,11 +100,8 @@ class Executor(invoke.executor.Executor):
         _refuse_flags(calls)
         if all(map(_is_ours, calls)):
             _refuse_remainder(str(getattr(self.core, "remainder", "") or ""), names)
-        _flags(calls)
-        _own(calls)
 
-    def _run(self, play: Play, calls: Sequence[Call]) -> None:
-        own = _own(calls)
+    def _run(self, play: Play, calls: Sequence[Call], own: Mapping[Any, Mapping[str, Any]]) -> None:
         if not hasattr(os, "setsid") and any("check" in call.kwargs for call in filter(_is_ours, calls)):
             _ = play.site.runtime  # on Windows not every one can, which is said at once
         for call in calls:
@@ -117,8 +115,7 @@ class Executor(invoke.executor.Executor):
         """As invoke leaves them out: equal calls, unless ``--no-dedupe``; ours run once each in any case."""
         return self.dedupe(calls) if self.config.tasks.dedupe else calls
 
-    def _settings(self, calls: Sequence[Call], screen: Screen) -> Settings:
-        flags = _flags(calls)
+    def _settings(self, calls: Sequence[Call], flags: Mapping[str, str | bool], screen: Screen) -> Settings:
         switches = {key: bool(flags.get(key)) for key in settings_.FLAGS}
         switches["check"] |= bool(self.core and self.core[0].args.dry.value)
         chosen = Layer("the command line", {k: v for k, v in flags.items() if k in settings_.KEYS and v})

@@ -162,7 +162,7 @@ class Shown(NamedTuple):
 
 
 def is_of(kind: Kind, name: str, prefixes: Mapping[Kind, str]) -> bool:
-    """Whether a name with a kind's prefix is of that kind: the other.s prefix may go on from there."""
+    """Whether a name with a kind's prefix is of that kind: the other's prefix may go on from there."""
     own = prefixes[kind]
     return not any(other != own and other.startswith(own) and name.startswith(other) for other in prefixes.values())
 
